@@ -1,0 +1,80 @@
+//! What an embedder decides: a plain value; the engine reads no file and no environment for it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The settings of one engine.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where peers may call us: TCP, and later UDP on the same number. Port 0 picks one. Empty: nobody
+    /// can call.
+    pub listen: Vec<SocketAddr>,
+    /// Where files go unless an added torrent says otherwise.
+    pub download_dir: PathBuf,
+    /// Where the list, resume data and statistics are kept; `None`: nothing outlives the run.
+    pub state_dir: Option<PathBuf>,
+    /// A runtime to use. `None`: the engine makes one and ends it at shutdown.
+    pub runtime: Option<tokio::runtime::Handle>,
+    /// Links over all torrents. 500 as in transmission's and libtorrent's defaults for a server.
+    pub max_connections: usize,
+    /// Links of one torrent.
+    pub max_connections_per_torrent: usize,
+    /// Connections being set up at once, in each direction (faults.md P10: half-open cap).
+    pub max_half_open: usize,
+    /// Peers of one torrent that are served at once, the optimistic one not counted.
+    pub upload_slots: usize,
+    /// Payload bytes per second for all torrents together; `None`: no limit.
+    pub upload_limit: Option<u64>,
+    /// Payload bytes per second for all torrents together; `None`: no limit.
+    pub download_limit: Option<u64>,
+    /// Threads that read, write and hash.
+    pub disk_threads: usize,
+    /// Bytes of received blocks that may wait for the disk; when they are used up, links stop
+    /// reading and TCP slows the senders.
+    pub disk_buffer: usize,
+    /// Open files of all torrents together (faults.md: 128, under half of RLIMIT_NOFILE).
+    pub max_open_files: usize,
+    /// How long `stopped` announces may take at shutdown.
+    pub stop_timeout: Duration,
+    /// Addresses of private and loopback ranges that trackers name are dropped unless the tracker is
+    /// itself in such a range; a swarm on one machine may allow them all.
+    pub allow_inward_peers: bool,
+}
+
+impl Config {
+    /// Defaults for a desktop or a seedbox: both families on one port.
+    pub fn new(download_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            listen: Self::any(0),
+            download_dir: download_dir.into(),
+            state_dir: None,
+            runtime: None,
+            max_connections: 500,
+            max_connections_per_torrent: 100,
+            max_half_open: 100,
+            upload_slots: 8,
+            upload_limit: None,
+            download_limit: None,
+            disk_threads: 2,
+            disk_buffer: 64 << 20,
+            max_open_files: 128,
+            stop_timeout: Duration::from_secs(5),
+            allow_inward_peers: false,
+        }
+    }
+
+    /// Every address of this machine, both families, on one port.
+    pub fn any(port: u16) -> Vec<SocketAddr> {
+        [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)]
+            .map(|address| SocketAddr::new(address, port))
+            .to_vec()
+    }
+}
+
+/// `User-Agent` for trackers and the `v` of the extension handshake. Trackers see the same version
+/// in the peer id.
+pub const CLIENT: &str = concat!("tc-tui/", env!("CARGO_PKG_VERSION"));
+
+/// The start of our peer ids (BEP 20, Azureus style): two letters, then the version in four digits.
+pub const PEER_ID_PREFIX: &[u8; 8] = b"-TC0100-";

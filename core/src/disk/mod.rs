@@ -1,0 +1,1 @@
+//! Threads that read, write and hash.

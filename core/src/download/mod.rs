@@ -1,0 +1,1 @@
+//! What we want and who fetches it.

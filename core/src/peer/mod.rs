@@ -1,0 +1,5 @@
+//! Peers of one torrent: which ones, and the link to each.
+
+/// A peer broke the protocol; its link ends.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PeerFault {}

@@ -1,0 +1,1 @@
+//! Payload rates over the last few seconds.

@@ -1,0 +1,1 @@
+//! What a run keeps: the list and the resume records.

@@ -1,0 +1,383 @@
+//! Snapshots: what a viewer may know about a torrent. They are the truth; events are hints.
+//!
+//! Plain data that can be serialised, so that the same screen can sit on a running engine over a
+//! socket. [`StatsBoard`] keeps the newest snapshot of each session and says what changed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+use crate::types::{InfoHash, LinkId, UnixTime};
+use crate::untrusted::Untrusted;
+
+/// What a session is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SessionState {
+    /// Waits for its turn.
+    #[default]
+    Queued,
+    /// Hashes what is on disk.
+    Checking,
+    /// Fetches what is wanted.
+    Downloading,
+    /// Has all that is wanted and serves it.
+    Seeding,
+    /// A person stopped it.
+    Paused,
+    /// Trouble stopped it; [`SessionStats::message`] says which.
+    Error,
+}
+
+/// One torrent as it stands. Rates are payload bytes per second over the last few seconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SessionStats {
+    /// Which torrent.
+    pub info_hash: InfoHash,
+    /// Its name.
+    pub name: Untrusted,
+    /// What it is doing.
+    pub state: SessionState,
+    /// Why it is in error; what it waits for.
+    pub message: Option<Untrusted>,
+    /// Bytes of all files, without pad files.
+    pub total_size: u64,
+    /// Bytes of the pieces that are wanted.
+    pub wanted: u64,
+    /// Bytes of the wanted pieces that are there and checked.
+    pub have: u64,
+    /// Pieces of the torrent.
+    pub pieces: u32,
+    /// Pieces that are there and checked.
+    pub pieces_have: u32,
+    /// Bytes of one piece.
+    pub piece_length: u32,
+    /// While checking: pieces looked at so far.
+    pub pieces_checked: u32,
+    /// Payload coming in, bytes per second.
+    pub rate_down: u64,
+    /// Payload going out, bytes per second.
+    pub rate_up: u64,
+    /// Payload received since the torrent was added, over all runs.
+    pub downloaded: u64,
+    /// Payload sent since the torrent was added, over all runs.
+    pub uploaded: u64,
+    /// Payload received that was of no use: duplicates, failed pieces.
+    pub wasted: u64,
+    /// Connected peers that have everything.
+    pub seeds: u32,
+    /// Connected peers that lack something.
+    pub leechers: u32,
+    /// Seeds and leechers in the swarm as the trackers count them.
+    pub swarm: Option<(u32, u32)>,
+    /// Addresses known, connected or not.
+    pub known_peers: u32,
+    /// Copies of the rarest piece among the connected peers and us, in thousandths: 2,500 is two
+    /// full copies and half of a third.
+    pub availability: u32,
+    /// Seconds until all that is wanted is there, at the present rate; `None`: not in sight.
+    pub eta: Option<u64>,
+    /// Seconds the torrent was running, over all runs.
+    pub active_seconds: u64,
+    /// When it was added.
+    pub added: UnixTime,
+    /// When its download was complete.
+    pub completed: Option<UnixTime>,
+    /// The folder its files are in.
+    pub save_path: PathBuf,
+    /// Host name of the tracker that answered last, else of the first one.
+    pub tracker: Option<Untrusted>,
+    /// BEP 27: peers come from its trackers only.
+    pub private: bool,
+    /// Which of the last 60 s brought data: running but silent ones are stalled.
+    pub stalled: bool,
+}
+
+impl SessionStats {
+    /// Parts of the wanted bytes that are there, from 0 to 1. Nothing wanted is complete.
+    pub fn progress(&self) -> f64 {
+        if self.wanted == 0 { 1.0 } else { self.have as f64 / self.wanted as f64 }
+    }
+
+    /// Bytes sent for each byte received; against the size where nothing was received.
+    pub fn ratio(&self) -> f64 {
+        let base = if self.downloaded == 0 { self.total_size } else { self.downloaded };
+        if base == 0 { 0.0 } else { self.uploaded as f64 / base as f64 }
+    }
+
+    /// Whether all that is wanted is there.
+    pub const fn is_complete(&self) -> bool {
+        self.have == self.wanted
+    }
+}
+
+/// What all torrents share, for the header. Rates are payload bytes per second.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GlobalStats {
+    /// Payload coming in over all torrents.
+    pub rate_down: u64,
+    /// Payload going out over all torrents.
+    pub rate_up: u64,
+    /// Connected peers over all torrents.
+    pub peers: u32,
+    /// Free bytes where downloads go; `None` until asked.
+    pub free_space: Option<u64>,
+    /// The addresses that accept peers.
+    pub listening: Vec<SocketAddr>,
+    /// Why a wanted address does not accept peers.
+    pub listen_error: Option<Untrusted>,
+    /// Whether anything came in from outside.
+    pub incoming_seen: bool,
+}
+
+/// The parts of a torrent that are only gathered while somebody looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum DetailKind {
+    /// [`Detail::Files`]
+    Files,
+    /// [`Detail::Peers`]
+    Peers,
+    /// [`Detail::Trackers`]
+    Trackers,
+    /// [`Detail::Overview`]
+    Overview,
+}
+
+/// A detail pane's content.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Detail {
+    /// The files in torrent order, pad files left out.
+    Files(Vec<FileStats>),
+    /// The connected peers.
+    Peers(Vec<PeerStats>),
+    /// The trackers, by tier.
+    Trackers(Vec<TrackerStats>),
+    /// What changes too rarely for [`SessionStats`].
+    Overview(OverviewStats),
+}
+
+/// One file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FileStats {
+    /// Path elements as they stand on disk, below the save path.
+    pub path: Vec<Untrusted>,
+    /// Bytes.
+    pub size: u64,
+    /// Bytes of it that lie in checked pieces.
+    pub have: u64,
+}
+
+/// How a link came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PeerSource {
+    /// A tracker named it.
+    Tracker,
+    /// It called us.
+    Incoming,
+    /// A person named it.
+    Manual,
+    /// It was known in an earlier run.
+    Resume,
+}
+
+/// One connected peer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PeerStats {
+    /// The link.
+    pub link: LinkId,
+    /// Where it is.
+    pub address: SocketAddr,
+    /// The client, as it names itself or as its id tells.
+    pub client: Untrusted,
+    /// How it came to be.
+    pub source: PeerSource,
+    /// Whether it called us.
+    pub incoming: bool,
+    /// Pieces it has, in thousandths of the torrent.
+    pub progress: u32,
+    /// Payload from it, bytes per second.
+    pub rate_down: u64,
+    /// Payload to it, bytes per second.
+    pub rate_up: u64,
+    /// Payload from it so far.
+    pub downloaded: u64,
+    /// Payload to it so far.
+    pub uploaded: u64,
+    /// We want something it has.
+    pub am_interested: bool,
+    /// It lets us ask.
+    pub peer_unchoked: bool,
+    /// It wants something we have.
+    pub peer_interested: bool,
+    /// We let it ask.
+    pub am_unchoked: bool,
+    /// It is the optimistic unchoke of this round.
+    pub optimistic: bool,
+    /// It owes us data for too long.
+    pub snubbed: bool,
+    /// Requests it has yet to answer.
+    pub requests: u32,
+}
+
+/// How a tracker is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrackerState {
+    /// Not asked yet.
+    #[default]
+    Idle,
+    /// Asked, no answer yet.
+    Announcing,
+    /// The last answer was good.
+    Working,
+    /// The last try failed.
+    Failing,
+    /// A scheme that is not spoken (yet).
+    Unsupported,
+}
+
+/// One tracker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrackerStats {
+    /// Its tier, from 0.
+    pub tier: u32,
+    /// Its URL with pass-keys masked.
+    pub url: Untrusted,
+    /// How it is doing.
+    pub state: TrackerState,
+    /// Seeds in its last answer.
+    pub seeds: Option<u32>,
+    /// Leechers in its last answer.
+    pub leechers: Option<u32>,
+    /// Addresses in its last answer.
+    pub peers: Option<u32>,
+    /// Seconds until it is asked again.
+    pub next_announce: Option<u64>,
+    /// Failures since its last good answer.
+    pub failures: u32,
+    /// The last answers, newest first, at most three: when, and what was said.
+    pub history: Vec<(UnixTime, Untrusted)>,
+}
+
+/// What the overview shows beside [`SessionStats`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OverviewStats {
+    /// Who made the torrent file, and what they said.
+    pub created_by: Option<Untrusted>,
+    /// The torrent file's comment.
+    pub comment: Option<Untrusted>,
+    /// When the torrent file was made.
+    pub creation_date: Option<i64>,
+    /// Number of files, without pad files.
+    pub files: u32,
+    /// `v1`, `v2` or `hybrid`.
+    pub version: Untrusted,
+    /// A coarse map of the pieces: each cell stands for an equal part of the torrent and holds the
+    /// share that is there, from 0 to 255. At most [`PIECE_MAP_CELLS`] cells.
+    pub piece_map: Vec<u8>,
+}
+
+/// Cells of [`OverviewStats::piece_map`] at most: as many as the widest screen has columns.
+pub const PIECE_MAP_CELLS: usize = 240;
+
+/// The newest snapshot of every session, with a sequence number for each change.
+///
+/// Bounded by the number of sessions: a pin replaces the one before. Any number of viewers may ask
+/// [`since`](Self::since); nothing is taken away. The lock is a leaf, held for a look-up or a swap.
+#[derive(Debug, Default)]
+pub struct StatsBoard {
+    inner: Mutex<Board>,
+}
+
+#[derive(Debug, Default)]
+struct Board {
+    seq: u64,
+    sessions: FxHashMap<InfoHash, (u64, Arc<SessionStats>)>,
+    /// Removed sessions, so that a viewer that looks rarely still learns of them.
+    gone: FxHashMap<InfoHash, u64>,
+    global: Arc<GlobalStats>,
+}
+
+/// What changed on the board.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// Ask with this number next time.
+    pub seq: u64,
+    /// New and changed sessions, in no order.
+    pub changed: Vec<Arc<SessionStats>>,
+    /// Sessions that were removed.
+    pub removed: Vec<InfoHash>,
+    /// The totals as they are now.
+    pub global: Arc<GlobalStats>,
+}
+
+impl StatsBoard {
+    /// Puts a snapshot up. One that equals the newest changes nothing.
+    pub fn pin(&self, stats: SessionStats) {
+        let mut board = self.lock();
+        if board.sessions.get(&stats.info_hash).is_some_and(|(_, newest)| **newest == stats) {
+            return;
+        }
+        board.seq += 1;
+        let seq = board.seq;
+        board.gone.remove(&stats.info_hash);
+        board.sessions.insert(stats.info_hash, (seq, Arc::new(stats)));
+    }
+
+    /// Takes a session down.
+    pub fn unpin(&self, info_hash: &InfoHash) {
+        let mut board = self.lock();
+        if board.sessions.remove(info_hash).is_some() {
+            board.seq += 1;
+            let seq = board.seq;
+            board.gone.insert(*info_hash, seq);
+        }
+    }
+
+    /// Puts the totals up.
+    pub fn pin_global(&self, global: GlobalStats) {
+        let mut board = self.lock();
+        if *board.global != global {
+            board.seq += 1;
+            board.global = Arc::new(global);
+        }
+    }
+
+    /// What changed after `seq`; 0 asks for everything.
+    pub fn since(&self, seq: u64) -> Changes {
+        let board = self.lock();
+        if seq == board.seq {
+            return Changes { seq, global: board.global.clone(), ..Changes::default() };
+        }
+        Changes {
+            seq: board.seq,
+            changed: board
+                .sessions
+                .values()
+                .filter(|(at, _)| *at > seq)
+                .map(|(_, stats)| stats.clone())
+                .collect(),
+            removed: board.gone.iter().filter(|(_, at)| **at > seq).map(|(hash, _)| *hash).collect(),
+            global: board.global.clone(),
+        }
+    }
+
+    /// The newest snapshot of one session.
+    pub fn get(&self, info_hash: &InfoHash) -> Option<Arc<SessionStats>> {
+        self.lock().sessions.get(info_hash).map(|(_, stats)| stats.clone())
+    }
+
+    /// The totals.
+    pub fn global(&self) -> Arc<GlobalStats> {
+        self.lock().global.clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Board> {
+        // A snapshot is replaced whole, so a panic elsewhere cannot leave half of one behind.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,1 @@
+//! Announcing: when, to whom (BEP 3, 7, 12, 23).

@@ -1,0 +1,1 @@
+//! The program around engine and dashboard: command line, logging, demo.

@@ -1,0 +1,3 @@
+//! The `tc-tui` binary.
+
+fn main() {}
