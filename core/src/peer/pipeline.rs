@@ -251,7 +251,8 @@ impl Pipeline {
     fn adapt(&mut self, now: Instant, bytes: u32, after_silence: bool) {
         let rate = self.rate.rate(now);
         // What the fastest block took, less the time in which a block comes out of the line.
-        let path = self.least_delay.unwrap_or_default().saturating_sub(time_of(BLOCK_SIZE, rate));
+        let own_time = if after_silence { Duration::MAX } else { time_of(BLOCK_SIZE, rate) };
+        let path = self.least_delay.unwrap_or_default().saturating_sub(own_time);
         if let Some(round) = &mut self.slow_start {
             round.bytes += u64::from(bytes);
             self.depth = (self.depth + 1).min(MOST);

@@ -2,14 +2,12 @@
 //!
 //! Reading is tolerant: a key of the wrong type or out of range counts as absent.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU8;
 
 use bytes::Bytes;
-use serde_bencode::value::Value;
 
-use crate::bencode::{self, Limits};
+use crate::bencode::{self, Limits, Value};
 use crate::config::CLIENT;
 use crate::untrusted::Untrusted;
 use crate::wire::WireError;
@@ -77,9 +75,9 @@ impl ExtensionIds {
         }
     }
 
-    fn read(m: &HashMap<Vec<u8>, Value>) -> Self {
+    fn read(m: Value<'_>) -> Self {
         let claimed = Extension::ALL.map(|extension| {
-            let id = m.get(extension.name().as_bytes()).and_then(integer)?;
+            let id = m.get(extension.name())?.int()?;
             u8::try_from(id).ok()
         });
         // An id that stands for two extensions says nothing: neither can be sent.
@@ -116,36 +114,23 @@ impl ExtendedHandshake {
     /// # Errors
     /// No dictionary, or one beyond the guard's limits.
     pub fn parse(payload: &[u8]) -> Result<Self, WireError> {
-        let (value, _) = bencode::decode::<Value>(payload, &Limits::MESSAGE)
-            .map_err(|_| WireError::BadExtendedHandshake)?;
-        let Value::Dict(dict) = value else {
-            return Err(WireError::BadExtendedHandshake);
-        };
-        let get = |key: &str| dict.get(key.as_bytes());
-        let number = |key: &str| get(key).and_then(integer);
+        let scan = bencode::scan(payload, &Limits::MESSAGE).map_err(|_| WireError::BadExtendedHandshake)?;
+        let dict = scan.value;
+        dict.dict().ok_or(WireError::BadExtendedHandshake)?;
+        let bytes = |key: &str| dict.get(key)?.bytes();
+        let number = |key: &str| dict.get(key)?.int();
         let positive = |key: &str| number(key).and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0);
         Ok(Self {
-            m: match get("m") {
-                Some(Value::Dict(m)) => ExtensionIds::read(m),
-                _ => ExtensionIds::default(),
-            },
-            v: get("v").and_then(bytes).map(client_name).filter(|name| !name.is_empty()),
+            m: dict.get("m").map(ExtensionIds::read).unwrap_or_default(),
+            v: bytes("v").map(client_name).filter(|name| !name.is_empty()),
             p: number("p").and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0),
             reqq: positive("reqq"),
-            yourip: get("yourip").and_then(bytes).and_then(address),
+            yourip: bytes("yourip").and_then(address),
             metadata_size: positive("metadata_size"),
             upload_only: number("upload_only").map(|flag| flag != 0),
             complete_ago: number("complete_ago").and_then(|seconds| u32::try_from(seconds).ok()),
         })
     }
-}
-
-fn integer(value: &Value) -> Option<i64> {
-    if let Value::Int(number) = value { Some(*number) } else { None }
-}
-
-fn bytes(value: &Value) -> Option<&[u8]> {
-    if let Value::Bytes(bytes) = value { Some(bytes) } else { None }
 }
 
 fn client_name(raw: &[u8]) -> Untrusted {
@@ -180,7 +165,7 @@ impl OurHandshake {
         let mut out = Vec::with_capacity(100);
         // No extension is spoken yet, so none is offered.
         out.extend_from_slice(b"d1:mde");
-        if let Some(port) = self.port {
+        if let Some(port) = self.port.filter(|port| *port > 0) {
             out.extend_from_slice(format!("1:pi{port}e").as_bytes());
         }
         out.extend_from_slice(format!("4:reqqi{OUR_REQQ}e").as_bytes());
@@ -203,3 +188,6 @@ impl OurHandshake {
         out.into()
     }
 }
+
+#[cfg(test)]
+mod tests;
