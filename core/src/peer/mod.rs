@@ -6,8 +6,10 @@
 //!             +------------- Mailbox <---------- session (merged slots, never waits)
 //! ```
 
+pub mod client;
 pub mod conn;
 pub mod mailbox;
+pub mod pipeline;
 pub mod pool;
 pub mod report;
 pub mod task;
