@@ -1,1 +1,4 @@
 //! Sockets and names.
+
+pub mod resolver;
+pub mod scope;
