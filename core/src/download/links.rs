@@ -147,6 +147,16 @@ impl DownloadManager {
         self.links.get(&link).is_some_and(|link| link.pieces == PeerPieces::All)
     }
 
+    /// Pieces that the peer is known to have, in thousandths of the torrent.
+    pub fn link_progress(&self, link: LinkId) -> u32 {
+        let pieces = u64::from(self.geometry.pieces().max(1));
+        match self.links.get(&link).map(|link| &link.pieces) {
+            Some(PeerPieces::All) => 1_000,
+            Some(PeerPieces::Some(bits)) => (u64::from(bits.ones()) * 1_000 / pieces) as u32,
+            None => 0,
+        }
+    }
+
     /// Whether the peer is known to have this piece.
     pub fn link_holds(&self, link: LinkId, piece: PieceIndex) -> bool {
         self.links.get(&link).is_some_and(|link| link.pieces.has(piece))

@@ -9,8 +9,8 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout_at};
 
 use crate::types::{InfoHash, PeerId};
+use crate::wire::WireError;
 use crate::wire::handshake::{self, Handshake, Reserved};
-use crate::wire::message::WireError;
 
 /// From the first packet to the last byte of the handshake (faults.md: 10 s).
 pub const DEADLINE: Duration = Duration::from_secs(10);
@@ -98,7 +98,7 @@ pub async fn answer(
 }
 
 async fn read_prefix(stream: &mut TcpStream) -> Result<(Reserved, InfoHash), DialError> {
-    let mut prefix = [0; handshake::LEN - PeerId::LEN];
+    let mut prefix = [0; handshake::PREFIX_LEN];
     stream.read_exact(&mut prefix).await?;
     Ok(handshake::prefix(&prefix)?)
 }

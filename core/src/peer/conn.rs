@@ -16,13 +16,13 @@ use super::report::Report;
 use crate::bitfield::Bitfield;
 use crate::download::PeerPieces;
 use crate::geometry::Geometry;
-use crate::rate::RateMeter;
 use crate::types::{BLOCK_SIZE, BlockRef, PieceIndex, PieceRange};
 use crate::wire::extended::{self, ExtendedHandshake};
-use crate::wire::message::{self, Message, WireError};
+use crate::wire::WireError;
+use crate::wire::message::{self, Message};
 
-/// Requests of a peer that we keep; `reqq` of our extension handshake says so (faults.md: 500).
-pub const REQQ: usize = 500;
+/// Requests of a peer that we keep, as our extension handshake promises.
+const REQQ: usize = extended::OUR_REQQ as usize;
 
 /// Longest range served in one piece message. Larger ones are ignored: BEP 3 lets clients close on
 /// more than 16 KiB, rtorrent asks for up to 128 KiB.
@@ -109,7 +109,6 @@ pub struct Conn {
     requested: VecDeque<PieceRange>,
     void_requests: usize,
     unsolicited: u32,
-    down: RateMeter,
     last_in: Instant,
     last_out: Instant,
     /// Frames to send. The task takes them.
@@ -127,13 +126,12 @@ impl Conn {
         let mut out = BytesMut::new();
         if opening.extensions {
             let payload = extended::OurHandshake {
-                listen_port: opening.listen_port,
-                your_ip: Some(opening.your_ip),
-                reqq: REQQ as u32,
+                port: opening.listen_port,
+                yourip: Some(opening.your_ip),
                 upload_only: opening.have.is_full(),
             }
             .encode();
-            message::encode(&Message::Extended { id: extended::HANDSHAKE, payload }, &mut out);
+            message::encode(&Message::Extended { id: extended::HANDSHAKE_ID, payload }, &mut out);
         }
         if opening.have.ones() > 0 {
             message::encode(&Message::Bitfield(opening.have.to_wire().into()), &mut out);
@@ -144,14 +142,13 @@ impl Conn {
             am_interested: false,
             peer_choking: true,
             peer_interested: false,
-            pipeline: Pipeline::new(None),
+            pipeline: Pipeline::new(extended::DEFAULT_REQQ),
             hand: VecDeque::new(),
             hand_since: now,
             hungry: false,
             requested: VecDeque::new(),
             void_requests: 0,
             unsolicited: 0,
-            down: RateMeter::new(),
             last_in: now,
             last_out: now,
             out,
@@ -211,10 +208,10 @@ impl Conn {
                 }
             }
             Message::Piece { index, begin, data } => self.on_piece(now, index, begin, data)?,
-            Message::Extended { id: extended::HANDSHAKE, payload } => self.on_introduction(&payload),
+            Message::Extended { id: extended::HANDSHAKE_ID, payload } => self.on_introduction(&payload),
             Message::Reject { index, begin, length } => {
                 if let Some(block) = self.geometry.block_at(index, begin, length)
-                    && self.pipeline.rejected(block)
+                    && self.pipeline.rejected(block) == Arrived::Expected
                 {
                     self.reports.push(Report::Returned(vec![block]));
                 }
@@ -252,7 +249,8 @@ impl Conn {
         for block in mail.cancel {
             if let Some(at) = self.hand.iter().position(|dealt| *dealt == block) {
                 self.hand.remove(at);
-            } else if self.pipeline.cancelled(block) {
+            } else if self.pipeline.outstanding().any(|asked| asked == block) {
+                self.pipeline.cancelled(block);
                 let PieceRange { piece, begin, length } = self.geometry.block_range(block);
                 self.send(now, &Message::Cancel { index: piece.get(), begin, length });
             }
@@ -318,7 +316,7 @@ impl Conn {
             }
         }
         // What arrives within a second, on top of what could be asked for right now.
-        let second = self.down.rate(now) / u64::from(BLOCK_SIZE);
+        let second = self.pipeline.rate(now) / u64::from(BLOCK_SIZE);
         let target = room + u32::try_from(second).unwrap_or(MAX_HAND).min(MAX_HAND);
         let dealt = self.hand.len() as u32;
         if !self.hungry && target > 0 && dealt <= target / 2 {
@@ -348,13 +346,13 @@ impl Conn {
     }
 
     /// Payload that comes in, bytes per second.
-    pub fn rate_down(&mut self, now: Instant) -> u64 {
-        self.down.rate(now)
+    pub fn rate_down(&self, now: Instant) -> u64 {
+        self.pipeline.rate(now)
     }
 
     /// Requests on their way.
     pub fn outstanding(&self) -> u32 {
-        self.pipeline.outstanding().count() as u32
+        self.pipeline.outstanding().len() as u32
     }
 
     /// Whether the peer owes us data for too long.
@@ -409,7 +407,6 @@ impl Conn {
             self.unsolicited += 1;
             return if self.unsolicited > MAX_UNSOLICITED { Err(PeerFault::Unsolicited) } else { Ok(()) };
         };
-        self.down.add(now, u64::from(length));
         self.reports.push(Report::Block(block));
         self.blocks.push((block, data));
         Ok(())
@@ -419,7 +416,7 @@ impl Conn {
     fn on_introduction(&mut self, payload: &[u8]) {
         let Ok(theirs) = ExtendedHandshake::parse(payload) else { return };
         if let Some(reqq) = theirs.reqq {
-            self.pipeline.set_limit(reqq);
+            self.pipeline.set_reqq(reqq);
         }
         self.reports.push(Report::Introduced {
             client: theirs.v,

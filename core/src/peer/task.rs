@@ -23,6 +23,7 @@ use crate::disk::{Disk, DiskError};
 use crate::rate::RateMeter;
 use crate::storage::Storage;
 use crate::types::{BlockRef, LinkId, PieceRange};
+use crate::wire::WireError;
 use crate::wire::message::{self, Decoder};
 
 mod send_queue;
@@ -123,7 +124,7 @@ where
         debt: 0,
         reading: None,
         batch: Vec::new(),
-        up: RateMeter::new(),
+        up: RateMeter::new(RateMeter::SHOWN),
         uploaded: 0,
         downloaded: 0,
         last_progress: Instant::now(),
@@ -257,7 +258,7 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
         for (block, data) in self.conn.blocks.drain(..) {
             let bytes = data.len() as u32;
             self.downloaded += u64::from(bytes);
-            if !self.setup.down.is_unlimited() {
+            if self.setup.down.is_limited() {
                 self.debt += bytes;
             }
             match self.setup.disk.try_credit(bytes).filter(|_| self.waiting.is_empty()) {
@@ -301,7 +302,7 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
         }
         let (disk, storage, up) = (self.setup.disk.clone(), self.setup.storage.clone(), self.setup.up.clone());
         self.reading = Some(Box::pin(async move {
-            if !up.is_unlimited() {
+            if up.is_limited() {
                 up.take(whole.length).await;
             }
             (whole, disk.read(&storage, whole).await)
@@ -353,6 +354,6 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
     }
 }
 
-fn fault(error: message::WireError) -> End {
+fn fault(error: WireError) -> End {
     End::Fault(error.into())
 }

@@ -16,15 +16,13 @@ use super::links::LinkEntry;
 use super::totals::Totals;
 use super::{Torrent, Trouble};
 use crate::bandwidth::Limiter;
-use crate::disk::DiskDone;
 use crate::download::DownloadManager;
 use crate::net::dial::{DialError, Greeted};
 use crate::peer::{PeerPool, PeerReport};
 use crate::shared::{Registration, SharedResources};
 use crate::stats::{Place, SessionState, SessionStats};
-use crate::storage::Storage;
-use crate::tracker::http::{AnnounceError, AnnounceReply};
-use crate::tracker::schedule::{AnnounceEvent, TrackerCoordinator, TrackerId};
+use crate::storage::{DiskDone, Storage};
+use crate::tracker::{AnnounceError, AnnounceEvent, AnnounceReply, TrackerCoordinator, TrackerId};
 use crate::types::LinkId;
 use crate::upload::UploadManager;
 
@@ -130,6 +128,8 @@ pub enum Phase {
     Paused,
     /// Trouble stopped it; when to try again by itself.
     Failed(Trouble, Option<Instant>),
+    /// Has left the swarm; what was written is being synced, until then at the latest.
+    Stopping(Instant),
     /// Over. The actor ends.
     Stopped,
 }
@@ -216,9 +216,9 @@ impl Actor {
         match self.phase {
             Phase::Idle => SessionState::Queued,
             Phase::Checking => SessionState::Checking,
-            Phase::Running if self.download.is_complete() => SessionState::Seeding,
+            Phase::Running if self.download.is_finished() => SessionState::Seeding,
             Phase::Running => SessionState::Downloading,
-            Phase::Paused | Phase::Stopped => SessionState::Paused,
+            Phase::Paused | Phase::Stopping(_) | Phase::Stopped => SessionState::Paused,
             Phase::Failed(..) => SessionState::Error,
         }
     }

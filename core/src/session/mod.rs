@@ -37,7 +37,7 @@ use crate::resume::ResumeRecord;
 use crate::shared::SharedResources;
 use crate::stats::{Detail, DetailKind, SessionState, SessionStats};
 use crate::storage::Layout;
-use crate::tracker::schedule::TrackerCoordinator;
+use crate::tracker::TrackerCoordinator;
 use crate::types::{InfoHash, PeerId, UnixTime};
 use crate::upload::UploadManager;
 
@@ -281,8 +281,8 @@ fn new_actor(
         files: files::FileProgress::new(geometry, &torrent.metainfo.files, &claimed),
         links: rustc_hash::FxHashMap::default(),
         watches: Vec::new(),
-        up: shared.up().child(None),
-        down: shared.down().child(None),
+        up: shared.up().child(),
+        down: shared.down().child(),
         to_reports,
         to_discoveries,
         door: None,

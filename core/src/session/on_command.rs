@@ -1,13 +1,17 @@
 //! What happens when a person asks for something, and how a session begins, rests and ends.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::actor::{Actor, Phase};
 use super::control::{Orders, Wish};
 use crate::event::{Event, Kind};
 use crate::manager::RemoveData;
+use crate::peer::pool::Outcome;
 use crate::stats::PeerSource;
 use crate::upload::UploadManager;
+
+/// What a disk may take to sync at the end; then the record says `maybe` of what is not.
+const SYNC_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Actor {
     /// Carries out what has been asked for since the last look.
@@ -39,16 +43,17 @@ impl Actor {
     /// Begins to run, if it does not: looks at what is on disk first, once per run.
     pub(super) fn start(&mut self, now: Instant) {
         match self.phase {
-            Phase::Checking | Phase::Running | Phase::Stopped => return,
+            Phase::Checking | Phase::Running | Phase::Stopping(_) | Phase::Stopped => return,
             Phase::Idle | Phase::Paused | Phase::Failed(..) => {}
         }
         self.saving.paused = false;
-        if self.checked {
-            self.enter_running(now);
-        } else {
-            self.phase = Phase::Checking;
-            self.pieces_checked = 0;
-            self.shared.disk().check(&self.storage, self.saving.check_plan(&self.torrent));
+        match self.saving.check_plan(&self.torrent, self.checked) {
+            Some(plan) => {
+                self.phase = Phase::Checking;
+                self.pieces_checked = 0;
+                self.shared.disk().check(&self.storage, plan);
+            }
+            None => self.enter_running(now),
         }
         self.publish_state(Kind::SessionStarted, "started");
         self.pin(now);
@@ -67,7 +72,7 @@ impl Actor {
     /// Lets all peers go, tells the trackers, and stays so.
     pub(super) fn pause(&mut self, now: Instant) {
         match self.phase {
-            Phase::Paused | Phase::Stopped => return,
+            Phase::Paused | Phase::Stopping(_) | Phase::Stopped => return,
             Phase::Idle | Phase::Checking | Phase::Running | Phase::Failed(..) => {}
         }
         self.leave_swarm(now, "paused");
@@ -78,15 +83,26 @@ impl Actor {
         self.pin(now);
     }
 
-    /// Ends for this run. The last save is posted before the actor ends; the store writes it.
+    /// Ends for this run: leaves the swarm, syncs what was written, and saves a record that claims it,
+    /// so that the next run has nothing to hash.
     pub(super) fn stop(&mut self, now: Instant, why: &'static str) {
-        if self.phase == Phase::Stopped {
+        if matches!(self.phase, Phase::Stopping(_) | Phase::Stopped) {
             return;
         }
         self.leave_swarm(now, why);
-        self.phase = Phase::Stopped;
         self.publish_state(Kind::SessionStopped, why);
-        self.save_at_end(now);
+        if self.saving.is_dirty() && self.shared.store().is_some() && !self.removed {
+            self.phase = Phase::Stopping(now + SYNC_PATIENCE);
+            self.shared.disk().sync(&self.storage);
+        } else {
+            self.end(now);
+        }
+    }
+
+    /// The last save is posted before the actor ends; the store writes it.
+    pub(super) fn end(&mut self, now: Instant) {
+        self.phase = Phase::Stopped;
+        self.save(now);
         self.pin(now);
     }
 
@@ -96,13 +112,21 @@ impl Actor {
         self.stop(now, "removed");
         self.place.leave();
         if data == RemoveData::Delete {
-            self.shared.disk().delete_files(&self.storage);
+            let (disk, storage, bus) = (self.shared.disk().clone(), self.storage.clone(), self.torrent.bus.clone());
+            self.shared.tasks().spawn(async move {
+                if let Err(error) = disk.delete_files(&storage).await {
+                    bus.publish(Kind::StorageError, || Event::StorageError {
+                        message: error.to_string().into(),
+                        code: error.code().into(),
+                    });
+                }
+            });
         }
     }
 
     /// Trouble: like a pause that nobody asked for.
     pub(super) fn fail(&mut self, now: Instant, trouble: super::Trouble, retry: Option<Instant>) {
-        if matches!(self.phase, Phase::Stopped | Phase::Failed(..)) {
+        if matches!(self.phase, Phase::Stopping(_) | Phase::Stopped | Phase::Failed(..)) {
             return;
         }
         self.leave_swarm(now, "stopped by an error");
@@ -114,19 +138,24 @@ impl Actor {
         self.pin(now);
     }
 
+    /// Lets all peers go.
+    pub(super) fn drop_peers(&mut self, now: Instant, why: &'static str) {
+        let links: Vec<_> = self.links.keys().copied().collect();
+        for link in links {
+            if let Some(entry) = self.links.get_mut(&link) {
+                entry.close(why);
+            }
+            self.let_go(now, link, why, Outcome::Ended);
+        }
+    }
+
     fn leave_swarm(&mut self, now: Instant, why: &'static str) {
         if self.phase == Phase::Checking {
             self.shared.disk().cancel_check(&self.storage);
         }
         self.door = None;
         self.totals.set_active(now, false);
-        let links: Vec<_> = self.links.keys().copied().collect();
-        for link in links {
-            if let Some(entry) = self.links.get_mut(&link) {
-                entry.close(why);
-            }
-            self.let_go(now, link, why, crate::peer::pool::Outcome::Ended);
-        }
+        self.drop_peers(now, why);
         self.upload = UploadManager::new(self.shared.config().upload_slots, super::actor::seed());
         self.tick = None;
         if self.phase == Phase::Running {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::actor::{Actor, Discovery, Phase};
 use super::links::LinkEntry;
@@ -15,10 +15,11 @@ use crate::peer::pool::Outcome;
 use crate::peer::task::{self, Setup};
 use crate::peer::{Conn, LinkGauge, Mailbox, client};
 use crate::stats::PeerSource;
-use crate::tracker::http::{AnnounceError, AnnounceParams, AnnounceReply};
-use crate::tracker::mask::mask_url;
-use crate::tracker::schedule::{Announce, AnnounceEvent, TrackerId};
+use crate::tracker::{
+    Announce, AnnounceError, AnnounceEvent, AnnounceParams, AnnounceReply, Answered, TrackerId, mask_url,
+};
 use crate::types::LinkId;
+use crate::untrusted::Untrusted;
 use crate::wire::message::Decoder;
 
 /// Dials that one session starts in one go; libtorrent opens 30 connections a second over all.
@@ -76,7 +77,7 @@ impl Actor {
             port: self.shared.port().unwrap_or(0),
             uploaded: self.totals.run_uploaded,
             downloaded: self.totals.run_downloaded,
-            left: self.download.missing_bytes(),
+            left: self.torrent.metainfo.geometry.total() - self.download.have_bytes(),
             key: self.torrent.key,
             numwant: if enough { 0 } else { NUMWANT },
             event,
@@ -90,8 +91,10 @@ impl Actor {
         event: AnnounceEvent,
         result: &Result<AnnounceReply, AnnounceError>,
     ) {
-        let Some(url) = self.trackers.url(tracker).map(|url| mask_url(&url)) else { return };
-        let answered = self.trackers.answered(now, tracker, event, result);
+        let Answered { url, next, switched } = self.trackers.answered(now, tracker, event, result);
+        if switched {
+            self.drop_peers(now, "the private torrent changed its tracker");
+        }
         match result {
             Ok(reply) => {
                 for address in &reply.peers {
@@ -100,13 +103,13 @@ impl Actor {
                 if let (Some(seeds), Some(leechers)) = (reply.seeds, reply.leechers) {
                     self.swarm = Some((seeds, leechers));
                 }
-                self.tracker_host = self.trackers.host(tracker);
+                self.tracker_host = host_of(&url);
                 self.torrent.bus.publish(Kind::TrackerSuccess, || Event::TrackerSuccess {
                     url: url.clone(),
                     peers: reply.peers.len() as u32,
                     seeds: reply.seeds,
                     leechers: reply.leechers,
-                    interval: answered.next.as_secs(),
+                    interval: next.map_or(0, |next| next.as_secs()),
                 });
                 if let Some(warning) = &reply.warning {
                     let warning = warning.clone();
@@ -116,7 +119,7 @@ impl Actor {
             Err(error) => self.torrent.bus.publish(Kind::TrackerFailed, || Event::TrackerFailed {
                 url,
                 error: error.to_string().into(),
-                retry_in: answered.next.as_secs(),
+                retry_in: next.map(|next| next.as_secs()),
             }),
         }
         if self.phase == Phase::Running {
@@ -207,7 +210,7 @@ impl Actor {
         let conn = Conn::open(now, geometry, &opening);
         let setup = Setup {
             link,
-            decoder: Decoder::for_pieces(geometry.pieces()),
+            decoder: Decoder::new(Some(geometry.pieces())),
             mailbox: mailbox.clone(),
             gauge: gauge.clone(),
             reports: self.to_reports.clone(),
@@ -301,7 +304,8 @@ impl Actor {
     }
 }
 
-/// The queues that lead into an actor, made together.
-pub fn queues() -> (mpsc::Sender<Discovery>, mpsc::Receiver<Discovery>) {
-    mpsc::channel(super::actor::DISCOVERIES)
+/// The host name in a URL, for a column of the table.
+fn host_of(url: &Untrusted) -> Option<Untrusted> {
+    let url = url::Url::parse(url.raw()).ok()?;
+    url.host_str().map(Untrusted::from)
 }

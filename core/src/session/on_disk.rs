@@ -1,13 +1,16 @@
 //! What happens when the disk has done something: pieces become ours, or turn out to be lies.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Trouble;
 use super::actor::{Actor, Phase};
-use crate::disk::{DiskDone, DiskError};
+use crate::bitfield::Bitfield;
 use crate::event::{Event, Kind};
 use crate::peer::pool::Outcome;
+use crate::storage::{DiskDone, DiskError};
 use crate::types::{LinkId, PieceIndex, UnixTime};
+use crate::untrusted::Untrusted;
 
 /// A full disk is looked at again this often (faults.md K1).
 const RETRY_FULL: Duration = Duration::from_secs(30);
@@ -23,8 +26,13 @@ impl Actor {
             }
             DiskDone::CheckProgress { checked, .. } => self.pieces_checked = checked,
             DiskDone::Checked { bytes_hashed } => self.on_checked(now, bytes_hashed),
-            DiskDone::Synced { have } => self.on_synced(now, have),
-            DiskDone::Error { piece, error, .. } => self.on_disk_error(now, piece, &error),
+            DiskDone::CheckStopped { left, .. } => self.on_check_stopped(&left),
+            DiskDone::Synced { have, files } => self.on_synced(now, have, files),
+            DiskDone::Unverified { pieces } => {
+                self.saving.doubt(&pieces);
+                self.look_again();
+            }
+            DiskDone::Error { path, piece, error, .. } => self.on_disk_error(now, &path, piece, &error),
             DiskDone::Closed => {}
         }
     }
@@ -60,7 +68,7 @@ impl Actor {
 
     /// Publishes that all that is wanted is there, once per run.
     pub(super) fn complete_if_all_there(&mut self, now: Instant) {
-        if self.completed || !self.download.is_complete() || self.phase != Phase::Running {
+        if self.completed || !self.download.is_finished() || self.phase != Phase::Running {
             return;
         }
         self.completed = true;
@@ -117,15 +125,9 @@ impl Actor {
         if self.phase != Phase::Checking {
             return;
         }
-        let have = self.storage.verified();
         self.checked = true;
-        self.files = super::files::FileProgress::new(
-            self.torrent.metainfo.geometry,
-            &self.torrent.metainfo.files,
-            &have,
-        );
-        let (pieces_have, pieces) = (have.ones(), have.len());
-        self.download.reset_have(have);
+        self.look_again();
+        let (pieces_have, pieces) = (self.download.have().ones(), self.download.have().len());
         self.saving.checked(now, bytes_hashed);
         self.torrent.bus.publish(Kind::SessionChecked, || Event::SessionChecked {
             bytes_hashed,
@@ -136,16 +138,34 @@ impl Actor {
         self.pin(now);
     }
 
-    fn on_disk_error(&mut self, now: Instant, piece: Option<PieceIndex>, error: &DiskError) {
+    /// A check was cut short: what it found stands, and the next start goes on with the rest.
+    fn on_check_stopped(&mut self, left: &Bitfield) {
+        if self.phase != Phase::Checking {
+            self.checked = true;
+            self.saving.doubt(left);
+            self.look_again();
+        }
+    }
+
+    /// Takes over what the disk vouches for; all that has begun is forgotten.
+    pub(super) fn look_again(&mut self) {
+        let have = self.storage.verified();
+        let metainfo = &self.torrent.metainfo;
+        self.files = super::files::FileProgress::new(metainfo.geometry, &metainfo.files, &have);
+        self.download.reset_have(have);
+    }
+
+    fn on_disk_error(&mut self, now: Instant, path: &Path, piece: Option<PieceIndex>, error: &DiskError) {
         if let Some(piece) = piece {
             self.download.lost(piece);
-            self.files = super::files::FileProgress::new(
-                self.torrent.metainfo.geometry,
-                &self.torrent.metainfo.files,
-                self.download.have(),
-            );
+            let mut doubted = Bitfield::new(self.download.have().len());
+            doubted.set(piece);
+            self.saving.doubt(&doubted);
         }
-        let (message, code) = (error.to_string(), error.code());
+        if matches!(self.phase, Phase::Failed(..) | Phase::Stopping(_) | Phase::Stopped) {
+            return;
+        }
+        let (message, code) = (format!("{}: {error}", Untrusted::new(path.to_string_lossy())), error.code());
         let full = matches!(error, DiskError::Full { .. });
         let kind = if full { Kind::StorageFull } else { Kind::StorageError };
         self.torrent.bus.publish(kind, || {
@@ -155,10 +175,9 @@ impl Actor {
                 _ => Event::StorageError { message, code },
             }
         });
-        // What failed leaves pieces in an unknown state: they are looked at again before going on.
-        self.checked = false;
         self.completed = false;
         self.fail(now, Trouble::Storage { message, code }, full.then_some(now + RETRY_FULL));
         self.shared.disk().close(&self.storage);
+        self.look_again();
     }
 }

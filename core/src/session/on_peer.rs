@@ -78,6 +78,8 @@ impl Actor {
         if interested {
             let changes = self.upload.interested(now, &candidate);
             self.apply_chokes(now, changes);
+        } else {
+            self.upload.uninterested(now, link);
         }
     }
 

@@ -15,6 +15,7 @@ impl Actor {
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         let retry = match &self.phase {
             Phase::Failed(_, retry) => *retry,
+            Phase::Stopping(patience) => Some(*patience),
             _ => None,
         };
         let mut due = [self.tick, self.saving.next_due(), retry].into_iter().flatten().min();
@@ -31,6 +32,12 @@ impl Actor {
 
     /// Looks at everything that may be due.
     pub(super) fn on_timeout(&mut self, now: Instant) {
+        if let Phase::Stopping(patience) = self.phase {
+            if patience <= now {
+                self.end(now);
+            }
+            return;
+        }
         if let Phase::Failed(_, Some(retry)) = &self.phase
             && *retry <= now
         {
@@ -77,7 +84,7 @@ impl Actor {
     /// Once a second for each link: interest that is over, and links that are of no use to anybody.
     fn look_after(&mut self, now: Instant, link: LinkId) {
         let complete = self.download.is_complete();
-        let seed = self.download.link_is_seed(link);
+        let seed = self.download.is_seed(link);
         let wanted = self.download.interested_in(link);
         let Some(entry) = self.links.get_mut(&link) else { return };
         if complete && (seed || entry.upload_only) {

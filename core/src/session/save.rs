@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::Torrent;
-use super::actor::Actor;
+use super::actor::{Actor, Phase};
 use crate::bitfield::Bitfield;
-use crate::disk::CheckPlan;
 use crate::resume::{self, ResumeRecord};
+use crate::storage::{CheckPlan, FileStamp};
 
 /// Payload is synced at least this often while pieces come in (design: about every 10 s).
 const SYNC_EVERY: Duration = Duration::from_secs(10);
@@ -25,6 +25,10 @@ pub struct Saving {
     kept: Option<ResumeRecord>,
     /// Hashed and synced: may be claimed.
     synced: Bitfield,
+    /// How the files looked when that was so.
+    files: Vec<FileStamp>,
+    /// Pieces that were good once and have to be hashed before they count again.
+    doubted: Bitfield,
     dirty_bytes: u64,
     due: Option<Instant>,
     fetched: u64,
@@ -33,16 +37,41 @@ pub struct Saving {
 impl Saving {
     /// Goes on from the record of the last run.
     pub fn new(kept: Option<ResumeRecord>, pieces: u32, paused: bool) -> Self {
-        Self { paused, kept, synced: Bitfield::new(pieces), dirty_bytes: 0, due: None, fetched: 0 }
+        Self {
+            paused,
+            kept,
+            synced: Bitfield::new(pieces),
+            files: Vec::new(),
+            doubted: Bitfield::new(pieces),
+            dirty_bytes: 0,
+            due: None,
+            fetched: 0,
+        }
     }
 
     /// What has to be hashed before the torrent runs: everything that the last record does not vouch
-    /// for. Once something was looked at in this run, that record says nothing any more.
-    pub fn check_plan(&self, torrent: &Torrent) -> CheckPlan {
+    /// for, or in a later start of this run what is in doubt since. `None`: nothing.
+    pub fn check_plan(&mut self, torrent: &Torrent, checked: bool) -> Option<CheckPlan> {
+        let pieces = torrent.metainfo.geometry.pieces();
+        let doubted = std::mem::replace(&mut self.doubted, Bitfield::new(pieces));
         match &self.kept {
-            Some(record) => resume::trusted(record, &torrent.layout()),
-            None => CheckPlan::everything(torrent.metainfo.geometry.pieces()),
+            _ if checked && doubted.ones() == 0 => None,
+            _ if checked => Some(CheckPlan { trust: Bitfield::new(pieces), hash: doubted }),
+            Some(record) => Some(resume::trusted(record, &torrent.layout())),
+            None => Some(CheckPlan::full(&torrent.metainfo.geometry)),
         }
+    }
+
+    /// These have to be hashed before they count again.
+    pub fn doubt(&mut self, pieces: &Bitfield) {
+        for piece in pieces.iter() {
+            self.doubted.set(piece);
+        }
+    }
+
+    /// Whether pieces were written that are not synced.
+    pub const fn is_dirty(&self) -> bool {
+        self.dirty_bytes > 0
     }
 
     /// A piece was written and hashed.
@@ -81,11 +110,11 @@ impl Actor {
     /// Asks the disk to sync; the record is written when it has ([`on_synced`](Self::on_synced)).
     pub(super) fn sync_and_save(&mut self, now: Instant) {
         self.saving.due = None;
-        self.saving.dirty_bytes = 0;
         if self.shared.store().is_none() {
             return;
         }
         if self.checked {
+            self.saving.dirty_bytes = 0;
             self.shared.disk().sync(&self.storage);
         } else {
             self.save(now);
@@ -93,25 +122,26 @@ impl Actor {
     }
 
     /// Payload up to here is on the disk for good: it may be claimed.
-    pub(super) fn on_synced(&mut self, now: Instant, have: Bitfield) {
+    pub(super) fn on_synced(&mut self, now: Instant, have: Bitfield, files: Vec<FileStamp>) {
         self.saving.synced = have;
-        self.save(now);
+        self.saving.files = files;
+        if matches!(self.phase, Phase::Stopping(_)) {
+            self.end(now);
+        } else {
+            self.save(now);
+        }
     }
 
-    /// The last save of a run: syncs with the shutdown of the disk, so nothing new is claimed that
-    /// was not synced; what was hashed since goes into `maybe`.
-    pub(super) fn save_at_end(&mut self, now: Instant) {
-        self.save(now);
-    }
-
-    fn save(&self, now: Instant) {
+    /// Posts a record to the store. It claims what is synced; what was hashed since goes into `maybe`.
+    pub(super) fn save(&self, now: Instant) {
         let Some(store) = self.shared.store().filter(|_| !self.removed) else { return };
         let paused = self.saving.paused;
+        if let Some(kept) = &self.saving.kept {
+            // Not all was looked at: the last record still holds, but for what a person asked for.
+            store.put(self.torrent.info_hash(), ResumeRecord { paused, ..kept.clone() });
+            return;
+        }
         if !self.checked {
-            // Nothing was looked at: the last record still holds, but for what a person has asked for.
-            if let Some(kept) = &self.saving.kept {
-                store.put(self.torrent.info_hash(), ResumeRecord { paused, ..kept.clone() });
-            }
             return;
         }
         let have = self.download.have();
@@ -122,7 +152,7 @@ impl Actor {
         let record = ResumeRecord {
             have: self.saving.synced.to_wire(),
             maybe: maybe.to_wire(),
-            files: self.storage.stamps(),
+            files: self.saving.files.clone(),
             save_path: self.torrent.save_path.clone(),
             paused,
             downloaded: self.totals.downloaded,

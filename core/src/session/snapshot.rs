@@ -38,8 +38,9 @@ impl Actor {
         let rate = |pick: fn(&LinkGauge) -> u64| self.links.values().map(|entry| pick(&entry.gauge)).sum();
         let rate_down: u64 = rate(|gauge| LinkGauge::get(&gauge.rate_down));
         let rate_up: u64 = rate(|gauge| LinkGauge::get(&gauge.rate_up));
-        let seeds = self.links.keys().filter(|link| self.download.link_is_seed(**link)).count() as u32;
-        let (have, wanted) = (self.download.have_bytes(), self.download.wanted_bytes());
+        let seeds = self.links.keys().filter(|link| self.download.is_seed(**link)).count() as u32;
+        let wanted = self.download.wanted_bytes();
+        let have = wanted - self.download.missing_bytes();
         let state = self.state();
         let downloading = state == SessionState::Downloading;
         let eta = (downloading && rate_down > 0).then(|| wanted.saturating_sub(have).div_ceil(rate_down));

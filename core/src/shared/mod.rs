@@ -26,7 +26,7 @@ use crate::event::EventBus;
 use crate::net::resolver::Resolver;
 use crate::resume::{Saved, StateStore};
 use crate::stats::StatsBoard;
-use crate::tracker::http::HttpTracker;
+use crate::tracker::http::{HttpOptions, HttpTracker};
 use crate::types::LinkId;
 use crate::untrusted::Untrusted;
 
@@ -103,8 +103,13 @@ impl SharedResources {
         let disk = Disk::start(config.disk_threads, config.disk_buffer, config.max_open_files)
             .map_err(Error::Start)?;
         let resolver = Resolver::start(RESOLVER_THREADS).map_err(Error::Start)?;
+        let trackers = HttpOptions {
+            stop_deadline: config.stop_timeout,
+            allow_inward_peers: config.allow_inward_peers,
+            ..HttpOptions::default()
+        };
         let shared = Arc::new(Self {
-            http_tracker: HttpTracker::new(resolver.clone(), config.allow_inward_peers)
+            http_tracker: HttpTracker::new(resolver.clone(), trackers)
                 .map_err(|error| Error::Start(std::io::Error::other(error)))?,
             runtime: Mutex::new(runtime),
             tasks: Tasks::new(handle),
