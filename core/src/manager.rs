@@ -93,7 +93,7 @@ impl TorrentManager {
     /// # Errors
     /// A file that cannot be read, that is no usable torrent, or whose transfer is not supported.
     pub fn add_torrent(&self, path: &Path, options: AddOptions) -> Result<Session, Error> {
-        self.add_metainfo(Metainfo::read(path)?, options)
+        self.add_metainfo(Metainfo::read(path).map_err(|error| error.at(path))?, options)
     }
 
     /// Adds a torrent. One that is there already is returned as it is.

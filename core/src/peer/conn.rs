@@ -422,7 +422,7 @@ impl Conn {
             client: theirs.v,
             listen_port: theirs.p,
             your_ip: theirs.yourip,
-            upload_only: theirs.upload_only,
+            upload_only: theirs.upload_only.unwrap_or(false),
         });
     }
 }

@@ -82,7 +82,7 @@ impl Actor {
             comment: metainfo.comment.clone(),
             creation_date: metainfo.creation_date,
             files: metainfo.files.iter().filter(|file| !file.pad).count() as u32,
-            version: metainfo.version().to_string().into(),
+            version: metainfo.version().name().into(),
             piece_map: self.piece_map(),
         }
     }

@@ -37,11 +37,6 @@ impl FileProgress {
         complete
     }
 
-    /// Counts one piece less.
-    pub fn lost(&mut self, piece: PieceIndex) {
-        self.each_overlap(piece, |have, overlap, _, _| *have = have.saturating_sub(overlap));
-    }
-
     /// Bytes of this file that are there.
     pub fn have(&self, file: usize) -> u64 {
         self.have.get(file).copied().unwrap_or(0)
@@ -82,8 +77,6 @@ mod tests {
         assert_eq!(progress.have(3), 32_768 - 20_010);
         assert_eq!(progress.verified(PieceIndex::new(3)), [0_usize; 0]);
         assert_eq!(progress.verified(PieceIndex::new(2)), [3]);
-        progress.lost(PieceIndex::new(1));
-        assert_eq!(progress.have(2), 16_374);
-        assert_eq!(progress.verified(PieceIndex::new(1)), [2, 3]);
+        assert_eq!(progress.have(2), 20_000);
     }
 }

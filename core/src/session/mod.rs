@@ -13,6 +13,8 @@ mod on_timeout;
 mod save;
 mod snapshot;
 mod totals;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::SharedResources;
 use crate::event::{Event, Kind};
@@ -20,18 +20,26 @@ const RETRY: Duration = Duration::from_secs(30);
 /// behind one address needs a few, a flood has a thousand (faults.md P10).
 const GREETINGS_PER_ADDRESS: usize = 16;
 
+/// Callers that wait to be greeted; more wait in the kernel.
+const CALLERS: usize = 16;
+
 /// Peers that are being greeted.
 struct Greetings {
+    /// Where listeners hand callers over.
+    callers: mpsc::Sender<(TcpStream, SocketAddr)>,
     room: Arc<Semaphore>,
     by_address: Mutex<FxHashMap<std::net::IpAddr, usize>>,
 }
 
 /// Listens on every wanted address for as long as the engine runs.
 pub fn listen(shared: &Arc<SharedResources>) {
+    let (to_callers, callers) = mpsc::channel(CALLERS);
     let greetings = Arc::new(Greetings {
+        callers: to_callers,
         room: Arc::new(Semaphore::new(shared.config.max_half_open)),
         by_address: Mutex::default(),
     });
+    take_callers(shared, callers, greetings.clone());
     let wanted = shared.config.listen.clone();
     // Binding must happen within the runtime, and before the first announce tells a port.
     let _guard = shared.tasks.runtime().enter();
@@ -53,7 +61,8 @@ fn bind(shared: &Arc<SharedResources>, wanted: &[SocketAddr], greetings: &Arc<Gr
                     listening.error = None;
                 });
                 shared.hub.publish(Kind::ListenOk, || Event::ListenOk { address });
-                accept(shared, listener, greetings.clone());
+                let callers = greetings.callers.clone();
+                shared.tasks.spawn(listener.run(callers));
             }
             Err((address, error)) => {
                 missing.push(address);
@@ -88,16 +97,21 @@ fn try_again(shared: &Arc<SharedResources>, mut missing: Vec<SocketAddr>, greeti
     });
 }
 
-fn accept(shared: &Arc<SharedResources>, listener: listen::Listener, greetings: Arc<Greetings>) {
+/// Takes callers from all listeners, until the engine stops; then the listeners end too.
+fn take_callers(
+    shared: &Arc<SharedResources>,
+    mut callers: mpsc::Receiver<(TcpStream, SocketAddr)>,
+    greetings: Arc<Greetings>,
+) {
     let mut stopping = shared.stopping();
     let engine = Arc::downgrade(shared);
     shared.tasks.spawn(async move {
         loop {
-            let (stream, address) = tokio::select! {
+            let caller = tokio::select! {
                 _ = stopping.wait_for(|stopping| *stopping) => return,
-                accepted = listener.accept() => accepted,
+                caller = callers.recv() => caller,
             };
-            let Some(shared) = engine.upgrade() else { return };
+            let (Some((stream, address)), Some(shared)) = (caller, engine.upgrade()) else { return };
             greet(&shared, stream, address, &greetings);
         }
     });

@@ -31,7 +31,6 @@ fn pin(shared: &SharedResources) {
         listening: listening.addresses,
         listen_error: listening.error,
         incoming_seen: shared.incoming_seen.load(Ordering::Relaxed),
-        free_space: crate::storage::free_space(&shared.config.download_dir),
         ..GlobalStats::default()
     };
     shared.board.for_each(|stats| {
