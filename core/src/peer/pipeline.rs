@@ -3,7 +3,7 @@
 //!
 //! The depth starts small and grows by one with each block, which doubles it once per round trip,
 //! while that makes the link faster (a slow start, as in TCP and libtorrent). Then it follows the
-//! rate: what arrives in [`QUEUE_TIME`]. That time is far longer than most paths, so a link that is
+//! rate: what arrives in `QUEUE_TIME`. That time is far longer than most paths, so a link that is
 //! held back by its depth speeds up until the peer's `reqq` or the path is full.
 //!
 //! It also remembers which blocks were once asked for here: a peer is never blamed for a block that
