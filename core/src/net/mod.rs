@@ -1,4 +1,6 @@
 //! Sockets and names.
 
+pub mod listen;
+pub mod reach;
 pub mod resolver;
 pub mod scope;
