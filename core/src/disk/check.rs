@@ -294,6 +294,7 @@ fn prepare(io: &Io, run: &Run) -> Vec<PieceIndex> {
         storage.unmark(piece);
     });
     let trusted_file = |at: usize| layout.pieces_of(at).any(|piece| plan.trust.get(piece));
+    let mut doubtful = vec![false; layout.files().len()];
     let sizes: Vec<Option<u64>> = (0..layout.files().len())
         .map(|at| {
             let file = &layout.files()[at];
@@ -302,7 +303,9 @@ fn prepare(io: &Io, run: &Run) -> Vec<PieceIndex> {
             }
             let size = match io.backend.stat(&layout.path(at)) {
                 Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
-                    storage.file(at).note(&stat);
+                    let now = storage.file(at).note(&stat);
+                    let known = plan.stamps.get(at).is_none_or(|stamp| stamp.is_plausible(&now));
+                    doubtful[at] = !known || now.size > file.length;
                     Some(u64::try_from(stat.st_size).unwrap_or(0))
                 }
                 Ok(_) => {
@@ -332,11 +335,8 @@ fn prepare(io: &Io, run: &Run) -> Vec<PieceIndex> {
         let there = layout
             .piece_spans(piece)
             .all(|span| sizes[span.file].is_some_and(|size| span.offset + span.length <= size));
-        let too_long = layout.piece_spans(piece).any(|span| {
-            let file = &layout.files()[span.file];
-            !file.pad && sizes[span.file].is_some_and(|size| size > file.length)
-        });
-        if there && trust && !hash && !too_long {
+        let doubtful = layout.piece_spans(piece).any(|span| doubtful[span.file]);
+        if there && trust && !hash && !doubtful {
             storage.mark(piece);
             // It comes from a record, and a record holds what was synced.
             storage.synced().set(piece);

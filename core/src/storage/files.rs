@@ -21,6 +21,17 @@ pub struct FileStamp {
 }
 
 impl FileStamp {
+    /// Whether a file that looks like `now` can still be the one that this stamp was taken of. A
+    /// complete file is not written to: its size and time stay. One that was still being written
+    /// has grown or stayed, in place.
+    pub const fn is_plausible(&self, now: &Self) -> bool {
+        if self.complete {
+            self.size == now.size && self.mtime_ns == now.mtime_ns
+        } else {
+            self.inode == now.inode && self.size <= now.size
+        }
+    }
+
     /// From what the system says of a file.
     pub(crate) fn new(stat: &Stat, complete: bool) -> Self {
         // The types of these fields differ between architectures.

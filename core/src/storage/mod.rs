@@ -111,12 +111,20 @@ pub struct CheckPlan {
     pub trust: Bitfield,
     /// To be hashed. A piece in both is hashed.
     pub hash: Bitfield,
+    /// How the files looked when `trust` was noted, in torrent order, or nothing: pieces of files
+    /// that look otherwise are hashed ([`FileStamp::is_plausible`]).
+    pub stamps: Vec<FileStamp>,
 }
 
 impl CheckPlan {
+    /// Trusts these pieces if their files are there, and hashes those.
+    pub const fn new(trust: Bitfield, hash: Bitfield) -> Self {
+        Self { trust, hash, stamps: Vec::new() }
+    }
+
     /// Hashes everything that is there.
     pub fn full(geometry: &Geometry) -> Self {
-        Self { trust: Bitfield::new(geometry.pieces()), hash: Bitfield::full(geometry.pieces()) }
+        Self::new(Bitfield::new(geometry.pieces()), Bitfield::full(geometry.pieces()))
     }
 }
 

@@ -101,8 +101,7 @@ async fn a_cancelled_check_says_what_is_left() {
     };
     let have = torrent.storage.verified();
     assert_eq!(have.ones() + left.ones(), all);
-    let plan = CheckPlan { trust: have, hash: left };
-    torrent.check(plan).await;
+    torrent.check(CheckPlan::new(have, left)).await;
     assert!(torrent.storage.verified().is_full());
 }
 

@@ -183,7 +183,7 @@ async fn a_failed_sync_takes_back_all_since_the_last_good_one() {
         DiskDone::Synced { have, .. } => assert_eq!(have, claimed),
         other => panic!("{other:?}"),
     }
-    torrent.check(CheckPlan { trust: claimed, hash: lost }).await;
+    torrent.check(CheckPlan::new(claimed, lost)).await;
     assert_eq!(torrent.have(), [0, 1]);
     // The half piece starts from nothing: its block is no duplicate.
     torrent.write_piece(2).await;

@@ -129,7 +129,7 @@ impl Torrent {
             pieces.iter().for_each(|piece| assert!(bits.set(PieceIndex::new(*piece))));
             bits
         };
-        CheckPlan { trust: bits(trust), hash: bits(hash) }
+        CheckPlan::new(bits(trust), bits(hash))
     }
 
     fn have(&self) -> Vec<u32> {
