@@ -222,7 +222,7 @@ impl DownloadManager {
         if self.have.ones() < RANDOM_FIRST {
             self.random(hand, class, want, &mut found);
         } else {
-            self.from_shortlist(hand, class, want, &mut found);
+            self.shortlisted(hand, class, want, &mut found);
             self.walk(hand, class, want, &mut found);
         }
         if found.len() < want {
@@ -245,7 +245,7 @@ impl DownloadManager {
         }
     }
 
-    fn from_shortlist(&mut self, hand: &Hand<'_>, class: Class, want: usize, found: &mut Vec<PieceIndex>) {
+    fn shortlisted(&mut self, hand: &Hand<'_>, class: Class, want: usize, found: &mut Vec<PieceIndex>) {
         let Some(link) = self.links.get_mut(&hand.link) else { return };
         let fresh = link.shortlist.as_ref().is_some_and(|list| {
             list.class == class && hand.now.saturating_duration_since(list.made) < SHORTLIST_AGE
