@@ -106,7 +106,7 @@ impl TorrentManager {
             save_path: options.download_dir.unwrap_or_else(|| self.shared.config().download_dir.clone()),
             paused: options.paused,
             added: UnixTime::now(),
-            key: rand::random(),
+            tracker_key: rand::random(),
             ..ResumeRecord::default()
         };
         let (session, fresh) = self.open(metainfo.clone(), record)?;
@@ -132,8 +132,8 @@ impl TorrentManager {
         if let Some(entry) = list.sessions.get(&info_hash) {
             return Ok((entry.session.clone(), false));
         }
-        let place = list.next_place.max(record.queue);
-        record.queue = place;
+        let place = list.next_place.max(record.queue_position);
+        record.queue_position = place;
         let torrent = metainfo.torrent_bytes().clone();
         let options = OpenOptions { save_path: None, record: Some(record.clone()), queue: place };
         let session = Session::open_with(metainfo, self.shared.clone(), options)?;
@@ -152,7 +152,7 @@ impl TorrentManager {
         let record = saved.record.unwrap_or_else(|| ResumeRecord {
             save_path: self.shared.config().download_dir.clone(),
             added: UnixTime::now(),
-            key: rand::random(),
+            tracker_key: rand::random(),
             ..ResumeRecord::default()
         });
         if lost {

@@ -17,8 +17,8 @@ use crate::bitfield::Bitfield;
 use crate::download::PeerPieces;
 use crate::geometry::Geometry;
 use crate::types::{BLOCK_SIZE, BlockRef, PieceIndex, PieceRange};
-use crate::wire::extended::{self, ExtendedHandshake};
 use crate::wire::WireError;
+use crate::wire::extended::{self, ExtendedHandshake};
 use crate::wire::message::{self, Message};
 
 /// Requests of a peer that we keep, as our extension handshake promises.
@@ -400,9 +400,8 @@ impl Conn {
     fn on_piece(&mut self, now: Instant, index: u32, begin: u32, data: Bytes) -> Result<(), PeerFault> {
         let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
         let block = self.geometry.block_at(index, begin, length);
-        let expected = block.is_some_and(|block| {
-            !matches!(self.pipeline.arrived(now, block, length), Arrived::Unrequested)
-        });
+        let expected = block
+            .is_some_and(|block| !matches!(self.pipeline.arrived(now, block, length), Arrived::Unrequested));
         let Some(block) = block.filter(|_| expected) else {
             self.unsolicited += 1;
             return if self.unsolicited > MAX_UNSOLICITED { Err(PeerFault::Unsolicited) } else { Ok(()) };

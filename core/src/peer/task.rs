@@ -300,7 +300,8 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
             whole.length += next.length;
             self.batch.extend(self.conn.next_upload());
         }
-        let (disk, storage, up) = (self.setup.disk.clone(), self.setup.storage.clone(), self.setup.up.clone());
+        let (disk, storage, up) =
+            (self.setup.disk.clone(), self.setup.storage.clone(), self.setup.up.clone());
         self.reading = Some(Box::pin(async move {
             if up.is_limited() {
                 up.take(whole.length).await;

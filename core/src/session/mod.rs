@@ -12,9 +12,9 @@ mod on_peer;
 mod on_timeout;
 mod save;
 mod snapshot;
-mod totals;
 #[cfg(test)]
 mod tests;
+mod totals;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -153,7 +153,7 @@ impl Session {
             save_path,
             bus: EventBus::of_session(shared.hub(), metainfo.info_hash),
             peer_id: new_peer_id(),
-            key: record.as_ref().map_or_else(|| rand::rng().next_u32(), |record| record.key),
+            key: record.as_ref().map_or_else(|| rand::rng().next_u32(), |record| record.tracker_key),
             queue: options.queue,
             metainfo,
         });

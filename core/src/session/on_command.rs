@@ -112,7 +112,8 @@ impl Actor {
         self.stop(now, "removed");
         self.place.leave();
         if data == RemoveData::Delete {
-            let (disk, storage, bus) = (self.shared.disk().clone(), self.storage.clone(), self.torrent.bus.clone());
+            let (disk, storage, bus) =
+                (self.shared.disk().clone(), self.storage.clone(), self.torrent.bus.clone());
             self.shared.tasks().spawn(async move {
                 if let Err(error) = disk.delete_files(&storage).await {
                     bus.publish(Kind::StorageError, || Event::StorageError {

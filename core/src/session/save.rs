@@ -56,7 +56,9 @@ impl Saving {
         let doubted = std::mem::replace(&mut self.doubted, Bitfield::new(pieces));
         match &self.kept {
             _ if checked && doubted.ones() == 0 => None,
-            _ if checked => Some(CheckPlan { trust: Bitfield::new(pieces), hash: doubted }),
+            _ if checked => {
+                Some(CheckPlan { trust: Bitfield::new(pieces), hash: doubted, stamps: Vec::new() })
+            }
             Some(record) => Some(resume::trusted(record, &torrent.layout())),
             None => Some(CheckPlan::full(&torrent.metainfo.geometry)),
         }
@@ -161,8 +163,8 @@ impl Actor {
             active_seconds: self.totals.active(now).as_secs(),
             added: self.totals.added,
             completed: self.totals.completed,
-            key: self.torrent.key,
-            queue: self.torrent.queue,
+            tracker_key: self.torrent.key,
+            queue_position: self.torrent.queue,
         };
         store.put(self.torrent.info_hash(), record);
     }

@@ -18,7 +18,14 @@ impl Actor {
             return;
         }
         let told = |stats: &SessionStats| {
-            (stats.downloaded, stats.uploaded, stats.rate_down, stats.rate_up, stats.have, stats.seeds + stats.leechers)
+            (
+                stats.downloaded,
+                stats.uploaded,
+                stats.rate_down,
+                stats.rate_up,
+                stats.have,
+                stats.seeds + stats.leechers,
+            )
         };
         if told(&stats) != told(&self.newest) {
             self.torrent.bus.publish(Kind::StatsUpdate, || Event::StatsUpdate {

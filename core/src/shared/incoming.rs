@@ -118,12 +118,7 @@ fn take_callers(
 }
 
 /// Greets one peer in a task of its own; too many at once, or from one address, are turned away.
-fn greet(
-    shared: &Arc<SharedResources>,
-    stream: TcpStream,
-    address: SocketAddr,
-    greetings: &Arc<Greetings>,
-) {
+fn greet(shared: &Arc<SharedResources>, stream: TcpStream, address: SocketAddr, greetings: &Arc<Greetings>) {
     let Some(guard) = Greeting::begin(greetings, address) else { return };
     let engine: Weak<SharedResources> = Arc::downgrade(shared);
     let registry = shared.registry.clone();
