@@ -1,1 +1,4 @@
 //! The dashboard.
+
+pub mod input;
+pub mod terminal;
