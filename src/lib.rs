@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod crash;
+pub mod dashboard;
 pub mod dirs;
 pub mod engine;
 pub mod get;
@@ -31,7 +32,7 @@ pub fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "tc-tui", &mut io::stdout());
             Ok(ExitCode::SUCCESS)
         }
-        None => Ok(ExitCode::SUCCESS),
+        None => dashboard::run(&cli.dashboard),
     };
     let code = outcome.unwrap_or_else(|error| {
         complain(&format!("{error:#}"));

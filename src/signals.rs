@@ -42,8 +42,8 @@ pub fn listen(
             unless_ignored(SignalKind::interrupt())?,
             unless_ignored(SignalKind::terminate())?,
             unless_ignored(SignalKind::hangup())?,
-            Some(signal(SignalKind::window_change())?),
-            Some(signal(SignalKind::from_raw(CONTINUE))?),
+            unless_ignored(SignalKind::window_change())?,
+            unless_ignored(SignalKind::from_raw(CONTINUE))?,
         )
     };
     let listen = async move {
