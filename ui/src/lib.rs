@@ -1,1 +1,5 @@
 //! The dashboard.
+
+pub mod format;
+pub mod input;
+pub mod terminal;
