@@ -156,7 +156,8 @@ fn programs() -> Result<(), String> {
     transmission::program().map(drop).ok_or_else(|| "transmission-daemon is missing".to_owned())
 }
 
-fn require<T>(found: Result<T, String>, test: &str) -> Option<T> {
+/// Says why a test is skipped, which is a failure where `CI` is set.
+pub fn require<T>(found: Result<T, String>, test: &str) -> Option<T> {
     match found {
         Ok(found) => Some(found),
         Err(why) => {

@@ -4,13 +4,13 @@
 //! root, iproute2, libtorrent and transmission-daemon: `tests/run` sees to it.
 
 #[path = "../support/clients/mod.rs"]
-#[allow(dead_code, reason = "the benchmark uses the rest")]
 mod clients;
 #[path = "../support/lines.rs"]
 mod lines;
 #[path = "../support/net.rs"]
-#[allow(dead_code, reason = "the benchmark uses the rest")]
 mod net;
+#[path = "../bench/rounds/mod.rs"]
+mod rounds;
 #[path = "../support/torrent.rs"]
 mod torrent;
 #[path = "../support/wait.rs"]
@@ -18,6 +18,7 @@ mod wait;
 #[path = "../support/work.rs"]
 mod work;
 
+mod bench;
 mod lab;
 mod others;
 mod swarm;

@@ -17,9 +17,13 @@ pub fn root() -> PathBuf {
 impl Work {
     /// An empty folder, and the end of those that earlier runs of this test left.
     pub fn new(test: &str) -> Self {
-        let runs = root().join("run");
-        fs::create_dir_all(&runs).expect("target is writable");
-        for old in fs::read_dir(&runs).expect("it was just made").flatten() {
+        Self::below(&root().join("run"), test)
+    }
+
+    /// The same in another folder, which is made.
+    pub fn below(runs: &Path, test: &str) -> Self {
+        fs::create_dir_all(runs).expect("target is writable");
+        for old in fs::read_dir(runs).expect("it was just made").flatten() {
             let name = old.file_name().to_string_lossy().into_owned();
             let of_pid = name.strip_prefix(test).and_then(|rest| rest.strip_prefix('-'));
             if of_pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {

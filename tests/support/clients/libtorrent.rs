@@ -43,6 +43,11 @@ impl Libtorrent {
         self.driver.pid()
     }
 
+    /// Waits until the library is loaded.
+    pub fn wait_ready(&mut self) {
+        self.driver.ask("ready", json!({}));
+    }
+
     /// Adds a torrent and returns its info-hash. What is in `dir` is checked first.
     pub fn add(&mut self, torrent: &Path, dir: &Path) -> String {
         let info_hash = self.driver.ask("add", json!({"torrent": torrent, "dir": dir}));

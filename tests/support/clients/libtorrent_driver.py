@@ -75,4 +75,4 @@ def watch():
 
 adding = threading.Lock()
 threading.Thread(target=watch, daemon=True).start()
-serve({"add": add, "status": status, "flush": flush, "connect_peer": connect_peer})
+serve({"ready": lambda: True, "add": add, "status": status, "flush": flush, "connect_peer": connect_peer})
