@@ -161,7 +161,8 @@ pub fn require<T>(found: Result<T, String>, test: &str) -> Option<T> {
     match found {
         Ok(found) => Some(found),
         Err(why) => {
-            assert!(std::env::var_os("CI").is_none(), "{test} cannot run: {why}");
+            let in_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+            assert!(!in_ci, "{test} cannot run: {why}");
             // Past the test runner, which swallows what a passed test prints.
             let _ = writeln!(
                 std::io::stderr(),

@@ -1,5 +1,7 @@
 //! A swarm that shares: five of ours and a libtorrent around a seed that is slower than all of them.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::lab::{self, Lab};
@@ -35,6 +37,7 @@ fn five_of_ours_share_what_one_slow_seed_sends() {
     }
 
     // The seed comes last. It dials the six that the tracker names.
+    let start = Instant::now();
     let (_, mut seed) = lab.libtorrent_seed(json!({"upload_rate_limit": LIMIT}));
     let deadline = Deadline::seconds(SWARM_SECONDS);
     for (name, _, client) in &ours {
@@ -44,6 +47,8 @@ fn five_of_ours_share_what_one_slow_seed_sends() {
     other.wait_seeding(&lab.info_hash, deadline);
     lab.assert_same("other");
 
+    let least = Duration::from_secs(SIZE / LIMIT * 3 / 4);
+    assert!(start.elapsed() > least, "done after {:?}: the seed's limit did not hold", start.elapsed());
     let sent = seed.status(&lab.info_hash).uploaded;
     assert!(sent <= COPIES * SIZE, "the seed sent {:.2} copies", sent as f64 / SIZE as f64);
     for (name, _, client) in &mut ours {
