@@ -5,3 +5,4 @@ pub mod listen;
 pub mod reach;
 pub mod resolver;
 pub mod scope;
+pub mod tls;

@@ -7,6 +7,7 @@ use reqwest::{Client, ClientBuilder, redirect, retry};
 use crate::config::CLIENT;
 use crate::net::reach::{Family, Reach, Within};
 use crate::net::resolver::Resolver;
+use crate::net::tls;
 
 /// Idle connections kept to one host: an answer is one round trip, and trackers count connections.
 const IDLE_PER_HOST: usize = 2;
@@ -26,17 +27,12 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    /// Reads the system's certificates (`SSL_CERT_FILE` and `SSL_CERT_DIR` name others): blocks for
-    /// some milliseconds.
+    /// The first one in a process reads the system's certificates: see [`tls::config`].
     pub fn new(resolver: &Resolver, connect_timeout: Duration) -> Result<Self, SetupError> {
-        // Whoever embeds the engine may have chosen a provider; theirs is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let pair = |reach| -> Result<_, reqwest::Error> {
             let client = |family| {
-                build(|| {
-                    let dns = Within::new(resolver.clone(), family, reach);
-                    base(connect_timeout).local_address(family.unspecified()).dns_resolver(dns)
-                })
+                let dns = Within::new(resolver.clone(), family, reach);
+                base(connect_timeout).local_address(family.unspecified()).dns_resolver(dns).build()
             };
             Ok([client(Family::V4)?, client(Family::V6)?])
         };
@@ -55,14 +51,9 @@ impl Clients {
     }
 }
 
-/// A machine without any certificate authority still reaches plain HTTP trackers; HTTPS ones fail there
-/// with the reason in the error.
-fn build(builder: impl Fn() -> ClientBuilder) -> Result<Client, reqwest::Error> {
-    builder().build().or_else(|_| builder().tls_certs_only([]).build())
-}
-
 fn base(connect_timeout: Duration) -> ClientBuilder {
     Client::builder()
+        .tls_backend_preconfigured(tls::config())
         .user_agent(CLIENT)
         .http1_only()
         .http1_title_case_headers()

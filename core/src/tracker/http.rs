@@ -86,7 +86,8 @@ struct Inner {
 }
 
 impl HttpTracker {
-    /// Sets up the clients; reads the system's certificates, so it blocks for some milliseconds.
+    /// Sets up the clients. The first one in a process reads the system's certificates, so it blocks for
+    /// some milliseconds.
     pub fn new(resolver: Resolver, options: HttpOptions) -> Result<Self, SetupError> {
         let clients = Clients::new(&resolver, options.connect_deadline)?;
         let all = Arc::new(Semaphore::new(IN_FLIGHT));

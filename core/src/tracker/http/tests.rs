@@ -124,13 +124,8 @@ fn client(ips: Names, options: HttpOptions) -> HttpTracker {
     HttpTracker::new(resolver.unwrap(), options).unwrap()
 }
 
-/// Two seconds where a test waits for the end of a deadline; nothing else takes that long.
-fn impatient() -> HttpOptions {
-    HttpOptions { deadline: Duration::from_secs(2), ..HttpOptions::default() }
-}
-
 async fn announce(url: &str) -> Result<AnnounceReply, AnnounceError> {
-    client(&[], impatient()).announce(&url.into(), &params(AnnounceEvent::Started), None).await
+    client(&[], HttpOptions::default()).announce(&url.into(), &params(AnnounceEvent::Started), None).await
 }
 
 const GOOD: &[u8] = b"d8:completei5e10:incompletei3e8:intervali900e5:peers6:\x01\x02\x03\x04\x1a\xe1e";
@@ -210,7 +205,6 @@ async fn nobody_there() {
 
 #[tokio::test]
 async fn gzip() {
-    // `GOOD`, as `gzip -9n` packs it.
     let server = Server::fixed(http("200 OK", "Content-Encoding: gzip\r\n", &gzipped(GOOD))).await;
     assert!(is_good(&announce(&server.url()).await));
 }
@@ -309,7 +303,10 @@ async fn a_byte_at_a_time_ends_at_the_deadline() {
         }
     };
     let server = Server::start("127.0.0.1:0", move |stream, _| slow(stream)).await;
-    assert_eq!(announce(&server.url()).await, Err(AnnounceError::Timeout));
+    // The whole answer would take half a minute.
+    let tracker = client(&[], HttpOptions { deadline: Duration::from_secs(1), ..HttpOptions::default() });
+    let result = tracker.announce(&server.url().into(), &params(AnnounceEvent::Started), None).await;
+    assert_eq!(result, Err(AnnounceError::Timeout));
 }
 
 #[tokio::test]
@@ -384,7 +381,7 @@ async fn a_password_stays_with_its_origin() {
 async fn names_and_literals_lead_inward_only_as_plain_announces() {
     let server = Server::body(GOOD).await;
     let names: Names = &[("lan.example", &["127.0.0.1"]), ("meta.example", &["169.254.169.254"])];
-    let tracker = client(names, impatient());
+    let tracker = client(names, HttpOptions::default());
     for (host, path, good) in [
         ("lan.example", "announce", true),
         ("lan.example", "key/announce.php", true),
@@ -409,7 +406,7 @@ async fn names_and_literals_lead_inward_only_as_plain_announces() {
 
 #[tokio::test]
 async fn a_redirect_leads_no_further_in_than_its_sender() {
-    let inner = client(&[("lan.example", &["127.0.0.1"])], impatient()).inner;
+    let inner = client(&[("lan.example", &["127.0.0.1"])], HttpOptions::default()).inner;
     let url = |text: &str| Url::parse(text).unwrap();
     for (sent_by, to, want) in [
         ("11.0.0.1", "http://lan.example/announce", Err(AnnounceError::Scope("loopback"))),
@@ -434,14 +431,14 @@ async fn one_announce_per_address_family_and_one_answer_is_enough() {
     let bytes: Arc<[u8]> = http("200 OK", "", body).into();
     let v6 = Server::start(&format!("[::1]:{}", v4.port), move |stream, _| send(stream, bytes.clone())).await;
     let names: Names = &[("both.example", &["127.0.0.1", "::1"])];
-    let tracker = client(names, impatient());
+    let tracker = client(names, HttpOptions::default());
     let url = Untrusted::new(format!("http://both.example:{}/announce", v4.port));
     let reply = tracker.announce(&url, &params(AnnounceEvent::Started), None).await.unwrap();
     assert_eq!(reply.peers, ["1.2.3.4:6881".parse().unwrap(), "[2a11:1::9]:80".parse().unwrap()]);
     assert_eq!(reply.interval.as_secs(), 1_800, "the more patient of two");
     assert_eq!((v4.requests().len(), v6.requests().len()), (1, 1));
     drop(v6);
-    let tracker = client(names, impatient());
+    let tracker = client(names, HttpOptions::default());
     let reply = tracker.announce(&url, &params(AnnounceEvent::Started), None).await;
     assert!(is_good(&reply), "{reply:?}");
 }
@@ -462,13 +459,14 @@ async fn a_silent_family_does_not_hold_the_other_back_for_long() {
 async fn one_host_is_asked_six_times_at_once() {
     let now = Arc::new(AtomicUsize::new(0));
     let most = Arc::new(AtomicUsize::new(0));
+    // Answers come by sixes: with fewer allowed nobody would get one, with more they would be seen.
+    let six = Arc::new(tokio::sync::Barrier::new(IN_FLIGHT_PER_HOST));
     let (count, peak) = (now.clone(), most.clone());
     let server = Server::start("127.0.0.1:0", move |stream, _| {
-        let (count, peak) = (count.clone(), peak.clone());
+        let (count, peak, six) = (count.clone(), peak.clone(), six.clone());
         async move {
             peak.fetch_max(count.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            // Long enough for the others to come, were they let.
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            six.wait().await;
             count.fetch_sub(1, Ordering::SeqCst);
             send(stream, http("200 OK", "", GOOD).into()).await;
         }
@@ -490,7 +488,7 @@ async fn one_host_is_asked_six_times_at_once() {
 
 #[tokio::test]
 async fn hosts_that_nobody_asks_are_forgotten() {
-    let inner = client(&[], impatient()).inner;
+    let inner = client(&[], HttpOptions::default()).inner;
     for port in 1..1_000 {
         inner.host_semaphore(&Url::parse(&format!("http://127.0.0.1:{port}/")).unwrap());
     }

@@ -20,7 +20,7 @@ impl Story {
     /// One tier per word; `+` joins trackers of one tier.
     fn new(tiers: &str, private: bool) -> Self {
         let tiers: Vec<Vec<Untrusted>> =
-            tiers.split_whitespace().map(|tier| tier.split('+').map(|name| url(name)).collect()).collect();
+            tiers.split_whitespace().map(|tier| tier.split('+').map(url).collect()).collect();
         let now = Instant::now();
         Self { trackers: TrackerCoordinator::new(&tiers, private, 7), began: now, now }
     }
