@@ -8,6 +8,7 @@ pub mod dashboard;
 pub mod dirs;
 pub mod engine;
 pub mod get;
+pub mod inspect;
 pub mod json;
 pub mod logging;
 pub mod progress;
