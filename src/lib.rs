@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod crash;
 pub mod dashboard;
+pub mod demo;
 pub mod dirs;
 pub mod engine;
 pub mod get;

@@ -1,1 +1,7 @@
 //! Sockets and names.
+
+pub mod listen;
+pub mod reach;
+pub mod resolver;
+pub mod scope;
+pub mod tls;
