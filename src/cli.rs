@@ -36,6 +36,15 @@ pub struct Cli {
 pub enum Command {
     /// Download without a dashboard; exit 0 when all is there and checked
     Get(Box<GetArgs>),
+    /// Print what is in a torrent
+    Inspect {
+        /// A .torrent file
+        #[arg(value_hint = ValueHint::FilePath)]
+        source: String,
+        /// Print one line of JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell to print it for

@@ -129,6 +129,7 @@ fn run_loop(mut terminal: Terminal, inbox: &Receiver<Message>) {
                     return;
                 }
             }
+            Message::Woken => _ = terminal.repaint(),
             _ => {}
         }
         let drawn = terminal.draw(|frame| {

@@ -9,6 +9,7 @@ pub mod demo;
 pub mod dirs;
 pub mod engine;
 pub mod get;
+pub mod inspect;
 pub mod json;
 pub mod logging;
 pub mod progress;
@@ -29,6 +30,9 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Some(Command::Get(args)) => get::run(&args),
+        Some(Command::Inspect { source, json }) => {
+            inspect::run(&source, json, &mut io::stdout()).map(|()| ExitCode::SUCCESS)
+        }
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "tc-tui", &mut io::stdout());
             Ok(ExitCode::SUCCESS)

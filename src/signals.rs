@@ -2,6 +2,7 @@
 
 use std::{fs, io, process, thread};
 
+use rustix::process::{Signal as Number, getpid, kill_process};
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -23,7 +24,7 @@ pub const fn exit_code(signal: i32) -> u8 {
 
 /// Listens on a thread of its own and calls `tell` for each signal but the second that asks us to
 /// end: that one gives the terminal back, calls `abandon` and exits. Signals that were ignored at the
-/// start stay ignored (nohup).
+/// start stay ignored (nohup). A request to stop (SIGTSTP) gives the terminal back first.
 ///
 /// # Errors
 /// No thread or no signal handler can be had.
@@ -32,7 +33,7 @@ pub fn listen(
     abandon: impl FnOnce() + Send + 'static,
 ) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
-    let (mut interrupt, mut terminate, mut hangup, mut window, mut continued) = {
+    let (mut interrupt, mut terminate, mut hangup, mut window, mut stop, mut continued) = {
         let _inside = runtime.enter();
         let ignored = Ignored::now();
         let unless_ignored = |kind: SignalKind| {
@@ -43,6 +44,7 @@ pub fn listen(
             unless_ignored(SignalKind::terminate())?,
             unless_ignored(SignalKind::hangup())?,
             unless_ignored(SignalKind::window_change())?,
+            unless_ignored(SignalKind::from_raw(STOP))?,
             unless_ignored(SignalKind::from_raw(CONTINUE))?,
         )
     };
@@ -55,6 +57,12 @@ pub fn listen(
                 () = next(&mut hangup) => News::End(SignalKind::hangup().as_raw_value()),
                 () = next(&mut window) => News::Resized,
                 () = next(&mut continued) => News::Continued,
+                () = next(&mut stop) => {
+                    tc_ui::terminal::suspend();
+                    // The whole program stops within this call, until SIGCONT.
+                    let _ = kill_process(getpid(), Number::STOP);
+                    continue;
+                }
             };
             if let News::End(signal) = news {
                 if asked {
@@ -74,8 +82,9 @@ pub fn listen(
     Ok(())
 }
 
-/// SIGCONT, which tokio has no name for.
-const CONTINUE: i32 = rustix::process::Signal::CONT.as_raw();
+// Tokio has no names for these.
+const STOP: i32 = Number::TSTP.as_raw();
+const CONTINUE: i32 = Number::CONT.as_raw();
 
 async fn next(signal: &mut Option<Signal>) {
     match signal {

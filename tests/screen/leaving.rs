@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::support::home::Home;
-use crate::support::pty::{DEADLINE, Pty};
+use crate::support::pty::{DEADLINE, Modes, Pty};
 
 /// The most that leaving may take when there is nothing to tell anybody (screen.md 14, test 10).
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -96,6 +96,21 @@ fn half_a_paste_does_not_hold_the_program_back_when_the_terminal_closes() {
     assert_eq!(pty.idle_bytes(), 0);
     pty.close();
     assert_eq!(pty.wait_exit(AT_ONCE).exit_code(), 0);
+}
+
+#[test]
+fn a_stopped_program_lends_the_terminal_to_the_shell() {
+    let home = Home::new();
+    let mut pty = dashboard(&home, &[]);
+    let before = pty.text();
+    pty.signal(Signal::TSTP).wait("a shell's terminal", |pty| pty.modes() == Modes::SHELL);
+    pty.assert_restored();
+    pty.wait_stopped();
+    pty.signal(Signal::CONT).see_dashboard();
+    pty.wait("the same screen", |pty| pty.text() == before);
+    pty.keys("q");
+    assert_eq!(pty.exit_code(), 0);
+    pty.assert_restored();
 }
 
 #[test]

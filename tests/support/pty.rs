@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::num::NonZeroU16;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, PtySize, native_pty_system};
@@ -19,6 +19,9 @@ use super::home::{Home, PROGRAM};
 
 /// How long anything may take before the test fails; a loaded machine is no reason to.
 pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// How often what makes no noise is looked at.
+const STEP: Duration = Duration::from_millis(20);
 
 /// How long a program is watched that should do nothing.
 const QUIET: Duration = Duration::from_millis(1_200);
@@ -152,7 +155,8 @@ impl Pty {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {
                 panic!("waited in vain for {what}; the screen:\n{}", self.text());
             };
-            if !self.read(left) {
+            // In short steps: the modes of the line change without a byte.
+            if !self.read(left.min(STEP)) {
                 assert!(condition(self), "the program ended before {what}; the screen:\n{}", self.text());
                 return self;
             }
@@ -280,7 +284,7 @@ impl Pty {
                 return status;
             }
             assert!(Instant::now() < deadline, "the program did not end; the screen:\n{}", self.text());
-            if !self.read(Duration::from_millis(20)) {
+            if !self.read(STEP) {
                 // Without a terminal there is nothing to wait on but the clock.
                 let step = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
                 let _ = poll(&mut [], Some(&step));
@@ -296,6 +300,16 @@ impl Pty {
         status.exit_code()
     }
 
+    /// Waits until the program was stopped by a signal.
+    #[track_caller]
+    pub fn wait_stopped(&mut self) {
+        let deadline = Instant::now() + DEADLINE;
+        while self.stat()[0] != "T" {
+            assert!(Instant::now() < deadline, "the program was not stopped");
+            self.read(STEP);
+        }
+    }
+
     fn has_more(&self) -> bool {
         let Some(master) = &self.master else { return false };
         let mut fds = [PollFd::new(master, PollFlags::IN)];
@@ -304,12 +318,18 @@ impl Pty {
 
     /// CPU time that the program has used so far.
     pub fn cpu_time(&self) -> Duration {
-        let path = format!("/proc/{}/stat", self.pid().as_raw_nonzero());
-        let stat = fs::read_to_string(path).expect("the program is there");
-        // After the name, which may hold anything: utime and stime are fields 14 and 15.
-        let fields: Vec<_> = stat.rsplit(')').next().expect("a tail").split_whitespace().collect();
+        let fields = self.stat();
         let ticks: u64 = [11, 12].iter().map(|at| fields[*at].parse::<u64>().expect("a number")).sum();
         Duration::from_millis(ticks * 10)
+    }
+
+    /// What proc(5) says of the program, from its state on: utime and stime are at 11 and 12.
+    fn stat(&self) -> Vec<String> {
+        let path = format!("/proc/{}/stat", self.pid().as_raw_nonzero());
+        let stat = fs::read_to_string(path).expect("the program is there");
+        // The name before it may hold anything.
+        let fields = stat.rsplit(')').next().expect("a tail");
+        fields.split_whitespace().map(str::to_owned).collect()
     }
 }
 

@@ -130,7 +130,7 @@ pub enum BencodeError {
     /// The same key twice in one dictionary.
     #[error("the same dictionary key twice, the second time at offset {at}")]
     DuplicateKey {
-        /// Where the second one starts.
+        /// Where the second one's text starts.
         at: usize,
     },
     /// Lists and dictionaries inside each other without end.

@@ -159,7 +159,9 @@ impl<'a> Scanner<'a> {
         if let Some(&last) = self.keys.get(*keys..).and_then(<[Span]>::last) {
             match key.cmp(&self.bytes[last.start as usize..last.end as usize]) {
                 std::cmp::Ordering::Greater => {}
-                std::cmp::Ordering::Equal => return Err(BencodeError::DuplicateKey { at }),
+                std::cmp::Ordering::Equal => {
+                    return Err(BencodeError::DuplicateKey { at: span.start as usize });
+                }
                 std::cmp::Ordering::Less => *sorted = false,
             }
         }

@@ -11,7 +11,8 @@ use ratatui::Frame;
 use tc_core::untrusted::clean;
 
 use self::lean::Lean;
-pub use self::modes::{Modes, restore, restore_on_panic};
+use self::modes::{Access, Modes};
+pub use self::modes::{restore, restore_on_panic, suspend};
 
 /// The screen of the dashboard. It writes only when asked to draw, one `write` a frame, and nothing
 /// at all where the frame equals the one before. Dropping it gives the terminal back.
@@ -21,7 +22,7 @@ pub struct Terminal {
     inner: ratatui::Terminal<Lean<Tty>>,
     title: String,
     titles: bool,
-    _modes: Modes,
+    modes: Modes,
 }
 
 impl Terminal {
@@ -33,7 +34,7 @@ impl Terminal {
         let size = tty::size()?;
         let modes = Modes::enter()?;
         let inner = ratatui::Terminal::new(Lean::new(Tty, size))?;
-        Ok(Self { inner, title: String::new(), titles: has_titles(), _modes: modes })
+        Ok(Self { inner, title: String::new(), titles: has_titles(), modes })
     }
 
     /// Draws a frame at the size the terminal has now. Returns the number of bytes that took.
@@ -42,8 +43,10 @@ impl Terminal {
     /// The terminal is gone (EIO, EPIPE), or was given back by [`restore`]: nothing can be shown any
     /// more.
     pub fn draw(&mut self, render: impl FnOnce(&mut Frame)) -> io::Result<u64> {
-        if !Modes::are_set() {
-            return Err(io::ErrorKind::BrokenPipe.into());
+        match Modes::access() {
+            Access::Open => {}
+            Access::Suspended => return Ok(0),
+            Access::Closed => return Err(io::ErrorKind::BrokenPipe.into()),
         }
         let before = self.inner.backend().written();
         self.inner.backend_mut().resize(tty::size()?);
@@ -51,11 +54,13 @@ impl Terminal {
         Ok(self.inner.backend().written() - before)
     }
 
-    /// The next frame repaints everything, for a person who sees remains of other programs.
+    /// Sets all modes again, and the next frame repaints everything: for a person who sees remains of
+    /// other programs, and for a program that was stopped.
     ///
     /// # Errors
     /// As [`draw`](Self::draw).
     pub fn repaint(&mut self) -> io::Result<()> {
+        self.modes.enter_again()?;
         self.inner.backend_mut().forget();
         self.inner.clear()
     }
@@ -96,10 +101,11 @@ struct Tty;
 impl Write for Tty {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // A frame that is ready after the terminal was given back would draw over the shell.
-        if !Modes::are_set() {
-            return Err(io::ErrorKind::BrokenPipe.into());
+        match Modes::access() {
+            Access::Open => tty::write(bytes)?,
+            Access::Suspended => {}
+            Access::Closed => return Err(io::ErrorKind::BrokenPipe.into()),
         }
-        tty::write(bytes)?;
         Ok(bytes.len())
     }
 

@@ -6,27 +6,51 @@
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use rustix::stdio::stdin;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use super::tty;
 
-/// Title pushed, alternate screen, cleared (not all terminals do that by themselves), bracketed
-/// paste, cursor hidden.
-const ENTER: &[u8] = b"\x1b[22;2t\x1b[?1049h\x1b[2J\x1b[?2004h\x1b[?25l";
-/// The same in reverse, after the colours.
+/// Title pushed.
+const KEEP_TITLE: &[u8] = b"\x1b[22;2t";
+/// Alternate screen, cleared (not all terminals do that by themselves), bracketed paste, cursor
+/// hidden.
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[2J\x1b[?2004h\x1b[?25l";
+/// All of it in reverse, after the colours.
 const LEAVE: &[u8] = b"\x1b[m\x1b[?25h\x1b[?2004l\x1b[?1049l\x1b[23;2t";
 
-/// The line discipline as it was found, while the terminal is ours. The lock is a leaf: it is held to
-/// put the value in or to take it out.
-static FOUND: Mutex<Option<Termios>> = Mutex::new(None);
+/// Whose the terminal is, with the line discipline as it was found.
+#[derive(Debug)]
+enum State {
+    /// Not ours, or given back.
+    Theirs,
+    /// Ours.
+    Ours(Termios),
+    /// Given back while the program is stopped.
+    Lent(Termios),
+}
 
-fn found() -> MutexGuard<'static, Option<Termios>> {
-    FOUND.lock().unwrap_or_else(PoisonError::into_inner)
+/// The lock is a leaf, held for one change of modes.
+static STATE: Mutex<State> = Mutex::new(State::Theirs);
+
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Holds the modes of the dashboard; dropping it gives the terminal back as it was found.
 #[derive(Debug)]
-pub struct Modes(());
+pub(super) struct Modes(());
+
+/// Whether frames can be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// They can.
+    Open,
+    /// They will be, once the program goes on.
+    Suspended,
+    /// Never again.
+    Closed,
+}
 
 impl Modes {
     /// Takes the terminal: raw mode, alternate screen, bracketed paste, no cursor. Mouse and keyboard
@@ -34,21 +58,43 @@ impl Modes {
     ///
     /// # Errors
     /// Standard input is not a terminal, or standard output cannot be written.
-    pub fn enter() -> io::Result<Self> {
-        let before = tcgetattr(rustix::stdio::stdin())?;
-        let mut raw = before.clone();
-        raw.make_raw();
-        // What was typed before the program listened is typed to it.
-        tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &raw)?;
-        *found() = Some(before);
+    pub(super) fn enter() -> io::Result<Self> {
+        let found = tcgetattr(stdin())?;
+        set_raw(&found)?;
+        *state() = State::Ours(found);
         let modes = Self(());
+        tty::write(KEEP_TITLE)?;
         tty::write(ENTER)?;
         Ok(modes)
     }
 
-    /// Whether the terminal is still ours.
-    pub fn are_set() -> bool {
-        found().is_some()
+    /// Sets all modes again: the program was stopped, and a shell had the terminal meanwhile.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub(super) fn enter_again(&self) -> io::Result<()> {
+        let mut state = state();
+        *state = match std::mem::replace(&mut *state, State::Theirs) {
+            State::Theirs => return Ok(()),
+            State::Ours(found) => State::Ours(found),
+            State::Lent(found) => {
+                tty::write(KEEP_TITLE)?;
+                State::Ours(found)
+            }
+        };
+        if let State::Ours(found) = &*state {
+            set_raw(found)?;
+        }
+        tty::write(ENTER)
+    }
+
+    /// Whether frames can be shown.
+    pub(super) fn access() -> Access {
+        match *state() {
+            State::Ours(_) => Access::Open,
+            State::Lent(_) => Access::Suspended,
+            State::Theirs => Access::Closed,
+        }
     }
 }
 
@@ -58,14 +104,40 @@ impl Drop for Modes {
     }
 }
 
-/// Gives the terminal back as it was found, if it is ours. May be called from any thread, any number
-/// of times; it does not wait for a terminal that takes no bytes.
-pub fn restore() {
-    let Some(before) = found().take() else { return };
+fn set_raw(found: &Termios) -> io::Result<()> {
+    let mut raw = found.clone();
+    raw.make_raw();
+    // Now: what was typed before the program listened is typed to it.
+    Ok(tcsetattr(stdin(), OptionalActions::Now, &raw)?)
+}
+
+fn give_back(found: &Termios) {
     // Nothing is left to tell anybody if the terminal is gone.
     let _ = tty::write_if_ready(LEAVE);
     // Flush: keys that were meant for the dashboard are no commands for the shell.
-    let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Flush, &before);
+    let _ = tcsetattr(stdin(), OptionalActions::Flush, found);
+}
+
+/// Gives the terminal back as it was found, if it is ours. May be called from any thread, any number
+/// of times; it does not wait for a terminal that takes no bytes.
+pub fn restore() {
+    let taken = std::mem::replace(&mut *state(), State::Theirs);
+    if let State::Ours(found) = taken {
+        give_back(&found);
+    }
+}
+
+/// Gives the terminal back until [`Terminal::repaint`](super::Terminal::repaint), for a program that
+/// is about to be stopped.
+pub fn suspend() {
+    let mut state = state();
+    *state = match std::mem::replace(&mut *state, State::Theirs) {
+        State::Ours(found) => {
+            give_back(&found);
+            State::Lent(found)
+        }
+        other => other,
+    };
 }
 
 /// Puts [`restore`] before whatever a panic does now, so that its message lands on a usable screen.

@@ -1,0 +1,413 @@
+//! One table of keys. It drives the dispatch and prints the help, the footer and the README.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use crate::message::{Action, CopyWhat, Step};
+use crate::state::filter::StatusFilter;
+use crate::state::sort::SortKey;
+use crate::state::tabs::Tab;
+
+/// Where a key counts. Places stack: the list, then movement, then what counts everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Context {
+    /// Whatever is open.
+    Always,
+    /// Wherever nothing is open over the panes.
+    Global,
+    /// In every list.
+    Moves,
+    /// In the table and in the detail: what is done to torrents.
+    Torrent,
+    /// In the table.
+    List,
+    /// In the files of a torrent.
+    Files,
+    /// In the other tabs of the detail.
+    Detail,
+    /// In events: strip, full log, log tab.
+    Events,
+    /// In the list of filters.
+    Sidebar,
+    /// An opened event.
+    Event,
+    /// The help.
+    Help,
+    /// A line that is typed.
+    Input,
+    /// The add dialog.
+    Add,
+    /// The remove dialog.
+    Remove,
+    /// The quit dialog.
+    Quit,
+    /// The menu of sort keys.
+    Sort,
+    /// The menu of quick filters.
+    Quick,
+    /// The menu of pausing all.
+    PauseAll,
+    /// The menu of what to copy.
+    Copy,
+}
+
+impl Context {
+    /// All contexts, in the order of the help.
+    pub const ALL: [Self; 19] = [
+        Self::List,
+        Self::Torrent,
+        Self::Moves,
+        Self::Global,
+        Self::Always,
+        Self::Files,
+        Self::Detail,
+        Self::Events,
+        Self::Event,
+        Self::Sidebar,
+        Self::Sort,
+        Self::Quick,
+        Self::PauseAll,
+        Self::Copy,
+        Self::Add,
+        Self::Remove,
+        Self::Quit,
+        Self::Input,
+        Self::Help,
+    ];
+
+    /// Its name over a group of keys.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Always => "Always",
+            Self::Global => "Everywhere",
+            Self::Moves => "Move",
+            Self::Torrent => "Torrent",
+            Self::List => "List",
+            Self::Files => "Files",
+            Self::Detail => "Detail",
+            Self::Events => "Events",
+            Self::Sidebar => "Sidebar",
+            Self::Event => "Opened event",
+            Self::Help => "Help",
+            Self::Input => "Typing",
+            Self::Add => "Add torrent",
+            Self::Remove => "Remove",
+            Self::Quit => "Quit",
+            Self::Sort => "sort by",
+            Self::Quick => "show",
+            Self::PauseAll => "all torrents",
+            Self::Copy => "copy",
+        }
+    }
+
+    /// The contexts in which a key is looked for when this one is in front.
+    pub const fn stack(self) -> &'static [Self] {
+        match self {
+            Self::List => &[Self::List, Self::Torrent, Self::Moves, Self::Global, Self::Always],
+            Self::Files => &[Self::Files, Self::Torrent, Self::Moves, Self::Global, Self::Always],
+            Self::Detail => &[Self::Detail, Self::Torrent, Self::Moves, Self::Global, Self::Always],
+            Self::Events => &[Self::Events, Self::Moves, Self::Global, Self::Always],
+            Self::Sidebar => &[Self::Sidebar, Self::Moves, Self::Global, Self::Always],
+            Self::Event => &[Self::Event, Self::Always],
+            Self::Help => &[Self::Help, Self::Always],
+            Self::Input => &[Self::Input, Self::Always],
+            Self::Add => &[Self::Add, Self::Always],
+            Self::Remove => &[Self::Remove, Self::Always],
+            Self::Quit => &[Self::Quit, Self::Always],
+            Self::Sort => &[Self::Sort, Self::Always],
+            Self::Quick => &[Self::Quick, Self::Always],
+            Self::PauseAll => &[Self::PauseAll, Self::Always],
+            Self::Copy => &[Self::Copy, Self::Always],
+            Self::Always | Self::Global | Self::Moves | Self::Torrent => &[Self::Always],
+        }
+    }
+}
+
+/// How a key stands in the footer.
+#[derive(Clone, Copy, Debug)]
+pub struct Hint {
+    /// One word.
+    pub word: &'static str,
+    /// Place from left to right.
+    pub place: u8,
+    /// What is dropped first where there is no room: the highest.
+    pub drop: u8,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Binding {
+    /// Where it counts.
+    pub context: Context,
+    /// Its keys, separated by blanks; the first is the one that hints name. `gg` is two presses.
+    pub keys: &'static str,
+    /// What it does.
+    pub action: Action,
+    /// The name of the action for scripts and documents.
+    pub id: &'static str,
+    /// What it does, in a few words.
+    pub words: &'static str,
+    /// Its place in the footer, if it has one.
+    pub hint: Option<Hint>,
+}
+
+impl Binding {
+    const fn hint(mut self, word: &'static str, place: u8, drop: u8) -> Self {
+        self.hint = Some(Hint { word, place, drop });
+        self
+    }
+
+    /// The first of its keys, as it is printed.
+    pub fn key(&self) -> &'static str {
+        self.keys.split(' ').next().map_or("", shown)
+    }
+
+    /// All of its keys, as they are printed.
+    pub fn all_keys(&self) -> String {
+        self.keys.split(' ').map(shown).collect::<Vec<_>>().join(" ")
+    }
+}
+
+const fn bind(
+    context: Context,
+    keys: &'static str,
+    action: Action,
+    id: &'static str,
+    words: &'static str,
+) -> Binding {
+    Binding { context, keys, action, id, words, hint: None }
+}
+
+/// The table.
+pub const KEYMAP: &[Binding] = {
+    use Action as A;
+    use Context as C;
+    use Step as S;
+    &[
+        bind(C::List, "Space", A::Mark, "mark", "mark and go down").hint("mark", 1, 5),
+        bind(C::List, "V", A::MarkRange, "mark-range", "mark a range"),
+        bind(C::List, "*", A::MarkAll, "mark-all", "mark all shown, or none"),
+        bind(C::List, "s", A::SortMenu, "sort", "sort…").hint("sort", 6, 6),
+        bind(C::List, "f", A::QuickMenu, "quick-filter", "quick filter…"),
+        bind(C::List, "/", A::Filter, "filter", "filter by name").hint("filter", 5, 2),
+        bind(C::Torrent, "p", A::PauseToggle, "pause-toggle", "pause or resume").hint("pause", 2, 3),
+        bind(C::Torrent, "P", A::PauseMenu, "pause-all", "pause or resume all…"),
+        bind(C::Torrent, "d Del", A::Remove, "remove", "remove…").hint("remove", 3, 4),
+        bind(C::Torrent, "a", A::Add, "add", "add…").hint("add", 4, 1),
+        bind(C::Torrent, "R", A::Announce, "announce", "announce to the trackers now"),
+        bind(C::Torrent, "y", A::CopyMenu, "copy", "copy…"),
+        bind(C::Moves, "j Down", A::Move(S::Down), "down", "down"),
+        bind(C::Moves, "k Up", A::Move(S::Up), "up", "up"),
+        bind(C::Moves, "gg Home", A::Move(S::Top), "top", "top"),
+        bind(C::Moves, "G End", A::Move(S::Bottom), "bottom", "bottom"),
+        bind(C::Moves, "^D", A::Move(S::HalfDown), "half-down", "half a page down"),
+        bind(C::Moves, "^U", A::Move(S::HalfUp), "half-up", "half a page up"),
+        bind(C::Moves, "PgDn ^F", A::Move(S::PageDown), "page-down", "a page down"),
+        bind(C::Moves, "PgUp ^B", A::Move(S::PageUp), "page-up", "a page up"),
+        bind(C::Moves, "Enter l Right", A::Open, "open", "open"),
+        bind(C::Global, "Tab", A::FocusNext, "focus-next", "next pane"),
+        bind(C::Global, "BackTab", A::FocusPrev, "focus-prev", "pane before"),
+        bind(C::Global, "]", A::TabNext, "tab-next", "next tab"),
+        bind(C::Global, "[", A::TabPrev, "tab-prev", "tab before"),
+        bind(C::Global, "1", A::OpenTab(Tab::Overview), "tab-overview", "overview"),
+        bind(C::Global, "2", A::OpenTab(Tab::Files), "tab-files", "files"),
+        bind(C::Global, "3", A::OpenTab(Tab::Peers), "tab-peers", "peers"),
+        bind(C::Global, "4", A::OpenTab(Tab::Trackers), "tab-trackers", "trackers"),
+        bind(C::Global, "5", A::OpenTab(Tab::Log), "tab-log", "log of the torrent"),
+        bind(C::Global, "v", A::LayoutCycle, "layout-cycle", "list, split, full").hint("layout", 20, 20),
+        bind(C::Global, "z", A::Zoom, "zoom", "this pane alone, and back"),
+        bind(C::Global, "L", A::EventsToggle, "events-toggle", "events on or off").hint("events", 21, 21),
+        bind(C::Global, "u", A::Undo, "undo", "take the last removal back"),
+        bind(C::Global, "Esc h Left", A::BackLayer, "back-layer", "back one layer"),
+        bind(C::Global, "q", A::Back, "back", "back, quit…").hint("quit", 22, 10),
+        bind(C::Global, "? F1", A::Help, "help", "the keys of this place").hint("help", 99, 0),
+        bind(C::Always, "^L", A::Redraw, "redraw", "repaint the screen"),
+        bind(C::Always, "^C", A::Quit, "quit", "quit; twice: at once"),
+        bind(C::Files, "Space", A::Toggle, "fold", "open or shut a folder").hint("open/close", 1, 5),
+        bind(C::Events, "F", A::Follow, "follow", "follow new events, or pause").hint("follow", 1, 1),
+        bind(C::Events, "/", A::LogFilter, "log-filter", "filter: piece.* words !words").hint("filter", 2, 2),
+        bind(C::Events, "+", A::LevelUp, "level-up", "only more important events").hint("- level", 3, 3),
+        bind(C::Events, "-", A::LevelDown, "level-down", "less important events too"),
+        bind(C::Events, ".", A::GoToTorrent, "go-to-torrent", "go to the torrent").hint("torrent", 4, 4),
+        bind(C::Event, "j Down", A::Move(S::Down), "event-next", "next event").hint("next", 1, 3),
+        bind(C::Event, "k Up", A::Move(S::Up), "event-prev", "event before").hint("prev", 2, 4),
+        bind(C::Event, ".", A::GoToTorrent, "event-torrent", "go to the torrent").hint("go to torrent", 3, 2),
+        bind(C::Event, "Esc q h Left Enter", A::Cancel, "event-close", "back").hint("back", 4, 1),
+        bind(C::Sort, "n", A::Sort(SortKey::Name), "sort-name", "name"),
+        bind(C::Sort, "s", A::Sort(SortKey::Size), "sort-size", "size"),
+        bind(C::Sort, "p", A::Sort(SortKey::Progress), "sort-progress", "progress"),
+        bind(C::Sort, "d", A::Sort(SortKey::Down), "sort-down", "download speed"),
+        bind(C::Sort, "u", A::Sort(SortKey::Up), "sort-up", "upload speed"),
+        bind(C::Sort, "e", A::Sort(SortKey::Eta), "sort-eta", "eta"),
+        bind(C::Sort, "r", A::Sort(SortKey::Ratio), "sort-ratio", "ratio"),
+        bind(C::Sort, "a", A::Sort(SortKey::Added), "sort-added", "added"),
+        bind(C::Sort, "t", A::Sort(SortKey::Tracker), "sort-tracker", "tracker"),
+        bind(C::Sort, "S", A::Sort(SortKey::State), "sort-state", "state"),
+        bind(C::Sort, "Esc q h Left", A::Cancel, "sort-cancel", "cancel"),
+        bind(C::Quick, "a", A::Quick(StatusFilter::All), "show-all", "all"),
+        bind(C::Quick, "d", A::Quick(StatusFilter::Downloading), "show-downloading", "downloading"),
+        bind(C::Quick, "s", A::Quick(StatusFilter::Seeding), "show-seeding", "seeding"),
+        bind(C::Quick, "x", A::Quick(StatusFilter::Active), "show-active", "active"),
+        bind(C::Quick, "p", A::Quick(StatusFilter::Paused), "show-paused", "paused"),
+        bind(C::Quick, "w", A::Quick(StatusFilter::Queued), "show-queued", "queued"),
+        bind(C::Quick, "c", A::Quick(StatusFilter::Checking), "show-checking", "checking"),
+        bind(C::Quick, "e", A::Quick(StatusFilter::Error), "show-error", "error"),
+        bind(C::Quick, "Esc q h Left", A::Cancel, "show-cancel", "cancel"),
+        bind(C::PauseAll, "p", A::PauseAll, "pause-all-now", "pause all that run"),
+        bind(C::PauseAll, "r", A::ResumePaused, "resume-those", "resume those paused so"),
+        bind(C::PauseAll, "Esc q h Left", A::Cancel, "pause-all-cancel", "cancel"),
+        bind(C::Copy, "n", A::Copy(CopyWhat::Name), "copy-name", "name"),
+        bind(C::Copy, "h", A::Copy(CopyWhat::Hash), "copy-hash", "info-hash"),
+        bind(C::Copy, "p", A::Copy(CopyWhat::Path), "copy-path", "folder"),
+        bind(C::Copy, "e", A::Copy(CopyWhat::Error), "copy-error", "error"),
+        bind(C::Copy, "Esc q Left", A::Cancel, "copy-cancel", "cancel"),
+        bind(C::Add, "Enter", A::Accept, "add-now", "add").hint("add", 1, 1),
+        bind(C::Add, "Tab", A::Complete, "complete", "complete, else next field").hint(
+            "complete, next field",
+            2,
+            2,
+        ),
+        bind(C::Add, "Down", A::NextField, "next-field", "next field"),
+        bind(C::Add, "BackTab Up", A::PrevField, "prev-field", "field before"),
+        bind(C::Add, "Esc", A::Cancel, "add-cancel", "cancel").hint("cancel", 3, 3),
+        bind(C::Remove, "y", A::Yes, "remove-now", "remove").hint("remove from list", 1, 1),
+        bind(C::Remove, "Space", A::Toggle, "with-data", "also delete the data").hint("data", 2, 2),
+        bind(C::Remove, "Tab Right Left BackTab", A::NextField, "button", "the other button"),
+        bind(C::Remove, "Enter", A::Press, "press", "press the button: cancel at first"),
+        bind(C::Remove, "Esc n q", A::Cancel, "remove-cancel", "cancel").hint("cancel", 3, 3),
+        bind(C::Quit, "q", A::QuitNow, "quit-now", "stop everything, save, quit").hint("quit", 1, 1),
+        bind(C::Quit, "Esc n h Left", A::Cancel, "stay", "stay").hint("stay", 2, 2),
+        bind(C::Input, "Enter", A::Accept, "accept", "keep").hint("keep", 1, 1),
+        bind(C::Input, "Esc", A::Cancel, "cancel", "cancel").hint("clear", 2, 2),
+        bind(C::Help, "j Down", A::Move(S::Down), "help-down", "down"),
+        bind(C::Help, "k Up", A::Move(S::Up), "help-up", "up"),
+        bind(C::Help, "PgDn Space ^D ^F", A::Move(S::PageDown), "help-page-down", "a page down"),
+        bind(C::Help, "PgUp ^U ^B", A::Move(S::PageUp), "help-page-up", "a page up"),
+        bind(C::Help, "gg Home", A::Move(S::Top), "help-top", "top"),
+        bind(C::Help, "G End", A::Move(S::Bottom), "help-bottom", "bottom"),
+        bind(C::Help, "/", A::HelpSearch, "help-search", "search").hint("search", 1, 1),
+        bind(C::Help, "Esc q ? F1 h Left", A::Cancel, "help-close", "close").hint("close", 2, 2),
+    ]
+};
+
+/// What the keys pressed so far mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// This.
+    Action(Action),
+    /// The start of a sequence.
+    Prefix(char),
+    /// Nothing here.
+    Nothing,
+}
+
+/// Looks a key up where `context` is in front; `before` is the start of a sequence.
+pub fn find(context: Context, key: KeyEvent, before: Option<char>) -> Found {
+    let mut prefix = None;
+    for place in context.stack() {
+        for binding in KEYMAP.iter().filter(|binding| binding.context == *place) {
+            for keys in binding.keys.split(' ') {
+                match sequence(keys) {
+                    Some((first, second)) => {
+                        if before == Some(first) && is(second, key) {
+                            return Found::Action(binding.action);
+                        }
+                        if is(first, key) {
+                            prefix = Some(first);
+                        }
+                    }
+                    None if before.is_none() && matches(keys, key) => return Found::Action(binding.action),
+                    None => {}
+                }
+            }
+        }
+    }
+    prefix.filter(|_| before.is_none()).map_or(Found::Nothing, Found::Prefix)
+}
+
+/// The keys of a context.
+pub fn of(context: Context) -> impl Iterator<Item = &'static Binding> {
+    KEYMAP.iter().filter(move |binding| binding.context == context)
+}
+
+/// The hints of a place, in their order.
+pub fn hints(context: Context) -> Vec<(&'static Binding, Hint)> {
+    let mut hints: Vec<_> =
+        context.stack().iter().flat_map(|place| of(*place)).filter_map(|b| Some((b, b.hint?))).collect();
+    hints.sort_by_key(|(_, hint)| hint.place);
+    hints
+}
+
+/// The keys as tables for the README.
+pub fn markdown() -> String {
+    let mut text = String::new();
+    for context in Context::ALL {
+        text += &format!("**{}**\n\n| Key | Action | What it does |\n| --- | --- | --- |\n", context.title());
+        for binding in of(context) {
+            let keys: Vec<_> = binding.keys.split(' ').map(|key| format!("`{}`", shown(key))).collect();
+            text += &format!("| {} | `{}` | {} |\n", keys.join(" "), binding.id, binding.words);
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn shown(key: &'static str) -> &'static str {
+    match key {
+        "Down" => "↓",
+        "Up" => "↑",
+        "Left" => "←",
+        "Right" => "→",
+        "BackTab" => "Shift-Tab",
+        key => key,
+    }
+}
+
+/// Two letters that are pressed one after the other.
+fn sequence(keys: &str) -> Option<(char, char)> {
+    let mut chars = keys.chars();
+    match (chars.next(), chars.next(), chars.next()) {
+        (Some(first), Some(second), None) if first.is_ascii_lowercase() && second.is_ascii_lowercase() => {
+            Some((first, second))
+        }
+        _ => None,
+    }
+}
+
+fn is(wanted: char, key: KeyEvent) -> bool {
+    key.code == KeyCode::Char(wanted) && !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
+}
+
+fn matches(wanted: &str, key: KeyEvent) -> bool {
+    let code = match wanted {
+        "Space" => KeyCode::Char(' '),
+        "Enter" => KeyCode::Enter,
+        "Esc" => KeyCode::Esc,
+        "Tab" => KeyCode::Tab,
+        "BackTab" => KeyCode::BackTab,
+        "Del" => KeyCode::Delete,
+        "Up" => KeyCode::Up,
+        "Down" => KeyCode::Down,
+        "Left" => KeyCode::Left,
+        "Right" => KeyCode::Right,
+        "Home" => KeyCode::Home,
+        "End" => KeyCode::End,
+        "PgUp" => KeyCode::PageUp,
+        "PgDn" => KeyCode::PageDown,
+        "F1" => KeyCode::F(1),
+        _ => {
+            let mut chars = wanted.chars();
+            return match (chars.next(), chars.next()) {
+                (Some('^'), Some(letter)) => {
+                    key.modifiers.contains(KeyModifiers::CONTROL)
+                        && key.code == KeyCode::Char(letter.to_ascii_lowercase())
+                }
+                (Some(letter), None) => is(letter, key),
+                _ => false,
+            };
+        }
+    };
+    key.code == code && !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,300 @@
+//! The three words of the loop on one page: news ([`Message`]), what the person wants ([`Action`]),
+//! what is asked of the engine or the system ([`Effect`]).
+//!
+//! All three are plain data without a handle into the engine, so that the same screen can sit on an
+//! engine in another process.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossterm::event::KeyEvent;
+use serde::{Deserialize, Serialize};
+use tc_core::event::Delivery;
+use tc_core::stats::{Changes, Detail, DetailKind};
+use tc_core::types::InfoHash;
+
+use crate::state::filter::StatusFilter;
+use crate::state::sort::SortKey;
+use crate::state::tabs::Tab;
+
+/// News. Terminal input, the clock, the engine's snapshots and events, answers to [`Effect`]s.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// A key was pressed; releases and repeats of the kitty protocol are left out by the sender.
+    Key(KeyEvent),
+    /// A bracketed paste. It is text, never keys.
+    Paste(String),
+    /// The terminal has this many columns and rows now.
+    Resize(u16, u16),
+    /// The terminal is gone: nothing can be shown any more.
+    Hangup,
+    /// A signal asks the program to end; the number is the signal's.
+    Quit(i32),
+    /// The program was suspended and runs again: nothing on the terminal can be relied on.
+    Woken,
+    /// Time goes on. Comes at every data tick.
+    Tick(Instant),
+    /// What changed on the engine's board of snapshots.
+    Stats(Changes),
+    /// Events, oldest first.
+    Deliveries(Vec<Delivery>),
+    /// The watched detail of a torrent has new content.
+    Detail(InfoHash, Arc<Detail>),
+    /// An [`Effect`] has something to say.
+    Answer(Answer),
+}
+
+/// What an [`Effect`] comes back with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// A torrent is on the list.
+    Added {
+        /// Which.
+        info_hash: InfoHash,
+        /// Whether it was there before.
+        already_here: bool,
+    },
+    /// A source could not be added.
+    NotAdded {
+        /// The source as it was asked for.
+        source: String,
+        /// Why, in one line.
+        why: String,
+    },
+    /// What lies behind a source that stands in the add dialog.
+    Preview {
+        /// The source as it was asked for.
+        source: String,
+        /// What it holds, or why it cannot be added, in one line.
+        result: Result<Preview, String>,
+    },
+    /// How a path may go on.
+    Completions {
+        /// The text as it was asked for.
+        text: String,
+        /// Whole texts to go on with, best first.
+        candidates: Vec<String>,
+        /// Free bytes where the text points, if known.
+        free: Option<u64>,
+    },
+    /// A request came to nothing; the text is for the footer.
+    Failed(String),
+    /// A request was carried out and wants to be known; the text is for the footer.
+    Done(String),
+    /// The engine has ended.
+    Stopped,
+}
+
+/// What the add dialog shows of a source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preview {
+    /// The torrent, where it is known.
+    pub info_hash: Option<InfoHash>,
+    /// Its name, made harmless.
+    pub name: String,
+    /// Number of files.
+    pub files: usize,
+    /// Bytes of all files.
+    pub size: u64,
+}
+
+/// What the person wants, as the keymap says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Show the keys of this place.
+    Help,
+    /// Close what is open; at the list, leave.
+    Back,
+    /// Peel one layer; never leaves.
+    BackLayer,
+    /// Leave, by Ctrl-C.
+    Quit,
+    /// Repaint everything.
+    Redraw,
+    /// The next pane.
+    FocusNext,
+    /// The pane before.
+    FocusPrev,
+    /// The next tab.
+    TabNext,
+    /// The tab before.
+    TabPrev,
+    /// This tab.
+    OpenTab(Tab),
+    /// List, split, full.
+    LayoutCycle,
+    /// The focused pane over the whole screen, or back.
+    Zoom,
+    /// The event strip on or off.
+    EventsToggle,
+    /// Take the last removal back.
+    Undo,
+    /// Menu: what to copy.
+    CopyMenu,
+    /// Copy this.
+    Copy(CopyWhat),
+    /// Move in a list.
+    Move(Step),
+    /// Open what the cursor is on.
+    Open,
+    /// Mark and go down.
+    Mark,
+    /// Start or end a range of marks.
+    MarkRange,
+    /// Mark all rows shown, or none.
+    MarkAll,
+    /// Pause, or resume when nothing runs.
+    PauseToggle,
+    /// Menu: pause all, resume those.
+    PauseMenu,
+    /// Pause all that run.
+    PauseAll,
+    /// Resume those that [`Action::PauseAll`] paused.
+    ResumePaused,
+    /// The remove dialog.
+    Remove,
+    /// The add dialog.
+    Add,
+    /// Ask the trackers again.
+    Announce,
+    /// Menu: sort by.
+    SortMenu,
+    /// Sort by this; again: the other way round.
+    Sort(SortKey),
+    /// Menu: quick filter.
+    QuickMenu,
+    /// Show only torrents that do this.
+    Quick(StatusFilter),
+    /// Type words that names must hold.
+    Filter,
+    /// Type patterns and words for the event log.
+    LogFilter,
+    /// Follow new events.
+    Follow,
+    /// Show less important events too.
+    LevelDown,
+    /// Show only more important events.
+    LevelUp,
+    /// Go to the torrent of the event.
+    GoToTorrent,
+    /// Do what the dialog says.
+    Yes,
+    /// Leave the dialog as if it had never been.
+    Cancel,
+    /// Press the focused button.
+    Press,
+    /// Toggle the focused box.
+    Toggle,
+    /// The next field or button.
+    NextField,
+    /// The field or button before.
+    PrevField,
+    /// Complete the path, or go to the next field.
+    Complete,
+    /// Take what was typed.
+    Accept,
+    /// Search the keys.
+    HelpSearch,
+    /// Stop everything, save, leave.
+    QuitNow,
+}
+
+/// A movement in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// One row down.
+    Down,
+    /// One row up.
+    Up,
+    /// The first row.
+    Top,
+    /// The last row.
+    Bottom,
+    /// Half a page down.
+    HalfDown,
+    /// Half a page up.
+    HalfUp,
+    /// A page down.
+    PageDown,
+    /// A page up.
+    PageUp,
+}
+
+/// What can be copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CopyWhat {
+    /// The info-hash in hexadecimal.
+    Hash,
+    /// The name, made harmless.
+    Name,
+    /// The folder of its files.
+    Path,
+    /// Why it is in error.
+    Error,
+}
+
+/// A request to the engine or to the system. Carried out by `effect`, which never waits: what may
+/// take time is done elsewhere and comes back as an [`Answer`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Effect {
+    /// Pause these torrents.
+    Pause(Vec<InfoHash>),
+    /// Let these torrents go on.
+    Resume(Vec<InfoHash>),
+    /// Take these torrents off the list.
+    Remove {
+        /// Which.
+        torrents: Vec<InfoHash>,
+        /// Whether their files go too.
+        delete_data: bool,
+    },
+    /// Ask the trackers of these torrents again.
+    Announce(Vec<InfoHash>),
+    /// Add a source.
+    Add(AddRequest),
+    /// Look into a source; comes back as [`Answer::Preview`].
+    Preview(String),
+    /// How may this path go on? Comes back as [`Answer::Completions`].
+    Complete {
+        /// What was typed.
+        text: String,
+        /// Folders only, no torrent files.
+        folders_only: bool,
+    },
+    /// Put this text on the clipboard.
+    Copy(String),
+    /// Gather this detail from now on instead of the one before.
+    Watch(Option<(InfoHash, DetailKind)>),
+    /// Hear these events from now on instead of those before; patterns of the event bus.
+    Subscribe(String),
+    /// Repaint the whole terminal.
+    Repaint,
+    /// End the engine in order; comes back as [`Answer::Stopped`].
+    Stop,
+    /// End the loop.
+    Leave(Why),
+}
+
+/// A source to add, as the dialog was filled in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddRequest {
+    /// A path, as typed; `~` and `$NAME` are not expanded yet.
+    pub source: String,
+    /// Where its files go, as typed; empty: the usual folder.
+    pub save_to: String,
+    /// Added, but not started.
+    pub paused: bool,
+}
+
+/// Why the dashboard ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Why {
+    /// The person left, and the engine has ended in order.
+    Asked,
+    /// The person did not want to wait for the engine.
+    Impatient,
+    /// The terminal is gone.
+    Hangup,
+    /// This signal asked for it.
+    Signal(i32),
+}

@@ -1,0 +1,168 @@
+//! The add dialog, and what of a pasted text is a torrent.
+
+use tc_core::types::InfoHash;
+
+use crate::message::{AddRequest, Preview};
+use crate::widget::field::Field;
+
+/// The fields of the dialog, from top to bottom.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AddField {
+    /// What to add.
+    #[default]
+    Source,
+    /// Where its files go.
+    SaveTo,
+    /// Now or paused.
+    Start,
+}
+
+/// Candidates of a completion.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Candidates {
+    /// Whole texts, best first.
+    pub texts: Vec<String>,
+    /// The one that Tab has put into the field.
+    pub chosen: Option<usize>,
+}
+
+/// The add dialog.
+#[derive(Clone, Debug, Default)]
+pub struct AddForm {
+    /// What to add.
+    pub source: Field,
+    /// More sources of the same paste.
+    pub more: Vec<String>,
+    /// Sources of the paste that were there twice.
+    pub duplicates: usize,
+    /// Where the files go; empty: the usual folder.
+    pub save_to: Field,
+    /// Add without starting.
+    pub paused: bool,
+    /// The field that is typed into.
+    pub field: AddField,
+    /// How the path may go on, while a list is open.
+    pub candidates: Option<Candidates>,
+    /// Free bytes where the files go.
+    pub free: Option<u64>,
+    /// What the source holds.
+    pub preview: Option<Result<Preview, String>>,
+    /// Why the last try failed, in one line.
+    pub error: Option<String>,
+    /// Requests that wait for their answer.
+    pub waiting: usize,
+}
+
+impl AddForm {
+    /// A dialog for these sources.
+    pub fn new(mut sources: Vec<String>, duplicates: usize) -> Self {
+        let first = if sources.is_empty() { String::new() } else { sources.remove(0) };
+        Self { source: Field::new(&first), more: sources, duplicates, ..Self::default() }
+    }
+
+    /// The text field that is typed into.
+    pub fn typed(&mut self) -> Option<&mut Field> {
+        match self.field {
+            AddField::Source => Some(&mut self.source),
+            AddField::SaveTo => Some(&mut self.save_to),
+            AddField::Start => None,
+        }
+    }
+
+    /// The requests that the dialog stands for.
+    pub fn requests(&self) -> Vec<AddRequest> {
+        std::iter::once(self.source.text())
+            .chain(self.more.iter().map(String::as_str))
+            .map(str::trim)
+            .filter(|source| !source.is_empty())
+            .map(|source| AddRequest {
+                source: source.to_owned(),
+                save_to: self.save_to.text().trim().to_owned(),
+                paused: self.paused,
+            })
+            .collect()
+    }
+
+    /// The torrent behind the first source, if it is known.
+    pub fn known(&self) -> Option<InfoHash> {
+        self.preview.as_ref()?.as_ref().ok()?.info_hash
+    }
+}
+
+/// What of a pasted text is a source, in its order, and how many were there twice. `None`: nothing.
+pub fn sources(pasted: &str) -> Option<(Vec<String>, usize)> {
+    let mut found: Vec<String> = Vec::new();
+    let mut duplicates = 0;
+    let mut take = |source: &str| {
+        let source = source.to_owned();
+        if found.contains(&source) { duplicates += 1 } else { found.push(source) }
+    };
+    for line in pasted.lines().map(unquoted) {
+        // A line that is one path may hold blanks.
+        if is_path(line) {
+            take(line);
+        } else {
+            line.split_whitespace().map(unquoted).filter(|word| is_source(word)).for_each(&mut take);
+        }
+    }
+    (!found.is_empty()).then_some((found, duplicates))
+}
+
+fn is_source(word: &str) -> bool {
+    let is_hash = (word.len() == 40 && word.bytes().all(|b| b.is_ascii_hexdigit()))
+        || (word.len() == 32 && word.bytes().all(|b| matches!(b, b'a'..=b'z' | b'A'..=b'Z' | b'2'..=b'7')));
+    word.starts_with("magnet:?") || is_hash || is_path(word) || is_torrent_url(word)
+}
+
+fn is_torrent_url(word: &str) -> bool {
+    let path = word.split(['?', '#']).next().unwrap_or(word);
+    (word.starts_with("http://") || word.starts_with("https://")) && path.ends_with(".torrent")
+}
+
+fn is_path(text: &str) -> bool {
+    let begins = ["/", "~/", "./", "../", "$", "file:///"].iter().any(|start| text.starts_with(start));
+    text.ends_with(".torrent")
+        && (begins || !text.contains(char::is_whitespace) && !text.contains("://"))
+        && text.matches(".torrent").count() == 1
+}
+
+/// Without the quotes that terminals put round a dropped path.
+fn unquoted(text: &str) -> &str {
+    let text = text.trim();
+    for quote in ['\'', '"'] {
+        if let Some(inner) = text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) {
+            return inner;
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(pasted: &str, want: &[&str], duplicates: usize) {
+        let want = (!want.is_empty()).then(|| (want.iter().map(ToString::to_string).collect(), duplicates));
+        assert_eq!(sources(pasted), want, "{pasted:?}");
+    }
+
+    #[test]
+    fn what_of_a_paste_is_a_source() {
+        check(
+            "/srv/a.torrent\n'/srv/with blank.torrent'\n",
+            &["/srv/a.torrent", "/srv/with blank.torrent"],
+            0,
+        );
+        check("a.torrent b.torrent a.torrent", &["a.torrent", "b.torrent"], 1);
+        check("/x/a.torrent /x/b.torrent", &["/x/a.torrent", "/x/b.torrent"], 0);
+        check(
+            "magnet:?xt=urn:btih:aa https://h/x.torrent?k=1",
+            &["magnet:?xt=urn:btih:aa", "https://h/x.torrent?k=1"],
+            0,
+        );
+        check(&"a".repeat(40), &[&"a".repeat(40)], 0);
+        check("dyq:quit\n", &[], 0);
+        check("https://h/page.html see readme.txt", &[], 0);
+        check("", &[], 0);
+    }
+}

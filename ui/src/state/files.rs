@@ -1,0 +1,169 @@
+//! The files of a torrent as a tree of folders, in torrent order.
+
+use rustc_hash::FxHashSet;
+use tc_core::stats::FileStats;
+
+/// One line of the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// The last element of its path, made harmless.
+    pub name: String,
+    /// Folders above it.
+    pub depth: usize,
+    /// Bytes of it and all below.
+    pub size: u64,
+    /// Bytes that are there and checked.
+    pub have: u64,
+    /// Files below; `None` for a file.
+    pub files: Option<usize>,
+    /// For a folder: the line after its last descendant.
+    end: usize,
+}
+
+impl Node {
+    /// Whether it is a folder.
+    pub const fn is_folder(&self) -> bool {
+        self.files.is_some()
+    }
+}
+
+/// The tree, flat: a folder stands before what is in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileTree {
+    nodes: Vec<Node>,
+    /// Lines of folders that are shut.
+    shut: FxHashSet<usize>,
+}
+
+impl FileTree {
+    /// Builds the tree. Files of one folder that stand apart in the torrent make two lines.
+    pub fn new(files: &[FileStats]) -> Self {
+        let mut nodes: Vec<Node> = Vec::new();
+        // The folders that are open while reading: their lines and raw names.
+        let mut open: Vec<(usize, &str)> = Vec::new();
+        for file in files {
+            let Some((name, folders)) = file.path.split_last() else { continue };
+            let same =
+                open.iter().zip(folders).take_while(|((_, open), folder)| *open == folder.raw()).count();
+            close(&mut nodes, &mut open, same);
+            for folder in &folders[same..] {
+                open.push((nodes.len(), folder.raw()));
+                nodes.push(Node {
+                    name: folder.to_string(),
+                    depth: open.len() - 1,
+                    size: 0,
+                    have: 0,
+                    files: Some(0),
+                    end: 0,
+                });
+            }
+            for (at, _) in &open {
+                let node = &mut nodes[*at];
+                node.size += file.size;
+                node.have += file.have;
+                node.files = node.files.map(|files| files + 1);
+            }
+            let end = nodes.len() + 1;
+            nodes.push(Node {
+                name: name.to_string(),
+                depth: folders.len(),
+                size: file.size,
+                have: file.have,
+                files: None,
+                end,
+            });
+        }
+        close(&mut nodes, &mut open, 0);
+        Self { nodes, shut: FxHashSet::default() }
+    }
+
+    /// Takes new numbers; says whether anything looks different.
+    pub fn update(&mut self, files: &[FileStats]) -> bool {
+        let fresh = Self::new(files);
+        if fresh.nodes == self.nodes {
+            return false;
+        }
+        if fresh.nodes.len() != self.nodes.len() {
+            self.shut.clear();
+        }
+        self.nodes = fresh.nodes;
+        true
+    }
+
+    /// The lines that are seen, with their numbers: what is in a shut folder is left out.
+    pub fn visible(&self) -> impl Iterator<Item = (usize, &Node)> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let line = at;
+            let node = self.nodes.get(line)?;
+            at = if self.shut.contains(&line) { node.end } else { line + 1 };
+            Some((line, node))
+        })
+    }
+
+    /// Whether the folder on this line is shut.
+    pub fn is_shut(&self, line: usize) -> bool {
+        self.shut.contains(&line)
+    }
+
+    /// Opens or shuts the folder that is seen at `row`; says whether there is one to do it to.
+    pub fn set_shut(&mut self, row: usize, shut: bool) -> bool {
+        let Some((line, node)) = self.visible().nth(row) else { return false };
+        if !node.is_folder() {
+            return false;
+        }
+        if shut { self.shut.insert(line) } else { self.shut.remove(&line) }
+    }
+
+    /// Number of files, bytes there, bytes of all.
+    pub fn totals(&self) -> (usize, u64, u64) {
+        let files = self.nodes.iter().filter(|node| !node.is_folder());
+        files.fold((0, 0, 0), |(n, have, size), node| (n + 1, have + node.have, size + node.size))
+    }
+}
+
+/// Leaves folders until `depth` are open.
+fn close(nodes: &mut [Node], open: &mut Vec<(usize, &str)>, depth: usize) {
+    let end = nodes.len();
+    for (at, _) in open.drain(depth.min(open.len())..) {
+        nodes[at].end = end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(paths: &[&str]) -> FileTree {
+        let file =
+            |path: &&str| FileStats { path: path.split('/').map(Into::into).collect(), size: 10, have: 5 };
+        FileTree::new(&paths.iter().map(file).collect::<Vec<_>>())
+    }
+
+    fn check(tree: &FileTree, want: &[&str]) {
+        let seen: Vec<_> = tree
+            .visible()
+            .map(|(_, node)| format!("{}{}:{}", " ".repeat(node.depth), node.name, node.size))
+            .collect();
+        assert_eq!(seen, want);
+    }
+
+    #[test]
+    fn folders_sum_up_and_shut() {
+        let mut tree = tree(&["t/a/1", "t/a/2", "t/b/3", "t/4"]);
+        check(&tree, &["t:40", " a:20", "  1:10", "  2:10", " b:10", "  3:10", " 4:10"]);
+        assert!(tree.set_shut(1, true));
+        check(&tree, &["t:40", " a:20", " b:10", "  3:10", " 4:10"]);
+        assert!(!tree.set_shut(3, true), "a file");
+        assert!(tree.set_shut(0, true));
+        check(&tree, &["t:40"]);
+        assert!(!tree.set_shut(7, true), "past the end");
+        assert_eq!(tree.totals(), (4, 20, 40));
+    }
+
+    #[test]
+    fn one_file_and_none() {
+        check(&tree(&["alone.iso"]), &["alone.iso:10"]);
+        check(&tree(&[]), &[]);
+    }
+}

@@ -1,0 +1,126 @@
+//! An event in words: one line for the log, keys and values for the opened event.
+
+use tc_core::event::Event;
+
+use crate::format;
+
+/// One line without the kind and the torrent.
+pub fn summary(event: &Event) -> String {
+    match event {
+        Event::SessionAdded { size, .. } => format::size(*size),
+        Event::SessionStarted { message, .. }
+        | Event::SessionPaused { message, .. }
+        | Event::SessionResumed { message, .. }
+        | Event::SessionStopped { message, .. }
+        | Event::SessionError { message, .. }
+        | Event::StorageError { message, .. }
+        | Event::StorageFull { message, .. } => message.to_string(),
+        Event::SessionCompleted { size, downloaded, .. } => {
+            format!("{}, {} fetched in this run", format::size(*size), format::size(*downloaded))
+        }
+        Event::SessionRemoved { data_deleted, .. } => {
+            (if *data_deleted { "with its files" } else { "files kept" }).to_owned()
+        }
+        Event::SessionChecked { pieces_have, pieces, bytes_hashed } => format!(
+            "{} of {} pieces good, {} hashed",
+            format::count((*pieces_have).into()),
+            format::count((*pieces).into()),
+            format::size(*bytes_hashed)
+        ),
+        Event::PieceCompleted { index, size, complete, total } => {
+            format!("#{index} {}, {complete} of {total}", format::size((*size).into()))
+        }
+        Event::PieceHashFailed { index, size, from } => format!(
+            "#{index} {} is wrong, from {}",
+            format::size((*size).into()),
+            format::plural(from.len() as u64, "peer")
+        ),
+        Event::FileCompleted { path, size } => {
+            format!("{} {}", tc_core::untrusted::clean(&path.to_string_lossy()), format::size(*size))
+        }
+        Event::PeerConnected { address, client, incoming, .. } => {
+            format!("{address} {client}{}", if *incoming { ", it called" } else { "" })
+        }
+        Event::PeerDisconnected { address, client, why, .. } => format!("{address} {client}: {why}"),
+        Event::PeerBanned { address, why } => format!("{address}: {why}"),
+        Event::TrackerSuccess { url, peers, seeds, leechers, interval } => {
+            let swarm = match (seeds, leechers) {
+                (Some(seeds), Some(leechers)) => format!("{seeds} seeds {leechers} leechers, "),
+                _ => String::new(),
+            };
+            format!("{swarm}{peers} peers, next {}: {}", format::duration(*interval), host(&url.to_string()))
+        }
+        Event::TrackerFailed { url, error, retry_in } => {
+            format!("{}: {error}, again in {}", host(&url.to_string()), format::duration(*retry_in))
+        }
+        Event::TrackerWarning { url, warning } => format!("{}: {warning}", host(&url.to_string())),
+        Event::StatsUpdate { rate_down, rate_up, peers, .. } => {
+            format!("↓ {} ↑ {}, {peers} peers", format::size(*rate_down), format::size(*rate_up))
+        }
+        Event::ListenOk { address } => address.to_string(),
+        Event::ListenFailed { address, error } => format!("{address}: {error}"),
+        #[allow(
+            unreachable_patterns,
+            reason = "kinds that come later are shown by their fields until they have words"
+        )]
+        other => {
+            fields(other).iter().map(|(key, value)| format!("{key} {value}")).collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+/// The payload as keys and values, in the order of the table of kinds.
+pub fn fields(event: &Event) -> Vec<(&'static str, String)> {
+    // Debug prints `Name { key: value, ... }`; the keys are known, so the values lie between them.
+    // `Untrusted` cleans itself there too.
+    let text = format!("{event:?}");
+    let inner = text.split_once('{').map_or("", |(_, rest)| rest.trim_end_matches('}').trim());
+    let keys = event.kind().info().fields;
+    let mut values = Vec::with_capacity(keys.len());
+    let mut rest = inner;
+    for (at, key) in keys.iter().enumerate() {
+        let Some(value) = rest.strip_prefix(&format!("{key}: ")) else { break };
+        let next = keys.get(at + 1).and_then(|next| value.find(&format!(", {next}: ")));
+        let end = next.unwrap_or(value.len());
+        values.push((*key, plain(&value[..end])));
+        rest = value[end..].trim_start_matches(", ");
+    }
+    values
+}
+
+/// Without the marks of `Debug`: quotes and `Some(…)`.
+fn plain(value: &str) -> String {
+    let value = value.strip_prefix("Some(").and_then(|inner| inner.strip_suffix(')')).unwrap_or(value);
+    let value = value.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(value);
+    if value == "None" { String::new() } else { tc_core::untrusted::clean(value) }
+}
+
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_of_an_event() {
+        let event = Event::TrackerFailed {
+            url: "https://old.example/announce".into(),
+            error: "HTTP 503, retry_in: 3".into(),
+            retry_in: 90,
+        };
+        let got = fields(&event);
+        assert_eq!(got[0], ("url", "https://old.example/announce".to_owned()));
+        assert_eq!(got.len(), 3, "{got:?}");
+        assert_eq!(summary(&event), "old.example: HTTP 503, retry_in: 3, again in 1m30s");
+    }
+
+    #[test]
+    fn hostile_text_stays_harmless() {
+        let event = Event::SessionError { message: "a\u{1b}]0;x\u{7}".into(), code: "io".into() };
+        assert!(fields(&event).iter().all(|(_, value)| !value.contains('\u{1b}')));
+        assert!(!summary(&event).contains('\u{1b}'));
+    }
+}

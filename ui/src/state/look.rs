@@ -1,0 +1,57 @@
+//! Whether two snapshots look the same: numbers are rounded to what is shown before they are
+//! compared, so that an idle screen stays idle.
+
+use tc_core::stats::{GlobalStats, SessionStats};
+
+use crate::format;
+
+/// Whether a row and its overview would be drawn alike.
+pub fn looks_same(a: &SessionStats, b: &SessionStats) -> bool {
+    a.state == b.state
+        && a.stalled == b.stalled
+        && a.name == b.name
+        && a.message == b.message
+        && a.save_path == b.save_path
+        && a.tracker == b.tracker
+        && a.private == b.private
+        && (a.seeds, a.leechers, a.swarm, a.known_peers) == (b.seeds, b.leechers, b.swarm, b.known_peers)
+        && (a.pieces, a.pieces_have) == (b.pieces, b.pieces_have)
+        && (a.added, a.completed) == (b.added, b.completed)
+        && a.availability / 100 == b.availability / 100
+        && by(a, b, |s| s.total_size, format::size)
+        && by(a, b, |s| s.wanted, format::size)
+        && by(a, b, |s| s.have, format::size)
+        && by(a, b, |s| s.wanted.saturating_sub(s.have), format::size)
+        && by(a, b, |s| s.rate_down, format::rate)
+        && by(a, b, |s| s.rate_up, format::rate)
+        && by(a, b, |s| s.uploaded, format::size)
+        && by(a, b, |s| s.downloaded, format::size)
+        && by(a, b, |s| s.wasted, format::size)
+        && by(a, b, |s| s.active_seconds / 60, format::duration)
+        && by(a, b, |s| s.eta.unwrap_or(u64::MAX), format::duration)
+        && format::percent(a.have, a.wanted) == format::percent(b.have, b.wanted)
+        && format::percent(a.pieces_checked.into(), a.pieces.into())
+            == format::percent(b.pieces_checked.into(), b.pieces.into())
+        && format::ratio(a.ratio()) == format::ratio(b.ratio())
+}
+
+/// Whether the header would be drawn alike.
+pub fn header_looks_same(a: &GlobalStats, b: &GlobalStats) -> bool {
+    let free = |stats: &GlobalStats| stats.free_space.map(format::size);
+    format::rate(a.rate_down) == format::rate(b.rate_down)
+        && format::rate(a.rate_up) == format::rate(b.rate_up)
+        && a.peers == b.peers
+        && a.listen_error == b.listen_error
+        && free(a) == free(b)
+}
+
+/// Most numbers stand still; only the others are put into words.
+fn by(
+    a: &SessionStats,
+    b: &SessionStats,
+    number: fn(&SessionStats) -> u64,
+    words: fn(u64) -> String,
+) -> bool {
+    let (a, b) = (number(a), number(b));
+    a == b || words(a) == words(b)
+}

@@ -1,0 +1,97 @@
+//! What lies over the screen: menus, dialogs, text fields, help. The topmost gets the keys.
+
+use std::time::Instant;
+
+use tc_core::types::InfoHash;
+
+use super::add::AddForm;
+use crate::keymap::Context;
+use crate::widget::field::Field;
+
+/// One layer.
+#[derive(Clone, Debug)]
+pub enum Popup {
+    /// A menu of the keys of this context.
+    Menu(Context),
+    /// The keys of a place.
+    Help(Help),
+    /// Leave?
+    Quit,
+    /// Remove torrents?
+    Remove(RemoveDialog),
+    /// Add torrents.
+    Add(Box<AddForm>),
+    /// The words of the table's filter are typed; the text before is kept for Esc.
+    Filter(Field),
+    /// The filter of the log is typed.
+    LogFilter {
+        /// What is typed.
+        field: Field,
+        /// Why it cannot be taken.
+        error: Option<String>,
+    },
+    /// One event of the log, by its number.
+    Event {
+        /// Which.
+        seq: u64,
+        /// Of which torrent's log.
+        pin: Option<InfoHash>,
+    },
+}
+
+impl Popup {
+    /// Whose keys count.
+    pub const fn context(&self) -> Context {
+        match self {
+            Self::Menu(context) => *context,
+            Self::Help(help) => {
+                if help.searching {
+                    Context::Input
+                } else {
+                    Context::Help
+                }
+            }
+            Self::Quit => Context::Quit,
+            Self::Remove(_) => Context::Remove,
+            Self::Add(_) => Context::Add,
+            Self::Filter(_) | Self::LogFilter { .. } => Context::Input,
+            Self::Event { .. } => Context::Event,
+        }
+    }
+}
+
+/// The help pop-up.
+#[derive(Clone, Debug)]
+pub struct Help {
+    /// The contexts whose keys come first.
+    pub place: Vec<Context>,
+    /// The first line seen.
+    pub top: usize,
+    /// What the keys and words must hold.
+    pub search: Field,
+    /// Whether the search is being typed.
+    pub searching: bool,
+}
+
+/// The buttons of a dialog that destroys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Button {
+    /// Where Enter sits.
+    #[default]
+    Cancel,
+    /// Only the key `y`, or moving here on purpose, does it.
+    Yes,
+}
+
+/// Remove torrents? Opened with data deletion off, each time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoveDialog {
+    /// Which.
+    pub torrents: Vec<InfoHash>,
+    /// Their files go too.
+    pub delete_data: bool,
+    /// `y` counts from then on.
+    pub armed_from: Option<Instant>,
+    /// Where Enter is.
+    pub button: Button,
+}

@@ -1,0 +1,149 @@
+//! The detail of the torrent under the cursor: which tab, and what the engine told for it.
+
+use std::sync::Arc;
+
+use tc_core::stats::{Detail, DetailKind, OverviewStats, PeerStats, TrackerStats};
+use tc_core::types::InfoHash;
+
+use super::files::FileTree;
+use super::scroll::Scroll;
+
+/// A tab of the detail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Tab {
+    /// The torrent in a few lines.
+    #[default]
+    Overview,
+    /// Its files.
+    Files,
+    /// The connected peers.
+    Peers,
+    /// Its trackers and what they said.
+    Trackers,
+    /// Its events.
+    Log,
+}
+
+impl Tab {
+    /// All tabs, from left to right.
+    pub const ALL: [Self; 5] = [Self::Overview, Self::Files, Self::Peers, Self::Trackers, Self::Log];
+
+    /// The word in the rule of tabs.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Files => "Files",
+            Self::Peers => "Peers",
+            Self::Trackers => "Trackers",
+            Self::Log => "Log",
+        }
+    }
+
+    /// What the engine has to gather for it.
+    pub const fn needs(self) -> Option<DetailKind> {
+        match self {
+            Self::Overview => Some(DetailKind::Overview),
+            Self::Files => Some(DetailKind::Files),
+            Self::Peers => Some(DetailKind::Peers),
+            Self::Trackers => Some(DetailKind::Trackers),
+            Self::Log => None,
+        }
+    }
+
+    /// The tab `by` places to the right, round the ends.
+    pub fn beside(self, by: isize) -> Self {
+        let at = (self as isize + by).rem_euclid(Self::ALL.len() as isize);
+        Self::ALL[at as usize]
+    }
+}
+
+/// What is known of the torrent under the cursor beyond its row.
+#[derive(Clone, Debug, Default)]
+pub struct DetailPane {
+    /// The open tab.
+    pub tab: Tab,
+    /// Whose content this is.
+    pub torrent: Option<InfoHash>,
+    /// What the engine was asked to gather.
+    pub watched: Option<(InfoHash, DetailKind)>,
+    /// For [`Tab::Overview`].
+    pub overview: Option<Arc<OverviewStats>>,
+    /// For [`Tab::Files`].
+    pub files: Option<FileTree>,
+    /// For [`Tab::Peers`]: fastest first.
+    pub peers: Option<Vec<PeerStats>>,
+    /// For [`Tab::Trackers`].
+    pub trackers: Option<Vec<TrackerStats>>,
+    /// Where the cursors of the lists are, by tab.
+    pub scroll: [Scroll; Tab::ALL.len()],
+}
+
+impl DetailPane {
+    /// Turns to another torrent: what was known is of no use.
+    pub fn turn_to(&mut self, torrent: Option<InfoHash>) {
+        if self.torrent != torrent {
+            *self = Self { tab: self.tab, torrent, watched: self.watched, ..Self::default() };
+        }
+    }
+
+    /// Takes news of a torrent; says whether what is shown changed.
+    pub fn take(&mut self, torrent: InfoHash, detail: &Detail) -> bool {
+        if self.torrent != Some(torrent) {
+            return false;
+        }
+        match detail {
+            Detail::Overview(overview) => {
+                let changed = self.overview.as_deref() != Some(overview);
+                self.overview = Some(Arc::new(overview.clone()));
+                changed
+            }
+            Detail::Files(files) => match &mut self.files {
+                Some(tree) => tree.update(files),
+                none => {
+                    *none = Some(FileTree::new(files));
+                    true
+                }
+            },
+            Detail::Peers(peers) => {
+                let mut peers = peers.clone();
+                peers.sort_by(|a, b| {
+                    let (x, y) = ((a.rate_down, a.rate_up), (b.rate_down, b.rate_up));
+                    y.cmp(&x).then_with(|| a.link.cmp(&b.link))
+                });
+                let changed = self.peers.as_ref() != Some(&peers);
+                self.peers = Some(peers);
+                changed
+            }
+            Detail::Trackers(trackers) => {
+                let changed = self.trackers.as_ref() != Some(trackers);
+                self.trackers = Some(trackers.clone());
+                changed
+            }
+        }
+    }
+
+    /// Rows of the open tab's list.
+    pub fn len(&self) -> usize {
+        match self.tab {
+            Tab::Overview | Tab::Log => 0,
+            Tab::Files => self.files.as_ref().map_or(0, |tree| tree.visible().count()),
+            Tab::Peers => self.peers.as_ref().map_or(0, Vec::len),
+            Tab::Trackers => self.trackers.as_ref().map_or(0, Vec::len),
+        }
+    }
+
+    /// Whether the open tab has no list, or an empty one.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The cursor of the open tab's list.
+    pub fn scroll(&self) -> Scroll {
+        self.scroll[self.tab as usize]
+    }
+
+    /// The cursor of the open tab's list, to move it.
+    pub fn scroll_mut(&mut self) -> &mut Scroll {
+        &mut self.scroll[self.tab as usize]
+    }
+}

@@ -1,0 +1,122 @@
+//! The add dialog: source, folder, start; a list of completions; what went wrong in one line.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use tc_core::untrusted::clean;
+
+use super::{dialog, style, typed, whole};
+use crate::format;
+use crate::keymap::Context;
+use crate::state::AppState;
+use crate::state::add::{AddField, AddForm, Candidates};
+use crate::theme::Role;
+use crate::widget::field::Field;
+use crate::widget::paint::Pen;
+
+/// Columns of a label.
+const LABEL: usize = 11;
+/// Completions that are seen at once.
+const LISTED: usize = 4;
+
+/// Draws the dialog.
+pub fn draw(state: &AppState, form: &AddForm, buffer: &mut Buffer) {
+    let screen = whole(buffer);
+    let title = "Add torrent";
+    let inner = if screen.width < 72 || screen.height < 18 {
+        dialog::sheet(state, buffer, title, false, Context::Add)
+    } else {
+        let foot = "Enter add · Tab complete, next field · Esc cancel";
+        dialog::frame(state, buffer, dialog::middle(screen, 72, 16), title, foot, false)
+    };
+    let mut page = Page { state, buffer, inner, y: 0 };
+    page.field("Source", &form.source, form.field == AddField::Source);
+    page.candidates(form, AddField::Source);
+    if !form.more.is_empty() || form.duplicates > 0 {
+        let skipped = match form.duplicates {
+            0 => String::new(),
+            n => format!("  ({} skipped)", format::plural(n as u64, "duplicate")),
+        };
+        page.note(&format!("+ {} more from paste{skipped}", form.more.len()), Role::Dim);
+    }
+    page.y += 1;
+    page.field("Save to", &form.save_to, form.field == AddField::SaveTo);
+    page.candidates(form, AddField::SaveTo);
+    if let Some(free) = form.free {
+        page.note(&format!("{} free", format::size(free)), Role::Dim);
+    } else if form.save_to.text().is_empty() {
+        page.note("the usual folder", Role::Dim);
+    }
+    page.y += 1;
+    let start = if form.paused { "( ) now   (•) paused" } else { "(•) now   ( ) paused" };
+    page.line("Start", start, if form.field == AddField::Start { Role::Sel } else { Role::Text });
+    page.y += 1;
+    page.about(form);
+}
+
+/// Writes line by line.
+struct Page<'a> {
+    state: &'a AppState,
+    buffer: &'a mut Buffer,
+    inner: Rect,
+    y: u16,
+}
+
+impl Page<'_> {
+    fn line(&mut self, label: &str, text: &str, role: Role) {
+        let mut pen = Pen::new(self.buffer, self.inner, self.y);
+        pen.left(label, LABEL, style(self.state, Role::Dim)).put(text, style(self.state, role));
+        self.y += 1;
+    }
+
+    fn note(&mut self, text: &str, role: Role) {
+        self.line("", text, role);
+    }
+
+    fn field(&mut self, label: &str, field: &Field, focused: bool) {
+        let room = usize::from(self.inner.width).saturating_sub(LABEL);
+        if focused {
+            self.line(label, &typed(field, room, self.state.look.ascii), Role::Input);
+        } else {
+            self.line(label, &clean(field.text()), Role::Text);
+        }
+    }
+
+    fn candidates(&mut self, form: &AddForm, field: AddField) {
+        let Some(Candidates { texts, chosen }) = form.candidates.as_ref().filter(|_| form.field == field)
+        else {
+            return;
+        };
+        let top = chosen.unwrap_or(0).saturating_sub(LISTED - 1);
+        for (at, text) in texts.iter().enumerate().skip(top).take(LISTED) {
+            let role = if *chosen == Some(at) { Role::Sel } else { Role::Text };
+            self.note(&clean(text), role);
+        }
+        if texts.len() > top + LISTED {
+            self.note(&format!("… {} more", texts.len() - top - LISTED), Role::Dim);
+        }
+    }
+
+    fn about(&mut self, form: &AddForm) {
+        match &form.preview {
+            Some(Ok(preview)) => {
+                let here = preview.info_hash.is_some_and(|hash| self.state.table.row(&hash).is_some());
+                let files = format::plural(preview.files as u64, "file");
+                let text = format!("{}  {files}  {}", clean(&preview.name), format::size(preview.size));
+                self.line("Holds", &text, Role::Text);
+                if here {
+                    self.note("already on the list", Role::Warn);
+                }
+                if form.free.is_some_and(|free| free < preview.size) {
+                    self.note("more than is free there", Role::Warn);
+                }
+            }
+            Some(Err(why)) => self.line("Holds", &clean(why), Role::Warn),
+            None => {}
+        }
+        if let Some(error) = &form.error {
+            self.note(&clean(error), Role::Err);
+        } else if form.waiting > 0 {
+            self.note("adding…", Role::Dim);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Tab 1: the torrent in a few lines.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use tc_core::stats::{SessionState, SessionStats};
+use tc_core::untrusted::clean;
+
+use crate::format;
+use crate::state::AppState;
+use crate::state::table::Row;
+use crate::theme::Role;
+use crate::view::style;
+use crate::widget::paint::Pen;
+
+/// Columns of a label and the blanks round it.
+const LABEL: usize = 7;
+
+/// Draws the lines that fit, the most important first.
+pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
+    let Some(row) = state.table.current() else { return };
+    for (at, (label, text, role)) in lines(state, row, area.width.into()).iter().enumerate() {
+        let mut pen = Pen::new(buffer, area, at as u16);
+        pen.skip(1).left(label, LABEL, style(state, Role::Dim)).put(text, style(state, *role));
+    }
+}
+
+fn lines(state: &AppState, row: &Row, columns: usize) -> Vec<(&'static str, String, Role)> {
+    let stats = &*row.stats;
+    let mut lines = vec![("State", doing(stats, columns), Role::Text)];
+    if let Some(message) = &stats.message {
+        let role = if stats.state == SessionState::Error { Role::Err } else { Role::Text };
+        lines.push(("Why", message.to_string(), role));
+    }
+    let mut have = format!("{} of {}", format::size(stats.have), format::size(stats.wanted));
+    have += &format!("  {}", format::percent(stats.have, stats.wanted));
+    if !stats.is_complete() {
+        have += &format!("   left {}", format::size(stats.wanted.saturating_sub(stats.have)));
+    }
+    if let (SessionState::Downloading, Some(eta)) = (stats.state, stats.eta) {
+        have += &format!("   eta {}", format::duration(eta));
+    }
+    if stats.wanted < stats.total_size {
+        have += &format!("   all {}", format::size(stats.total_size));
+    }
+    lines.push(("Have", have, Role::Text));
+    let mut ratio = format!("{}   up {}", format::ratio(stats.ratio()), format::size(stats.uploaded));
+    if columns >= 72 {
+        ratio += &format!("   added {}", format::day_and_time(stats.added, &state.look.zone));
+        ratio += &format!("   active {}", format::duration(stats.active_seconds / 60 * 60));
+    }
+    lines.push(("Ratio", ratio, Role::Text));
+    lines.push(("Path", clean(&stats.save_path.to_string_lossy()), Role::Text));
+    let overview = state.detail.overview.as_deref();
+    let version = overview.map_or_else(String::new, |overview| format!("   {}", overview.version));
+    let private = if stats.private { "   private" } else { "" };
+    lines.push(("Hash", format!("{}{version}{private}", stats.info_hash), Role::Text));
+    if let Some(overview) = overview {
+        lines.push((
+            "Pieces",
+            map(&overview.piece_map, columns.saturating_sub(LABEL + 2), state.look.ascii),
+            Role::Down,
+        ));
+        let size = format::size(stats.piece_length.into());
+        let pieces = format!("{} × {size}", format::plural(stats.pieces.into(), "piece"));
+        lines.push((
+            "Files",
+            format!("{}   {pieces}", format::plural(overview.files.into(), "file")),
+            Role::Text,
+        ));
+        if stats.wasted > 0 {
+            lines.push(("Waste", format!("{} received for nothing", format::size(stats.wasted)), Role::Text));
+        }
+        if let Some(comment) = &overview.comment {
+            lines.push(("Note", comment.to_string(), Role::Text));
+        }
+        let made = [
+            overview.created_by.as_ref().map(ToString::to_string),
+            overview.creation_date.map(|date| format::date(date, &state.look.zone)),
+        ];
+        let made: Vec<String> = made.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+        if !made.is_empty() {
+            lines.push(("Made", made.join("   "), Role::Text));
+        }
+    }
+    lines
+}
+
+/// `downloading · 11 seeds (18) · 9 peers (44) · availability 4.1`
+fn doing(stats: &SessionStats, columns: usize) -> String {
+    let word = match stats.state {
+        SessionState::Queued => "queued",
+        SessionState::Checking => "checking what is on disk",
+        SessionState::Downloading if stats.stalled => "stalled: nothing came for a minute",
+        SessionState::Downloading => "downloading",
+        SessionState::Seeding => "seeding",
+        SessionState::Paused => "paused",
+        SessionState::Error => "stopped by an error",
+    };
+    let known = |n: Option<u32>| n.filter(|_| columns >= 72).map_or_else(String::new, |n| format!(" ({n})"));
+    let mut parts = vec![word.to_owned()];
+    if matches!(stats.state, SessionState::Downloading | SessionState::Seeding) {
+        let swarm = stats.swarm;
+        parts.push(format::plural(stats.seeds.into(), "seed") + &known(swarm.map(|(seeds, _)| seeds)));
+        parts.push(
+            format::plural(stats.leechers.into(), "peer") + &known(swarm.map(|(_, leechers)| leechers)),
+        );
+        if columns >= 72 && stats.state == SessionState::Downloading {
+            parts.push(format!("availability {}", format::availability(stats.availability)));
+        }
+    }
+    parts.join(" · ")
+}
+
+/// The map of pieces in as many cells as there are columns: five shades of what is there.
+fn map(shares: &[u8], columns: usize, ascii: bool) -> String {
+    if shares.is_empty() {
+        return String::new();
+    }
+    let columns = columns.min(240);
+    let cell = |at: usize| {
+        let from = at * shares.len() / columns;
+        let to = ((at + 1) * shares.len() / columns).max(from + 1).min(shares.len());
+        let sum: usize = shares[from..to].iter().map(|share| usize::from(*share)).sum();
+        match sum / (to - from).max(1) {
+            255.. => '█',
+            170.. => '▓',
+            85.. => '▒',
+            1.. => '░',
+            _ if ascii => ' ',
+            _ => '·',
+        }
+    };
+    (0..columns).map(cell).collect()
+}

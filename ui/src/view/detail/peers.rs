@@ -1,0 +1,78 @@
+//! Tab 3: the connected peers, fastest first.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use tc_core::stats::PeerStats;
+
+use super::{cursor_sign, mark_cursor, nothing};
+use crate::format;
+use crate::state::AppState;
+use crate::theme::Role;
+use crate::view::style;
+use crate::widget::paint::Pen;
+
+const LEGEND: [&str; 2] =
+    ["D/d we want, they (un)choke · U/u they want, we (un)choke", "O optimistic · I incoming · K snubbed"];
+
+/// Rows of the list: all but the heading, and sum and legend where there is room.
+pub const fn rows(area: Rect) -> u16 {
+    area.height.saturating_sub(if area.height >= 12 { 5 } else { 1 })
+}
+
+/// Draws heading, peers, sum and legend.
+pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
+    let dim = style(state, Role::Dim);
+    let (Some(peers), Some(row)) = (&state.detail.peers, state.table.current()) else {
+        return nothing(state, buffer, area, "…");
+    };
+    let wide = area.width >= 72;
+    let numbers = if wide { 6 + 7 + 7 + 7 } else { 7 + 7 };
+    let text = usize::from(area.width).saturating_sub(1 + numbers + 1);
+    // An IPv6 address with its port has up to 47 columns; more than half is never given away.
+    let address = (text / 2).min(48);
+    let client = text - address;
+    let mut pen = Pen::new(buffer, area, 0);
+    pen.skip(1).left("Address", address, dim).left("Client", client, dim);
+    if wide {
+        pen.left("Flags", 6, dim).right("Done", 7, dim);
+    }
+    pen.right("↓/s", 7, dim).right("↑/s", 7, dim);
+    let top = state.detail.scroll().top;
+    for (at, peer) in peers.iter().enumerate().skip(top).take(rows(area).into()) {
+        let y = 1 + (at - top) as u16;
+        let mut pen = Pen::new(buffer, area, y);
+        pen.put(cursor_sign(state, at), style(state, Role::Text));
+        pen.left(&peer.address.to_string(), address.saturating_sub(1), style(state, Role::Text)).skip(1);
+        pen.left(&peer.client.to_string(), client.saturating_sub(1), dim).skip(1);
+        if wide {
+            pen.left(&flags(peer), 6, dim);
+            pen.right(&format::permille(peer.progress), 7, style(state, Role::Text));
+        }
+        pen.right(&format::rate(peer.rate_down), 7, style(state, Role::Down));
+        pen.right(&format::rate(peer.rate_up), 7, style(state, Role::Up));
+        mark_cursor(state, buffer, area, y, at);
+    }
+    if area.height >= 12 {
+        let sum = format!("{} connected · {} known", peers.len(), row.stats.known_peers);
+        Pen::new(buffer, area, area.height - 3).skip(1).put(&sum, dim);
+        for (at, line) in LEGEND.iter().enumerate() {
+            Pen::new(buffer, area, area.height - 2 + at as u16).skip(1).put(line, dim);
+        }
+    }
+}
+
+fn flags(peer: &PeerStats) -> String {
+    let mut flags = String::new();
+    if peer.am_interested {
+        flags.push(if peer.peer_unchoked { 'D' } else { 'd' });
+    }
+    if peer.peer_interested {
+        flags.push(if peer.am_unchoked { 'U' } else { 'u' });
+    }
+    for (set, letter) in [(peer.optimistic, 'O'), (peer.incoming, 'I'), (peer.snubbed, 'K')] {
+        if set {
+            flags.push(letter);
+        }
+    }
+    flags
+}

@@ -1,0 +1,82 @@
+//! Tab 4: the trackers by tier, and what the one under the cursor said last.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use tc_core::stats::{TrackerState, TrackerStats};
+
+use super::{cursor_sign, mark_cursor, nothing};
+use crate::format;
+use crate::state::AppState;
+use crate::theme::Role;
+use crate::view::style;
+use crate::widget::paint::Pen;
+
+/// Lines of the last replies: a blank, the tracker, three replies.
+const REPLIES: u16 = 5;
+
+/// Rows of the list: all but the heading, and the last replies where there is room.
+pub const fn rows(area: Rect) -> u16 {
+    area.height.saturating_sub(if area.height >= 12 { 1 + REPLIES } else { 1 })
+}
+
+/// Draws heading, trackers and replies.
+pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
+    let dim = style(state, Role::Dim);
+    let Some(trackers) = &state.detail.trackers else { return nothing(state, buffer, area, "…") };
+    if trackers.is_empty() {
+        return nothing(state, buffer, area, "This torrent names no tracker.");
+    }
+    let counts = area.width >= 72;
+    let numbers = if counts { 12 + 7 + 7 + 8 } else { 12 + 8 };
+    let url = usize::from(area.width).saturating_sub(1 + 4 + 1 + numbers + 1);
+    let mut pen = Pen::new(buffer, area, 0);
+    pen.skip(1).right("Tier", 4, dim).skip(1).left("Tracker", url, dim).left("State", 12, dim);
+    if counts {
+        pen.right("Seeds", 7, dim).right("Peers", 7, dim);
+    }
+    pen.right("Next", 8, dim);
+    let top = state.detail.scroll().top;
+    let count = |n: Option<u32>| n.map_or_else(String::new, |n| n.to_string());
+    for (at, tracker) in trackers.iter().enumerate().skip(top).take(rows(area).into()) {
+        let y = 1 + (at - top) as u16;
+        let (word, role) = word(tracker);
+        let mut pen = Pen::new(buffer, area, y);
+        pen.put(cursor_sign(state, at), style(state, Role::Text));
+        pen.right(&tracker.tier.to_string(), 4, dim).skip(1);
+        pen.left(&tracker.url.to_string(), url.saturating_sub(1), style(state, Role::Text)).skip(1);
+        pen.left(word, 12, style(state, role));
+        if counts {
+            pen.right(&count(tracker.seeds), 7, dim).right(&count(tracker.leechers), 7, dim);
+        }
+        let next = tracker.next_announce.map_or_else(String::new, format::duration);
+        pen.right(&next, 8, style(state, Role::Text));
+        mark_cursor(state, buffer, area, y, at);
+    }
+    if area.height >= 12 {
+        replies(state, buffer, area, trackers);
+    }
+}
+
+fn word(tracker: &TrackerStats) -> (&'static str, Role) {
+    match tracker.state {
+        TrackerState::Idle => ("not asked", Role::Dim),
+        TrackerState::Announcing => ("asking", Role::Text),
+        TrackerState::Working => ("working", Role::Text),
+        TrackerState::Failing => ("failing", Role::Err),
+        TrackerState::Unsupported => ("unsupported", Role::Dim),
+    }
+}
+
+fn replies(state: &AppState, buffer: &mut Buffer, area: Rect, trackers: &[TrackerStats]) {
+    let Some(tracker) = trackers.get(state.detail.scroll().cursor) else { return };
+    let dim = style(state, Role::Dim);
+    // Below the list, which rarely fills its room.
+    let y = (trackers.len() as u16 + 2).min(area.height - REPLIES + 1);
+    let mut pen = Pen::new(buffer, area, y);
+    pen.skip(1).left("Last reply", 12, dim).put(&tracker.url.to_string(), style(state, Role::Text));
+    for (at, (time, said)) in tracker.history.iter().take(3).enumerate() {
+        let when = format::day_and_time(*time, &state.look.zone);
+        let mut pen = Pen::new(buffer, area, y + 1 + at as u16);
+        pen.skip(13).left(&when, 13, dim).put(&said.to_string(), style(state, Role::Text));
+    }
+}

@@ -1,0 +1,4 @@
+//! Small parts of the screen.
+
+pub mod field;
+pub mod paint;
