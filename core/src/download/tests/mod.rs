@@ -1,7 +1,9 @@
 //! The decisions of the download, one by one.
 
 mod cost;
+mod invariants;
 mod model;
+mod swarm;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -40,6 +42,13 @@ fn swarm(have: &str, peers: &[&str], seed: u64) -> DownloadManager {
     }
     download.check_invariants();
     download
+}
+
+/// Like [`deal_as`], without the invariants, which cost time in large torrents.
+fn deal_unchecked(download: &mut DownloadManager, to: usize, n: u32) -> Vec<BlockRef> {
+    let mut out = Vec::new();
+    download.deal(Instant::now(), link(to), n, LinkSpeed::Fast, &mut out);
+    out
 }
 
 fn deal_as(download: &mut DownloadManager, to: usize, n: u32, speed: LinkSpeed) -> Vec<BlockRef> {
@@ -168,7 +177,7 @@ fn what_has_begun_is_bounded() {
     for n in 1..300 {
         download.link_joined(link(n));
         download.link_pieces(link(n), PeerPieces::All);
-        let dealt = deal(&mut download, n, 1);
+        let dealt = deal_unchecked(&mut download, n, 1);
         download.arrived(link(n), dealt[0]);
         download.link_gone(link(n));
     }
@@ -187,7 +196,7 @@ fn what_has_begun_is_bounded() {
                 download.partials.get_mut(piece).unwrap().abandon(link(n));
                 download.settle(piece);
             }
-            deal(&mut download, n, 1);
+            deal_unchecked(&mut download, n, 1);
         }
     }
     assert!(download.partials.loose() <= 40 * 3 / 2 + 8);
