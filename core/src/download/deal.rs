@@ -92,7 +92,8 @@ impl DownloadManager {
                 let bench = Bench::Held(hand.speed);
                 self.deal_bench(hand, class, bench, BENCH_LOOKS, hand.speed.sharers());
             }
-            let crowded = self.partials.loose() >= self.links.len() * 3 / 2 + 8;
+            // Orphans do not count: they come first anyway, or nobody here can finish them.
+            let crowded = self.partials.held() >= self.links.len() * 3 / 2 + 8;
             if !crowded {
                 self.deal_new(hand, class);
             }
