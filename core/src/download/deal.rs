@@ -5,13 +5,11 @@
 //! come before new ones. A fast link has its pieces to itself, so that a failed hash has one
 //! suspect; slow ones share, so that a piece does not take as long as its slowest sender.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rand::RngExt;
-use rand::seq::SliceRandom;
 
 use super::DownloadManager;
-use super::links::PeerPieces;
 use super::partial::{BENCHES, Bench};
 use super::priority::{CLASSES, Class};
 use crate::types::{BlockRef, LinkId, PieceIndex};
@@ -39,23 +37,6 @@ impl LinkSpeed {
     }
 }
 
-/// While we have fewer pieces than this they are picked at random: a rare piece comes from few
-/// links and takes long, and we need something to trade soon (BEP 3).
-const RANDOM_FIRST: u32 = 4;
-
-/// Open pieces looked at in the order of rarity before a link's own pieces are searched instead.
-const WALK: usize = 128;
-
-/// Open pieces of a link that the rarest are chosen from, when most of the rarest overall are not
-/// among its own.
-const SAMPLE: usize = 256;
-
-/// Pieces kept of one sample, so that its cost is shared by as many.
-const SHORTLIST: usize = 32;
-
-/// Age at which a shortlist's order of rarity is no longer trusted.
-const SHORTLIST_AGE: Duration = Duration::from_secs(10);
-
 /// Partials looked at on one bench before a new piece is preferred.
 const BENCH_LOOKS: usize = 16;
 
@@ -68,7 +49,7 @@ pub(super) struct Hand<'a> {
     /// Blocks still to be dealt.
     pub(super) left: u32,
     /// The link gets nothing else: it may have what its part in a failure bars it from.
-    last_resort: bool,
+    pub(super) last_resort: bool,
     out: &'a mut Vec<BlockRef>,
 }
 
@@ -111,7 +92,8 @@ impl DownloadManager {
                 let bench = Bench::Held(hand.speed);
                 self.deal_bench(hand, class, bench, BENCH_LOOKS, hand.speed.sharers());
             }
-            let crowded = self.partials.loose() >= self.links.len() * 3 / 2 + 8;
+            // Orphans do not count: they come first anyway, or nobody here can finish them.
+            let crowded = self.partials.held() >= self.links.len() * 3 / 2 + 8;
             if !crowded {
                 self.deal_new(hand, class);
             }
@@ -204,139 +186,11 @@ impl DownloadManager {
     }
 
     /// Whether the link has the piece, and may have it if it is on retry.
-    fn may_take(&self, hand: &Hand<'_>, piece: PieceIndex) -> bool {
+    pub(super) fn may_take(&self, hand: &Hand<'_>, piece: PieceIndex) -> bool {
         let has = self.links.get(&hand.link).is_some_and(|link| link.pieces.has(piece));
         has && self.retries.suspects(piece).is_none_or(|suspects| {
             let busy = self.partials.get(piece).is_some_and(|partial| partial.is_shared_by_others(hand.link));
             !busy && (hand.last_resort || !suspects.contains(&hand.link))
         })
     }
-
-    /// Open pieces for the link, up to `want`, the best first.
-    fn choose(&mut self, hand: &Hand<'_>, class: Class, want: usize) -> Vec<PieceIndex> {
-        let mut found = Vec::new();
-        let Some(link) = self.links.get(&hand.link) else { return found };
-        if link.barren[class.as_usize()] == Some(self.picker.generation(class)) {
-            return found;
-        }
-        if self.have.ones() < RANDOM_FIRST {
-            self.random(hand, class, want, &mut found);
-        } else {
-            self.shortlisted(hand, class, want, &mut found);
-            self.walk(hand, class, want, &mut found);
-        }
-        if found.len() < want {
-            self.sample(hand, class, want, &mut found);
-        }
-        found
-    }
-
-    fn random(&mut self, hand: &Hand<'_>, class: Class, want: usize, found: &mut Vec<PieceIndex>) {
-        // A link with half of the pieces is hit by every second try.
-        for _ in 0..want.saturating_mul(2).saturating_add(8) {
-            self.looks += 1;
-            match self.picker.random(class, &mut self.rng) {
-                Some(piece) if self.may_take(hand, piece) && !found.contains(&piece) => found.push(piece),
-                _ => {}
-            }
-            if found.len() >= want {
-                return;
-            }
-        }
-    }
-
-    fn shortlisted(&mut self, hand: &Hand<'_>, class: Class, want: usize, found: &mut Vec<PieceIndex>) {
-        let Some(link) = self.links.get_mut(&hand.link) else { return };
-        let fresh = link.shortlist.as_ref().is_some_and(|list| {
-            list.class == class && hand.now.saturating_duration_since(list.made) < SHORTLIST_AGE
-        });
-        let Some(mut list) = link.shortlist.take().filter(|_| fresh) else { return };
-        while found.len() < want
-            && let Some(piece) = list.pieces.pop()
-        {
-            self.looks += 1;
-            if self.picker.class_of(piece) == Some(class) && self.may_take(hand, piece) {
-                found.push(piece);
-            }
-        }
-        if let Some(link) = self.links.get_mut(&hand.link)
-            && !list.pieces.is_empty()
-        {
-            link.shortlist = Some(list);
-        }
-    }
-
-    /// The rarest pieces overall, as far as the link has them.
-    fn walk(&mut self, hand: &Hand<'_>, class: Class, want: usize, found: &mut Vec<PieceIndex>) {
-        let Some(link) = self.links.get(&hand.link) else { return };
-        // What a link has that is no seed, one link outside the seeds has.
-        let from = u16::from(matches!(link.pieces, PeerPieces::Some(_)));
-        let listed = found.len();
-        let mut looked = 0;
-        for piece in self.picker.walk(class, from).take(WALK + want) {
-            if found.len() >= want {
-                break;
-            }
-            looked += 1;
-            if self.may_take(hand, piece) && !found[..listed].contains(&piece) {
-                found.push(piece);
-            }
-        }
-        self.looks += looked;
-    }
-
-    /// The rarest of a sample of the link's own open pieces. Finds something if there is anything;
-    /// what is not needed at once is kept for the next hands.
-    fn sample(&mut self, hand: &Hand<'_>, class: Class, want: usize, found: &mut Vec<PieceIndex>) {
-        let open = self.picker.open(class).words();
-        let Some(link) = self.links.get(&hand.link) else { return };
-        let start = self.rng.random_range(0..open.len().max(1));
-        let limit = found.len() + want.max(SAMPLE);
-        let (mut looked, mut barred) = (0, false);
-        'words: for at in 0..open.len() {
-            let at = (start + at) % open.len();
-            looked += 1;
-            let mut left = open[at] & link.pieces.word(at);
-            while left != 0 {
-                let bit = left.leading_zeros();
-                left &= !(1 << (63 - bit));
-                looked += 1;
-                let piece = PieceIndex::new(at as u32 * 64 + bit);
-                if self.may_take(hand, piece) {
-                    found.push(piece);
-                } else {
-                    barred = true;
-                }
-                if found.len() >= limit {
-                    break 'words;
-                }
-            }
-        }
-        self.looks += looked;
-        found.sort_unstable_by_key(|piece| self.picker.rarity(*piece));
-        found.dedup();
-        let at_random = self.have.ones() < RANDOM_FIRST;
-        if at_random {
-            found.shuffle(&mut self.rng);
-        }
-        let rest = found.split_off(want.min(found.len()));
-        let generation = self.picker.generation(class);
-        let Some(link) = self.links.get_mut(&hand.link) else { return };
-        if !at_random && !rest.is_empty() {
-            let mut pieces: Vec<PieceIndex> = rest.into_iter().take(SHORTLIST).collect();
-            pieces.reverse();
-            link.shortlist = Some(Shortlist { class, made: hand.now, pieces });
-        }
-        if found.is_empty() && !barred {
-            link.barren[class.as_usize()] = Some(generation);
-        }
-    }
-}
-
-/// The rarest open pieces of one link, the best last, as they were when it was made.
-#[derive(Debug)]
-pub(super) struct Shortlist {
-    class: Class,
-    made: Instant,
-    pieces: Vec<PieceIndex>,
 }

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashSet;
 
 use super::DownloadManager;
-use super::deal::Shortlist;
+use super::choose::Shortlist;
 use super::priority::CLASSES;
 use crate::bitfield::Bitfield;
 use crate::types::{BlockRef, LinkId, PieceIndex};
@@ -40,7 +40,7 @@ impl PeerPieces {
 pub(super) struct Link {
     pub(super) pieces: PeerPieces,
     /// Number of its pieces that we want and lack.
-    interesting: u32,
+    pub(super) interesting: u32,
     /// The blocks assigned to it.
     pub(super) assigned: FxHashSet<BlockRef>,
     /// Loose partials that it took blocks of last. May name one that is so no more.
@@ -191,26 +191,5 @@ impl DownloadManager {
         let Some(link) = self.links.get_mut(&link) else { return };
         let wanted = self.lacking.words().iter().enumerate();
         link.interesting = wanted.map(|(at, word)| (word & link.pieces.word(at)).count_ones()).sum();
-    }
-
-    /// Panics unless availability and interest are what counting them afresh gives.
-    #[cfg(test)]
-    pub(super) fn check_links(&self) {
-        for piece in self.geometry.all_pieces() {
-            let holders = self.links.values().filter(|link| link.pieces.has(piece)).count() as u32;
-            let ours = u32::from(self.have.get(piece));
-            assert_eq!(self.availability.copies(piece), holders + ours, "copies of {piece:?}");
-        }
-        for (name, link) in &self.links {
-            let interesting = self.lacking.iter().filter(|piece| link.pieces.has(*piece)).count();
-            assert_eq!(link.interesting as usize, interesting, "interest in {name:?}");
-            for block in &link.assigned {
-                assert!(self.flights.takers(*block).contains(*name), "{block:?} of {name:?}");
-            }
-        }
-        let assigned: usize = self.links.values().map(|link| link.assigned.len()).sum();
-        let taken: usize =
-            (0..self.flights.len()).map(|at| self.flights.takers(self.flights.at(at)).len()).sum();
-        assert_eq!(assigned, taken);
     }
 }

@@ -168,9 +168,14 @@ impl Partials {
         self.by_piece.len()
     }
 
-    /// Number of loose partials that are wanted.
-    pub(super) fn loose(&self) -> usize {
-        self.benches.iter().map(Vec::len).sum()
+    /// Number of loose partials that are wanted and that some link holds.
+    pub(super) fn held(&self) -> usize {
+        self.benches.iter().map(Vec::len).sum::<usize>() - self.orphans()
+    }
+
+    /// Number of loose partials that are wanted and that nobody holds.
+    fn orphans(&self) -> usize {
+        CLASSES.iter().map(|class| self.bench(*class, Bench::Orphans).len()).sum()
     }
 
     /// The loose partials on one bench of a class.
@@ -255,7 +260,7 @@ impl Partials {
             assert!(partial.free.is_sorted_by(|a, b| a > b));
             assert!(!partial.is_bare(), "{piece:?} has not begun");
         }
-        assert_eq!(on_benches, self.loose());
+        assert_eq!(on_benches, self.held() + self.orphans());
     }
 
     /// The links that have blocks of this piece assigned, and how many.

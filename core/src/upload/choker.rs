@@ -114,6 +114,8 @@ struct Seat {
 #[derive(Debug)]
 pub struct Choker {
     slots: usize,
+    /// As it was in the last round.
+    seeding: bool,
     /// The unchoked links.
     seats: FxHashMap<LinkId, Seat>,
     optimistic: Option<LinkId>,
@@ -129,6 +131,7 @@ impl Choker {
     pub fn new(slots: usize, seed: u64) -> Self {
         Self {
             slots,
+            seeding: false,
             seats: FxHashMap::default(),
             optimistic: None,
             optimistic_since: None,
@@ -160,6 +163,7 @@ impl Choker {
     /// the differences, chokes first, and the caller carries all of them out.
     pub fn round(&mut self, now: Instant, seeding: bool, peers: &[Candidate]) -> Vec<Change> {
         self.last_round = Some(now);
+        self.seeding = seeding;
         // Places are taken first by those that must stay, then by rank, then by the optimistic one;
         // what is left over stays with unchoked peers that want nothing now.
         let places = if self.slots == 0 { 0 } else { self.slots + 1 };
@@ -171,7 +175,7 @@ impl Choker {
         self.next_round = (!eligible.is_empty() || stuck > 0).then(|| now + ROUND);
 
         let moves = self.optimistic_moves(now, &eligible);
-        let mut chosen = self.rank(now, seeding, moves, &eligible);
+        let mut chosen = self.rank(now, moves, &eligible);
         let must = chosen.iter().filter(|peer| peer.unchoked && peer.is_settling(now)).count();
         let regular = if moves { places } else { places.saturating_sub(1) };
         chosen.truncate(self.slots.min(regular).max(must));
@@ -210,7 +214,8 @@ impl Choker {
         let busy = self.seats.values().filter(|seat| seat.interested).count();
         let optimistic = self.optimistic.is_some_and(|link| self.seats.contains_key(&link));
         let regular_is_free = busy - usize::from(optimistic && busy > 0) < self.slots;
-        let refused = !peer.wants_a_slot() || peer.snubbed || peer.unchoked || peer.is_settling(now);
+        let owes = peer.snubbed && !self.seeding;
+        let refused = !peer.wants_a_slot() || owes || peer.unchoked || peer.is_settling(now);
         if self.slots == 0 || refused || (!regular_is_free && optimistic) {
             return Vec::new();
         }
@@ -317,13 +322,8 @@ impl Choker {
     }
     /// Those that may have a regular slot, the first the most: those unchoked less than a round
     /// ago, then by what they give us, or, while seeding, by turns.
-    fn rank<'a>(
-        &self,
-        now: Instant,
-        seeding: bool,
-        moves: bool,
-        eligible: &[&'a Candidate],
-    ) -> Vec<&'a Candidate> {
+    fn rank<'a>(&self, now: Instant, moves: bool, eligible: &[&'a Candidate]) -> Vec<&'a Candidate> {
+        let seeding = self.seeding;
         let is_optimistic = |peer: &Candidate| Some(peer.link) == self.optimistic;
         let must = |peer: &Candidate| peer.unchoked && peer.is_settling(now);
         let mut ranked: Vec<&Candidate> = eligible

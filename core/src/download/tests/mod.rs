@@ -1,7 +1,9 @@
 //! The decisions of the download, one by one.
 
 mod cost;
+mod invariants;
 mod model;
+mod swarm;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -40,6 +42,13 @@ fn swarm(have: &str, peers: &[&str], seed: u64) -> DownloadManager {
     }
     download.check_invariants();
     download
+}
+
+/// Like [`deal_as`], without the invariants, which cost time in large torrents.
+fn deal_unchecked(download: &mut DownloadManager, to: usize, n: u32) -> Vec<BlockRef> {
+    let mut out = Vec::new();
+    download.deal(Instant::now(), link(to), n, LinkSpeed::Fast, &mut out);
+    out
 }
 
 fn deal_as(download: &mut DownloadManager, to: usize, n: u32, speed: LinkSpeed) -> Vec<BlockRef> {
@@ -161,36 +170,54 @@ fn fast_links_have_pieces_to_themselves_and_slow_ones_share() {
 }
 
 #[test]
-fn what_has_begun_is_bounded() {
-    // A link that only ever takes the first block of a piece and then goes, again and again.
-    let all = "1".repeat(400);
-    let mut download = swarm(&"0".repeat(400), &[&all], 5);
-    for n in 1..300 {
-        download.link_joined(link(n));
-        download.link_pieces(link(n), PeerPieces::All);
-        let dealt = deal(&mut download, n, 1);
-        download.arrived(link(n), dealt[0]);
-        download.link_gone(link(n));
-    }
-    assert!(download.partials.loose() <= 1, "{} loose", download.partials.loose());
-
-    // Many fast links that hold one each: the bound is one and a half for each link.
-    let mut download = swarm(&"0".repeat(400), &[&all], 5);
-    for n in 0..40 {
-        download.link_joined(link(n));
-        download.link_pieces(link(n), PeerPieces::All);
-    }
-    for _ in 0..20 {
-        for n in 0..40 {
-            let held = download.links[&link(n)].held.clone();
-            for piece in held {
-                download.partials.get_mut(piece).unwrap().abandon(link(n));
-                download.settle(piece);
-            }
-            deal(&mut download, n, 1);
+fn what_a_choked_link_began_is_finished_by_others() {
+    for seed in 0..20 {
+        let mut download = swarm("1111000000", &["1111111111", "1111111111"], seed);
+        let begun = deal(&mut download, 0, 4);
+        download.arrived(link(0), begun[0]);
+        for block in &begun[1..] {
+            download.returned(link(0), *block);
         }
+        assert_eq!(deal(&mut download, 1, 3), begun[1..]);
     }
-    assert!(download.partials.loose() <= 40 * 3 / 2 + 8);
+}
+
+#[test]
+fn nothing_received_means_not_begun() {
+    let mut download = swarm("11110000", &["11111111"], 1);
+    for block in deal(&mut download, 0, 10) {
+        download.returned(link(0), block);
+    }
+    download.check_invariants();
+    assert_eq!((download.partials(), download.assigned()), (0, 0));
+}
+
+#[test]
+fn what_has_begun_is_bounded() {
+    // A link whose blocks time out here and there, in many pieces, and one that looks for work.
+    let work = |begun: u32| {
+        let mut download = swarm(&("1111".to_owned() + &"0".repeat(60)), &["1".repeat(64).as_str(); 2], 5);
+        let dealt = deal(&mut download, 0, 4 * begun);
+        for block in dealt.iter().filter(|block| block.block == 2) {
+            download.returned(link(0), *block);
+        }
+        let next = deal(&mut download, 1, 1);
+        dealt.contains(&next[0])
+    };
+    assert!(!work(10), "a piece of its own");
+    assert!(work(11), "three halves of two links, and eight: help with what has begun");
+}
+
+#[test]
+fn many_common_pieces_do_not_hide_a_rare_one() {
+    let n = 6_000;
+    let common = "0".repeat(n / 2) + &"1".repeat(n / 2 - 1) + "0";
+    let ours = "1111".to_owned() + &"0".repeat(n - 4);
+    for seed in 0..4 {
+        let mut download = swarm(&ours, &[&common, &common], seed);
+        download.link_has(link(0), piece(n as u32 - 1));
+        assert_eq!(deal_unchecked(&mut download, 0, 1), [block(n as u32 - 1, 0)]);
+    }
 }
 
 #[test]
@@ -334,6 +361,17 @@ fn a_failed_piece_goes_to_one_link_that_had_no_part_in_it() {
     fetch(&mut download, 3, 9);
     assert_eq!(download.verified(piece(9)), Some(Verified { finished: true }));
     assert!(download.retries.is_empty());
+}
+
+#[test]
+fn a_suspect_does_something_else_first() {
+    let mut download = swarm("1111111100", &["1111111101", "1111111111"], 4);
+    deal(&mut download, 0, 4);
+    fetch(&mut download, 0, 9);
+    download.failed(piece(9));
+    download.link_has(link(0), piece(8));
+    assert_eq!(pieces_of(&deal(&mut download, 0, 8)), [8]);
+    assert_eq!(pieces_of(&deal(&mut download, 1, 4)), [9]);
 }
 
 #[test]
