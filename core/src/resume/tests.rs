@@ -191,6 +191,22 @@ fn records_are_refused_when_newer_cut_changed_or_of_another_torrent() {
     }
 }
 
+#[test]
+fn what_a_newer_program_wrote_is_kept_for_it() {
+    let folder = filled();
+    let newer = record::with_version(2, &hash(2), &record(2));
+    assert_eq!(ResumeRecord::decode(&hash(2), &newer), Err(RecordError::Newer(2)));
+    table::plant(folder.path(), &hash(2), &newer);
+    let (store, list, problems) = open(folder.path());
+    assert_eq!(list, [saved(1), saved(3), Saved { record: None, ..saved(2) }]);
+    assert_eq!(problems, 2);
+    store.put(hash(2), record(2));
+    store.close();
+    assert_eq!(open(folder.path()).1, [saved(1), saved(2), saved(3)]);
+    fs::rename(folder.path().join("state.redb.newer-1"), folder.path().join("state.redb")).unwrap();
+    assert_eq!(open(folder.path()).1.iter().filter(|saved| saved.record.is_none()).count(), 1);
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_read_without_a_panic(bytes: Vec<u8>) {
