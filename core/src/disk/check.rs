@@ -153,7 +153,6 @@ impl Checks {
             if !inner.open {
                 return None;
             }
-            // Idle threads must not keep files of a finished check open; they keep none.
             inner = self.filled.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
     }
@@ -301,9 +300,10 @@ fn prepare(io: &Io, run: &Run) -> Vec<PieceIndex> {
             if file.pad {
                 return Some(u64::MAX);
             }
+            let complete = storage.file(at).is_complete();
             let size = match io.backend.stat(&layout.path(at)) {
                 Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
-                    let now = storage.file(at).note(&stat);
+                    let now = storage.file(at).note(&stat, complete);
                     let known = plan.stamps.get(at).is_none_or(|stamp| stamp.is_plausible(&now));
                     doubtful[at] = !known || now.size > file.length;
                     Some(u64::try_from(stat.st_size).unwrap_or(0))

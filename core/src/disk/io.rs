@@ -159,11 +159,12 @@ impl Io {
 
     /// Whether the file that was just read from is still the one whose pieces were verified.
     pub(crate) fn check_unchanged(&self, storage: &Storage, at: usize, file: &OpenFile) -> Result<(), Fault> {
+        let complete = storage.file(at).is_complete();
         let stat = self.backend.fstat(file).map_err(|error| self.fault(storage, at, &error))?;
         if stat.st_nlink == 0 {
             return Err(Fault { file: Some(at), error: DiskError::Vanished });
         }
-        if !storage.file(at).is_unchanged(&stat) {
+        if complete && !storage.file(at).is_unchanged(&stat) {
             return Err(Fault { file: Some(at), error: DiskError::Changed });
         }
         Ok(())
@@ -193,11 +194,12 @@ impl Io {
             }
             let file = self.file(storage, at, false)?;
             self.backend.fdatasync(&file).map_err(|error| self.fault(storage, at, &error))?;
+            let complete = state.is_complete();
             let stat = self.backend.fstat(&file).map_err(|error| self.fault(storage, at, &error))?;
             if stat.st_nlink == 0 {
                 return Err(Fault { file: Some(at), error: DiskError::Vanished });
             }
-            state.note(&stat);
+            state.note(&stat, complete);
         }
         let folders: BTreeSet<_> =
             made.iter().flat_map(|at| DirSync::for_created(&layout.files()[*at].path)).collect();

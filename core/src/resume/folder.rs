@@ -73,6 +73,12 @@ impl Folder {
         }
     }
 
+    /// Whether there is surely no such torrent.
+    pub(crate) fn lacks(&self, info_hash: &InfoHash) -> bool {
+        let found = fs::symlink_metadata(self.file(info_hash));
+        found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Makes names that came and went last over a power cut.
     pub(crate) fn sync(&self) -> io::Result<()> {
         File::open(&self.path)?.sync_all()

@@ -66,12 +66,7 @@ pub enum RecordError {
 impl ResumeRecord {
     /// The form in the store.
     pub(crate) fn encode(&self, info_hash: &InfoHash) -> Vec<u8> {
-        let mut bytes = vec![VERSION];
-        bytes.extend_from_slice(&[0; CHECKSUM]);
-        let mut bytes = postcard::to_extend(self, bytes).expect("every field has a form in postcard");
-        let sum = checksum(info_hash, &bytes);
-        bytes[1..HEADER].copy_from_slice(&sum);
-        bytes
+        with_version(VERSION, info_hash, self)
     }
 
     /// Reads the form in the store.
@@ -85,6 +80,15 @@ impl ResumeRecord {
             _ => Err(RecordError::Damaged),
         }
     }
+}
+
+pub(super) fn with_version(version: u8, info_hash: &InfoHash, record: &ResumeRecord) -> Vec<u8> {
+    let mut bytes = vec![version];
+    bytes.extend_from_slice(&[0; CHECKSUM]);
+    let mut bytes = postcard::to_extend(record, bytes).expect("every field has a form in postcard");
+    let sum = checksum(info_hash, &bytes);
+    bytes[1..HEADER].copy_from_slice(&sum);
+    bytes
 }
 
 /// Over the torrent's hash too, so that a record cannot pass for that of another torrent. This

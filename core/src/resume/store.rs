@@ -102,8 +102,9 @@ impl StateStore {
                 .map_or((u32::MAX, u64::MAX), |record| (record.queue_position, record.added.0))
         });
         let shared = Arc::new(Shared::default());
-        // Records whose torrent is gone: a removal that was cut short.
-        for info_hash in records.into_keys() {
+        // Records whose torrent is gone: a removal that was cut short. A torrent that is there and
+        // could not be read keeps its record, for a person to repair it.
+        for info_hash in records.into_keys().filter(|info_hash| folder.lacks(info_hash)) {
             shared.lock().changes.insert(info_hash, Change::Remove);
         }
         let saver = Saver {

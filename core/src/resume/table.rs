@@ -122,3 +122,12 @@ fn free_name(path: &Path, word: &str) -> PathBuf {
         .find(|name| !name.exists())
         .expect("fewer than 2^64 files are there")
 }
+
+/// Puts any bytes in the place of a record.
+#[cfg(test)]
+pub(super) fn plant(state: &Path, info_hash: &InfoHash, value: &[u8]) {
+    let table = Table::reopen(state).unwrap();
+    let transaction = table.database.begin_write().unwrap();
+    transaction.open_table(RECORDS).unwrap().insert(info_hash.as_bytes(), value).unwrap();
+    transaction.commit().unwrap();
+}

@@ -150,11 +150,28 @@ fn torrents_that_cannot_be_read_are_told_and_left_alone() {
     fs::write(torrents.join(format!("{}.torrent", hash(1))), "").unwrap();
     fs::write(torrents.join("README.torrent"), "x").unwrap();
     fs::write(torrents.join(format!("{}.torrent.tmp", hash(9))), "half").unwrap();
-    let (_store, list, problems) = open(folder.path());
+    let (store, list, problems) = open(folder.path());
     assert_eq!(list, [saved(2), saved(3)]);
     assert_eq!(problems, 2);
+    store.close();
     assert!(!torrents.join(format!("{}.torrent.tmp", hash(9))).exists());
     assert!(torrents.join(format!("{}.torrent", hash(1))).exists());
+    // Repaired, it goes on where it was.
+    fs::write(torrents.join(format!("{}.torrent", hash(1))), torrent(1)).unwrap();
+    assert_eq!(open(folder.path()).1, [saved(1), saved(2), saved(3)]);
+}
+
+#[test]
+fn a_removal_that_was_cut_short_is_finished() {
+    let folder = filled();
+    fs::remove_file(folder.path().join("torrents").join(format!("{}.torrent", hash(2)))).unwrap();
+    let (store, list, problems) = open(folder.path());
+    assert_eq!((list, problems), (vec![saved(1), saved(3)], 0));
+    store.close();
+    // Its record is gone too: the torrent, added again, starts from nothing.
+    fs::write(folder.path().join("torrents").join(format!("{}.torrent", hash(2))), torrent(2)).unwrap();
+    let fresh = Saved { record: None, ..saved(2) };
+    assert_eq!(open(folder.path()).1, [saved(1), saved(3), fresh]);
 }
 
 #[tokio::test]
@@ -189,6 +206,22 @@ fn records_are_refused_when_newer_cut_changed_or_of_another_torrent() {
             assert_eq!(ResumeRecord::decode(&hash(1), &flipped), Err(RecordError::Damaged));
         }
     }
+}
+
+#[test]
+fn what_a_newer_program_wrote_is_kept_for_it() {
+    let folder = filled();
+    let newer = record::with_version(2, &hash(2), &record(2));
+    assert_eq!(ResumeRecord::decode(&hash(2), &newer), Err(RecordError::Newer(2)));
+    table::plant(folder.path(), &hash(2), &newer);
+    let (store, list, problems) = open(folder.path());
+    assert_eq!(list, [saved(1), saved(3), Saved { record: None, ..saved(2) }]);
+    assert_eq!(problems, 2);
+    store.put(hash(2), record(2));
+    store.close();
+    assert_eq!(open(folder.path()).1, [saved(1), saved(2), saved(3)]);
+    fs::rename(folder.path().join("state.redb.newer-1"), folder.path().join("state.redb")).unwrap();
+    assert_eq!(open(folder.path()).1.iter().filter(|saved| saved.record.is_none()).count(), 1);
 }
 
 proptest! {

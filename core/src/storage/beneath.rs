@@ -225,3 +225,43 @@ fn unlink(root: &Path, path: &Path, flags: AtFlags) -> io::Result<()> {
     }
     Ok(rustix::fs::unlinkat(&folder, name, flags)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// The way without openat2, which a kernel or a filter may refuse.
+    #[test]
+    fn going_down_element_by_element_refuses_links_too() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("real")).unwrap();
+        symlink(folder.path().join("real"), folder.path().join("link")).unwrap();
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        let walk = |path: &[&str], create| {
+            let root = rustix::fs::open(folder.path(), FOLDER, Mode::empty()).unwrap();
+            let names: Vec<_> = path.iter().map(OsStr::new).collect();
+            walk(root, &names, create).map_err(|error| Errno::from_io_error(&error).unwrap())
+        };
+        assert!(walk(&["real"], false).is_ok());
+        assert_eq!(walk(&["link"], false).unwrap_err(), Errno::LOOP);
+        assert_eq!(walk(&["real", "..", "link"], true).unwrap_err(), Errno::LOOP);
+        assert_eq!(walk(&["file"], true).unwrap_err(), Errno::NOTDIR);
+        assert_eq!(walk(&["real", "new"], false).unwrap_err(), Errno::NOENT);
+        assert!(walk(&["real", "new", "deep"], true).is_ok());
+        assert!(folder.path().join("real/new/deep").is_dir());
+    }
+
+    #[test]
+    fn paths_are_plain_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let how = OpenFor::Write { create: true, create_root: true };
+        for path in ["", "/etc/passwd", "../out", "a/../../out", "."] {
+            let error = open(folder.path(), Path::new(path), how).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{path}");
+        }
+        assert!(open(folder.path(), Path::new("a/b/c"), how).unwrap().created);
+        assert!(!open(folder.path(), Path::new("a/b/c"), how).unwrap().created);
+    }
+}

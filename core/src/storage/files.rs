@@ -126,9 +126,9 @@ impl FileState {
         (flags & DIRTY != 0, flags & CREATED != 0)
     }
 
-    /// Notes how the file looks now.
-    pub(crate) fn note(&self, stat: &Stat) -> FileStamp {
-        let complete = self.is_complete();
+    /// Notes how the file looks now. `complete` is what [`is_complete`](Self::is_complete) said
+    /// before the system was asked: else the last write may come between the two.
+    pub(crate) fn note(&self, stat: &Stat, complete: bool) -> FileStamp {
         let seen = FileStamp::new(stat, complete);
         *self.stamp() = Stamp { seen, settled: complete };
         seen
@@ -139,12 +139,9 @@ impl FileState {
         self.stamp().seen
     }
 
-    /// Whether a complete file still looks as it did. The first look at it is what later ones are
-    /// compared with.
+    /// Whether a file that was complete before the system was asked still looks as it did. The first
+    /// look at it is what later ones are compared with.
     pub(crate) fn is_unchanged(&self, stat: &Stat) -> bool {
-        if !self.is_complete() {
-            return true;
-        }
         let now = FileStamp::new(stat, true);
         let mut stamp = self.stamp();
         if stamp.settled {

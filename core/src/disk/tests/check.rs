@@ -1,6 +1,7 @@
 //! Looking at what is on disk.
 
 use super::*;
+use crate::resume::{ResumeRecord, trusted};
 
 #[tokio::test]
 async fn nothing_there_is_nothing_to_hash() {
@@ -123,4 +124,39 @@ async fn checks_of_many_torrents_all_end() {
         while !matches!(other.done().await, DiskDone::Checked { .. }) {}
         assert!(other.verified().is_full());
     }
+}
+
+#[tokio::test]
+async fn a_restart_hashes_only_what_was_not_synced_or_looks_otherwise() {
+    let mut torrent = Torrent::new(&[40_000, 40_000, 40_000], 16_384);
+    for piece in 0..6 {
+        torrent.write_piece(piece).await;
+        assert!(matches!(torrent.done().await, DiskDone::Verified { .. }));
+    }
+    torrent.disk.sync(&torrent.storage);
+    let DiskDone::Synced { have, files } = torrent.done().await else { panic!("not synced") };
+    torrent.write_piece(6).await;
+    assert!(matches!(torrent.done().await, DiskDone::Verified { .. }));
+    let mut maybe = Bitfield::new(have.len());
+    torrent.storage.verified().without(&have).for_each(|piece| assert!(maybe.set(piece)));
+    let record =
+        ResumeRecord { have: have.to_wire(), maybe: maybe.to_wire(), files, ..ResumeRecord::default() };
+    let plan = trusted(&record, torrent.storage.layout());
+    torrent.reopen();
+    assert_eq!(torrent.check(plan.clone()).await, 16_384);
+    assert_eq!(torrent.have(), [0, 1, 2, 3, 4, 5, 6]);
+    // File 0 was complete, so its time counts; file 2 was not, and only grew.
+    for file in [0, 2] {
+        let file = fs::OpenOptions::new().write(true).open(torrent.path(file)).unwrap();
+        file.set_modified(std::time::SystemTime::now() + Duration::from_secs(5)).unwrap();
+    }
+    torrent.reopen();
+    assert_eq!(torrent.check(plan.clone()).await, 4 * 16_384);
+    assert_eq!(torrent.have(), [0, 1, 2, 3, 4, 5, 6]);
+    // File 2 is another one of the same content.
+    let data = fs::read(torrent.path(2)).unwrap();
+    fs::write(torrent.root.join("copy"), data).unwrap();
+    fs::rename(torrent.root.join("copy"), torrent.path(2)).unwrap();
+    torrent.reopen();
+    assert_eq!(torrent.check(plan).await, 6 * 16_384);
 }
