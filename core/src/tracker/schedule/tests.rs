@@ -582,7 +582,7 @@ proptest! {
                 waiting.push(announce);
             }
             let on_the_way = waiting.iter().filter(|a| a.event != AnnounceEvent::Stopped).count();
-            prop_assert!(on_the_way <= lines, "{} at once", on_the_way);
+            prop_assert!(on_the_way <= lines, "{on_the_way} at once");
         }
     }
 }
