@@ -548,7 +548,7 @@ proptest! {
                 Step::WantPeers(want) => story.trackers.want_peers(story.now, want),
                 Step::Pause => {
                     let stopped = story.trackers.pause(story.now);
-                    let told: HashSet<_> = told.drain().collect();
+                    let told = std::mem::take(&mut told);
                     prop_assert_eq!(stopped.iter().map(|a| a.tracker).collect::<HashSet<_>>(), told);
                     waiting = stopped;
                 }
