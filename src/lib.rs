@@ -12,10 +12,12 @@ pub mod get;
 pub mod inspect;
 pub mod json;
 pub mod logging;
+pub mod look;
 pub mod progress;
 pub mod rate;
 pub mod signals;
 pub mod source;
+pub mod system;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

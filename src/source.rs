@@ -16,10 +16,7 @@ const UNKNOWN_SCHEMES: [&str; 3] = ["magnet:", "http://", "https://"];
 pub fn files(sources: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for source in sources {
-        let name = source.to_string_lossy();
-        if UNKNOWN_SCHEMES.iter().any(|scheme| name.starts_with(scheme)) {
-            bail!("only .torrent files and folders of them can be added: {name}");
-        }
+        refuse_unknown(&source.to_string_lossy())?;
         if source.is_dir() {
             files.extend(torrents_in(source)?);
         } else {
@@ -29,12 +26,28 @@ pub fn files(sources: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// Says so where a source is of a kind that others know and this program does not.
+///
+/// # Errors
+/// It is.
+pub fn refuse_unknown(source: &str) -> anyhow::Result<()> {
+    if UNKNOWN_SCHEMES.iter().any(|scheme| source.starts_with(scheme)) {
+        bail!("only .torrent files and folders of them can be added: {source}");
+    }
+    Ok(())
+}
+
+/// Whether a file is named like a torrent.
+pub fn is_torrent(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("torrent"))
+}
+
 fn torrents_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let read = || -> std::io::Result<Vec<PathBuf>> {
         fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
     };
     let mut files = read().with_context(|| format!("cannot read {}", folder.display()))?;
-    files.retain(|path| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("torrent")));
+    files.retain(|path| is_torrent(path));
     if files.is_empty() {
         bail!("no .torrent file in {}", folder.display());
     }
