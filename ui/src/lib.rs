@@ -18,7 +18,11 @@ pub mod keymap;
 pub mod message;
 pub mod state;
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 pub mod theme;
 pub mod update;
 pub mod view;
