@@ -36,6 +36,8 @@ pub struct Cli {
 pub enum Command {
     /// Download without a dashboard; exit 0 when all is there and checked
     Get(Box<GetArgs>),
+    /// Open the dashboard over a small swarm of its own: needs no network and no files
+    Demo(ScreenArgs),
     /// Print what is in a torrent
     Inspect {
         /// A .torrent file

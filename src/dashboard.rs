@@ -32,8 +32,7 @@ const INBOX: usize = 256;
 /// A source, a folder or the engine is unusable; then the terminal was not touched.
 pub fn run(args: &DashboardArgs) -> anyhow::Result<ExitCode> {
     if !has_terminal() {
-        crate::complain("needs a terminal; use tc-tui get ... --json");
-        return Ok(ExitCode::from(NO_TERMINAL));
+        return Ok(refuse());
     }
     let files = source::files(&args.sources)?;
     let torrents = files.iter().map(|file| source::metainfo(file)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -57,6 +56,12 @@ pub fn run(args: &DashboardArgs) -> anyhow::Result<ExitCode> {
 pub fn has_terminal() -> bool {
     let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
     io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
+}
+
+/// Says that there is no terminal, and what to do without one.
+pub fn refuse() -> ExitCode {
+    crate::complain("needs a terminal; use tc-tui get ... --json");
+    ExitCode::from(NO_TERMINAL)
 }
 
 /// Shows the dashboard until it is left, then ends the engine in order. `abandon` is called when a

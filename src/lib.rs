@@ -32,6 +32,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Some(Command::Get(args)) => get::run(&args),
+        Some(Command::Demo(args)) => demo::run(args),
         Some(Command::Inspect { source, json }) => {
             inspect::run(&source, json, &mut io::stdout()).map(|()| ExitCode::SUCCESS)
         }

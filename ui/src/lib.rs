@@ -14,13 +14,13 @@ pub mod act;
 pub mod effect;
 mod feed;
 pub mod format;
+#[cfg(test)]
+mod golden;
 pub mod input;
 pub mod keymap;
 pub mod message;
 pub mod state;
 pub mod terminal;
-#[cfg(test)]
-mod golden;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -17,7 +17,9 @@ fn check(mut stage: Stage, keys: &str, name: &str) {
         text += &format!("= {effect:?}\n");
     }
     let path: PathBuf =
-        [env!("CARGO_MANIFEST_DIR"), "src", "golden", &format!("{name}-{columns}x{rows}.txt")].iter().collect();
+        [env!("CARGO_MANIFEST_DIR"), "src", "golden", &format!("{name}-{columns}x{rows}.txt")]
+            .iter()
+            .collect();
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&path, text).unwrap();
         return;
