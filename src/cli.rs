@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 use crate::engine::Listen;
@@ -36,6 +36,8 @@ pub struct Cli {
 pub enum Command {
     /// Download without a dashboard; exit 0 when all is there and checked
     Get(Box<GetArgs>),
+    /// Open the dashboard over a small swarm of its own: needs no network and no files
+    Demo(ScreenArgs),
     /// Print what is in a torrent
     Inspect {
         /// A .torrent file
@@ -64,9 +66,33 @@ pub struct DashboardArgs {
     /// Where the list, resume data and log are kept [default: tc-tui in the XDG state folder]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state_dir: Option<PathBuf>,
+    /// How it looks.
+    #[command(flatten)]
+    pub screen: ScreenArgs,
     /// What all engines take.
     #[command(flatten)]
     pub engine: EngineArgs,
+}
+
+/// What all dashboards take.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct ScreenArgs {
+    /// Colours; auto has none where the terminal's background is not known
+    #[arg(long, value_enum, default_value_t = ThemeName::Auto)]
+    pub theme: ThemeName,
+}
+
+/// Names of the tables of colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ThemeName {
+    /// As the environment tells
+    Auto,
+    /// For a dark background
+    Dark,
+    /// For a light background
+    Light,
+    /// No colours
+    Mono,
 }
 
 /// `tc-tui get SOURCE...`

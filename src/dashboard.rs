@@ -1,17 +1,22 @@
 //! `tc-tui`: the engine, the dashboard over it, and the way out.
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use anyhow::Context as _;
+use tc_core::untrusted::clean;
 use tc_core::{AddOptions, TorrentManager};
-use tc_ui::input;
+use tc_ui::message::Message;
 use tc_ui::terminal::Terminal;
+use tc_ui::{Ports, input};
 
-use crate::cli::DashboardArgs;
+use crate::cli::{DashboardArgs, ScreenArgs};
+use crate::look::{Surroundings, settings};
 use crate::signals::News;
+use crate::system::Disk;
 use crate::{crash, dirs, engine, logging, signals, source};
 
 /// Exit code where the dashboard cannot be shown at all, as for a misspelt option.
@@ -27,8 +32,7 @@ const INBOX: usize = 256;
 /// A source, a folder or the engine is unusable; then the terminal was not touched.
 pub fn run(args: &DashboardArgs) -> anyhow::Result<ExitCode> {
     if !has_terminal() {
-        crate::complain("needs a terminal; use tc-tui get ... --json");
-        return Ok(ExitCode::from(NO_TERMINAL));
+        return Ok(refuse());
     }
     let files = source::files(&args.sources)?;
     let torrents = files.iter().map(|file| source::metainfo(file)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -45,7 +49,7 @@ pub fn run(args: &DashboardArgs) -> anyhow::Result<ExitCode> {
             return Err(error).context(name);
         }
     }
-    show(&manager, || ())
+    show(&manager, args.screen, || ())
 }
 
 /// Whether a dashboard can be shown on standard input and output.
@@ -54,14 +58,24 @@ pub fn has_terminal() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
 }
 
+/// Says that there is no terminal, and what to do without one.
+pub fn refuse() -> ExitCode {
+    crate::complain("needs a terminal; use tc-tui get ... --json");
+    ExitCode::from(NO_TERMINAL)
+}
+
 /// Shows the dashboard until it is left, then ends the engine in order. `abandon` is called when a
 /// second signal ends the program without order.
 ///
 /// # Errors
 /// The terminal cannot be taken, or no signal handler can be had.
-pub fn show(manager: &TorrentManager, abandon: impl FnOnce() + Send + 'static) -> anyhow::Result<ExitCode> {
+pub fn show(
+    manager: &TorrentManager,
+    args: ScreenArgs,
+    abandon: impl FnOnce() + Send + 'static,
+) -> anyhow::Result<ExitCode> {
     // A panic on the screen's thread must not keep the engine from saving what it knows.
-    let outcome = catch_unwind(AssertUnwindSafe(|| on_screen(manager, abandon)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| on_screen(manager, args, abandon)));
     manager.shutdown();
     match outcome {
         Ok(outcome) => outcome.map(|()| ExitCode::SUCCESS),
@@ -69,17 +83,27 @@ pub fn show(manager: &TorrentManager, abandon: impl FnOnce() + Send + 'static) -
     }
 }
 
-fn on_screen(_manager: &TorrentManager, abandon: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
+fn on_screen(
+    manager: &TorrentManager,
+    args: ScreenArgs,
+    abandon: impl FnOnce() + Send + 'static,
+) -> anyhow::Result<()> {
     let (post, inbox) = sync_channel(INBOX);
     let tell = post.clone();
     crash::watch(move || _ = tell.try_send(Message::Hangup));
     listen(post.clone(), abandon)?;
-    let terminal = Terminal::enter().context("cannot use the terminal")?;
-    let _input = input::start(post).context("cannot read the terminal")?;
+    let ports = Ports { manager: manager.clone(), system: Arc::new(Disk), inbox, outbox: post.clone() };
+    let mut terminal = Terminal::enter().context("cannot use the terminal")?;
+    let input = input::start(post).context("cannot read the terminal")?;
     crash::test_point("ui");
     #[cfg(debug_assertions)]
     let _ = std::thread::Builder::new().name("test".into()).spawn(|| crash::test_point("engine"));
-    run_loop(terminal, &inbox);
+    let leave = tc_ui::run(&mut terminal, ports, settings(args, &Surroundings::now()))?;
+    drop((input, terminal));
+    if let Some(words) = leave.last_words {
+        // The terminal may be gone, and then nobody misses them.
+        let _ = writeln!(io::stdout(), "{}", clean(&words));
+    }
     Ok(())
 }
 
@@ -93,55 +117,4 @@ fn listen(post: SyncSender<Message>, abandon: impl FnOnce() + Send + 'static) ->
         });
     };
     signals::listen(tell, abandon)
-}
-
-/// Stands in until the dashboard's own is here.
-#[derive(Debug)]
-enum Message {
-    Key(crossterm::event::KeyEvent),
-    Hangup,
-    Quit(i32),
-    Resized,
-    Woken,
-    Other,
-}
-
-impl From<input::Input> for Message {
-    fn from(input: input::Input) -> Self {
-        match input {
-            input::Input::Key(key) => Self::Key(key),
-            input::Input::Hangup => Self::Hangup,
-            input::Input::Paste(_) => Self::Other,
-        }
-    }
-}
-
-fn run_loop(mut terminal: Terminal, inbox: &Receiver<Message>) {
-    use crossterm::event::{KeyCode, KeyModifiers};
-    let mut asked = false;
-    let mut message = Message::Other;
-    loop {
-        match message {
-            Message::Hangup | Message::Quit(_) => return,
-            Message::Key(key) if key.code == KeyCode::Char('q') => return,
-            Message::Key(key) if key.modifiers == KeyModifiers::CONTROL => {
-                if std::mem::replace(&mut asked, true) {
-                    return;
-                }
-            }
-            Message::Woken => _ = terminal.repaint(),
-            _ => {}
-        }
-        let drawn = terminal.draw(|frame| {
-            let area = frame.area();
-            let text = format!("{}x{} ? help", area.width, area.height);
-            let y = area.height - 1;
-            frame.buffer_mut().set_stringn(0, y, text, area.width.into(), ratatui::style::Style::new());
-        });
-        if drawn.is_err() {
-            return;
-        }
-        let Ok(next) = inbox.recv() else { return };
-        message = next;
-    }
 }

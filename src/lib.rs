@@ -12,10 +12,12 @@ pub mod get;
 pub mod inspect;
 pub mod json;
 pub mod logging;
+pub mod look;
 pub mod progress;
 pub mod rate;
 pub mod signals;
 pub mod source;
+pub mod system;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -30,6 +32,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Some(Command::Get(args)) => get::run(&args),
+        Some(Command::Demo(args)) => demo::run(args),
         Some(Command::Inspect { source, json }) => {
             inspect::run(&source, json, &mut io::stdout()).map(|()| ExitCode::SUCCESS)
         }

@@ -1,15 +1,10 @@
 //! SOURCE on the command line: `.torrent` files, and folders of them.
 
-use std::fs::{self, File};
-use std::io::Read as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use bytes::Bytes;
 use tc_core::Metainfo;
-
-/// A `.torrent` file is at most this long (faults.md, limits): more is an attack or a mistake.
-const LONGEST: u64 = 64 << 20;
 
 /// What other programs take as a SOURCE, and this one not yet.
 const UNKNOWN_SCHEMES: [&str; 3] = ["magnet:", "http://", "https://"];
@@ -21,10 +16,7 @@ const UNKNOWN_SCHEMES: [&str; 3] = ["magnet:", "http://", "https://"];
 pub fn files(sources: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for source in sources {
-        let name = source.to_string_lossy();
-        if UNKNOWN_SCHEMES.iter().any(|scheme| name.starts_with(scheme)) {
-            bail!("only .torrent files and folders of them can be added: {name}");
-        }
+        refuse_unknown(&source.to_string_lossy())?;
         if source.is_dir() {
             files.extend(torrents_in(source)?);
         } else {
@@ -34,12 +26,28 @@ pub fn files(sources: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// Says so where a source is of a kind that others know and this program does not.
+///
+/// # Errors
+/// It is.
+pub fn refuse_unknown(source: &str) -> anyhow::Result<()> {
+    if UNKNOWN_SCHEMES.iter().any(|scheme| source.starts_with(scheme)) {
+        bail!("only .torrent files and folders of them can be added: {source}");
+    }
+    Ok(())
+}
+
+/// Whether a file is named like a torrent.
+pub fn is_torrent(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("torrent"))
+}
+
 fn torrents_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let read = || -> std::io::Result<Vec<PathBuf>> {
         fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
     };
     let mut files = read().with_context(|| format!("cannot read {}", folder.display()))?;
-    files.retain(|path| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("torrent")));
+    files.retain(|path| is_torrent(path));
     if files.is_empty() {
         bail!("no .torrent file in {}", folder.display());
     }
@@ -52,21 +60,7 @@ fn torrents_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 /// # Errors
 /// It cannot be read, is too long or no plain file, or is no usable torrent.
 pub fn metainfo(path: &Path) -> anyhow::Result<Metainfo> {
-    let bytes = read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Metainfo::parse(bytes).with_context(|| path.display().to_string())
-}
-
-fn read(path: &Path) -> anyhow::Result<Bytes> {
-    // A pipe or a device is not opened at all: that alone can block or have effects.
-    if !fs::metadata(path)?.is_file() {
-        bail!("not a file");
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(LONGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LONGEST {
-        bail!("longer than {} MiB", LONGEST >> 20);
-    }
-    Ok(bytes.into())
+    Metainfo::read(path).with_context(|| path.display().to_string())
 }
 
 #[cfg(test)]
@@ -93,10 +87,7 @@ mod tests {
         };
         check(folder.path(), "no .torrent file in");
         check(&folder.path().join("missing"), "No such file");
-        check(Path::new("/dev/zero"), "not a file");
+        check(Path::new("/dev/zero"), "not a");
         check(Path::new("magnet:?xt=urn:btih:00"), "only .torrent files");
-        let long = folder.path().join("long");
-        File::create(&long).unwrap().set_len(LONGEST + 1).unwrap();
-        check(&long, "longer than 64 MiB");
     }
 }

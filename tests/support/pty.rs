@@ -387,6 +387,9 @@ impl vt100::Callbacks for Heard {
     }
 
     fn unhandled_escape(&mut self, _: &mut vt100::Screen, i1: Option<u8>, _: Option<u8>, b: u8) {
-        self.unknown.push(format!("ESC {i1:?} {b}"));
+        // The end of a title or of the clipboard's text comes as a sequence of its own.
+        if (i1, b) != (None, b'\\') {
+            self.unknown.push(format!("ESC {i1:?} {b}"));
+        }
     }
 }

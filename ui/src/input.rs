@@ -14,23 +14,14 @@ use std::sync::mpsc::SyncSender;
 use std::thread;
 use std::time::Duration;
 
-use crossterm::event::{Event, KeyEvent, KeyEventKind};
+use crossterm::event::{Event, KeyEventKind};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::stdio::{dup2_stdin, stdin};
 
-/// What a person did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// Pressed a key; releases and repeats of the kitty protocol are left out.
-    Key(KeyEvent),
-    /// Pasted a text, which is never keys.
-    Paste(String),
-    /// Nothing more will come: the terminal is gone. Once, and last.
-    Hangup,
-}
+use crate::message::Message;
 
 /// The running thread. Dropping it ends the thread.
 #[derive(Debug)]
@@ -44,10 +35,7 @@ pub struct InputThread {
 ///
 /// # Errors
 /// No pipe or no thread can be had.
-pub fn start<M>(inbox: SyncSender<M>) -> io::Result<InputThread>
-where
-    M: From<Input> + Send + 'static,
-{
+pub fn start(inbox: SyncSender<Message>) -> io::Result<InputThread> {
     let (ended, wake) = pipe_with(PipeFlags::CLOEXEC)?;
     // Without it, half a sequence (a paste cut short, a split reply) blocks the thread in a read
     // that a hang-up turns into a spin; it is only that rare case that is lost.
@@ -70,16 +58,16 @@ fn read_without_blocking() -> io::Result<()> {
     Ok(())
 }
 
-fn run<M: From<Input>>(ended: &OwnedFd, inbox: &SyncSender<M>) {
+fn run(ended: &OwnedFd, inbox: &SyncSender<Message>) {
     loop {
-        let inputs = match wait(ended) {
+        let news = match wait(ended) {
             Ready::Ended => return,
-            Ready::Gone => vec![Input::Hangup],
-            Ready::Bytes => drain().unwrap_or_else(|_| vec![Input::Hangup]),
+            Ready::Gone => vec![Message::Hangup],
+            Ready::Bytes => drain().unwrap_or_else(|_| vec![Message::Hangup]),
         };
-        for input in inputs {
-            let last = input == Input::Hangup;
-            if inbox.send(M::from(input)).is_err() || last {
+        for message in news {
+            let last = matches!(message, Message::Hangup);
+            if inbox.send(message).is_err() || last {
                 return;
             }
         }
@@ -117,14 +105,15 @@ fn wait(ended: &OwnedFd) -> Ready {
 
 /// All that crossterm makes of the bytes that are there. Resizes are not taken from here: the signal
 /// says so to whoever runs the dashboard, and each frame asks for the size.
-fn drain() -> io::Result<Vec<Input>> {
-    let mut inputs = Vec::new();
+fn drain() -> io::Result<Vec<Message>> {
+    let mut news = Vec::new();
     while crossterm::event::poll(Duration::ZERO)? {
         match crossterm::event::read()? {
-            Event::Key(key) if key.kind == KeyEventKind::Press => inputs.push(Input::Key(key)),
-            Event::Paste(text) => inputs.push(Input::Paste(text)),
+            // Releases and repeats of the kitty protocol are nobody's.
+            Event::Key(key) if key.kind == KeyEventKind::Press => news.push(Message::Key(key)),
+            Event::Paste(text) => news.push(Message::Paste(text)),
             _ => {}
         }
     }
-    Ok(inputs)
+    Ok(news)
 }

@@ -1,6 +1,21 @@
-//! The dashboard.
+//! The dashboard of tc-tui. Elm-like: [`message::Message`] is news, [`message::Action`] what the
+//! person wants, [`message::Effect`] what is asked of the engine or the system.
+//!
+//! ```text
+//! key -> keymap -> Action -> act (&mut AppState) -> Effect -> effect -> engine
+//!                    engine -> feed -> Message -> update (&mut AppState) -> view (&AppState)
+//! ```
+//!
+//! `update` is pure and `view` only reads; `feed` is the only listener and `effect` the only caller,
+//! and neither waits. The loop has the main thread. A slow terminal cannot slow a download, and a
+//! busy engine cannot freeze a key.
 
+pub mod act;
+pub mod effect;
+mod feed;
 pub mod format;
+#[cfg(test)]
+mod golden;
 pub mod input;
 pub mod keymap;
 pub mod message;
@@ -8,6 +23,213 @@ pub mod state;
 pub mod terminal;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 pub mod theme;
+pub mod update;
 pub mod view;
 pub mod widget;
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::{Duration, Instant};
+
+use jiff::tz::TimeZone;
+use ratatui::Frame;
+use tc_core::manager::TorrentManager;
+
+use crate::effect::Hands;
+pub use crate::effect::System;
+use crate::feed::Feed;
+use crate::message::{Effect, Message, Why};
+use crate::state::{AppState, Look};
+use crate::theme::Theme;
+use crate::update::update;
+
+/// At most 30 frames a second: faster is not seen, and costs bytes.
+const FRAME: Duration = Duration::from_millis(33);
+
+/// Messages taken before a frame: key repeat and resizes of a busy second make one frame.
+const AT_ONCE: usize = 256;
+
+/// What the dashboard draws on.
+pub trait Screen {
+    /// Draws a frame at the size the screen has now.
+    ///
+    /// # Errors
+    /// The screen is gone.
+    fn draw(&mut self, render: &mut dyn FnMut(&mut Frame<'_>)) -> io::Result<()>;
+
+    /// The next frame repaints everything.
+    ///
+    /// # Errors
+    /// The screen is gone.
+    fn repaint(&mut self) -> io::Result<()>;
+
+    /// Puts a text on the clipboard, with the next frame.
+    fn copy(&mut self, text: &str);
+
+    /// Names the window, with the next frame.
+    fn set_title(&mut self, title: &str);
+}
+
+/// The doors of the dashboard.
+pub struct Ports {
+    /// The engine.
+    pub manager: TorrentManager,
+    /// What is needed of the system.
+    pub system: Arc<dyn System>,
+    /// News: terminal, signals, answers.
+    pub inbox: Receiver<Message>,
+    /// The other end of the inbox, for answers.
+    pub outbox: SyncSender<Message>,
+}
+
+/// How the dashboard behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Colours.
+    pub theme: Theme,
+    /// Signs of ASCII only.
+    pub ascii: bool,
+    /// For times of day.
+    pub zone: TimeZone,
+    /// How often numbers change; 500 ms suits a local terminal, a second a remote one.
+    pub tick: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { theme: Theme::MONO, ascii: false, zone: TimeZone::UTC, tick: Duration::from_millis(500) }
+    }
+}
+
+/// How the dashboard ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leave {
+    /// Why.
+    pub why: Why,
+    /// For the shell: what was completed on the way out.
+    pub last_words: Option<String>,
+}
+
+/// Runs the dashboard until it is left. What the person sees is drawn on `screen`; everything else
+/// comes and goes through `ports`.
+///
+/// # Errors
+/// The thread for errands cannot be had. A screen that is gone is no error but [`Why::Hangup`].
+pub fn run(screen: &mut impl Screen, ports: Ports, settings: Settings) -> io::Result<Leave> {
+    let Ports { manager, system, inbox, outbox } = ports;
+    let look = Look { theme: settings.theme, ascii: settings.ascii, zone: settings.zone };
+    let mut dashboard = Dashboard {
+        state: AppState::new((80, 24), look),
+        feed: Feed::new(manager.clone()),
+        hands: Hands::start(manager, system, outbox)?,
+        last_words: None,
+    };
+    let mut next_tick = Instant::now();
+    let mut drawn: Option<Instant> = None;
+    loop {
+        let frame_due = drawn.map_or_else(Instant::now, |at| at + FRAME);
+        let due = if dashboard.state.dirty { next_tick.min(frame_due) } else { next_tick };
+        let first = match inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(Message::Hangup),
+        };
+        let now = Instant::now();
+        let mut news: Vec<Message> = first.into_iter().chain(inbox.try_iter().take(AT_ONCE)).collect();
+        if now >= next_tick {
+            news.extend(dashboard.feed.poll());
+            news.push(Message::Tick(now));
+            next_tick = now + settings.tick;
+        } else if !news.is_empty() {
+            news.extend(dashboard.feed.detail());
+        }
+        if let Some(why) = dashboard.take(news, now, screen) {
+            return Ok(Leave { why, last_words: dashboard.last_words });
+        }
+        if dashboard.state.dirty && drawn.is_none_or(|at| now >= at + FRAME) {
+            drawn = Some(now);
+            if dashboard.draw(screen, now).is_err() {
+                let why = dashboard.take(vec![Message::Hangup], now, screen).unwrap_or(Why::Hangup);
+                return Ok(Leave { why, last_words: dashboard.last_words });
+            }
+        }
+    }
+}
+
+/// State and the two that touch the engine.
+struct Dashboard {
+    state: AppState,
+    feed: Feed,
+    hands: Hands,
+    last_words: Option<String>,
+}
+
+impl Dashboard {
+    /// Takes news in and carries out what follows; says why to leave, if so.
+    fn take(&mut self, news: Vec<Message>, now: Instant, screen: &mut impl Screen) -> Option<Why> {
+        let mut news = VecDeque::from(news);
+        while let Some(message) = news.pop_front() {
+            let effects = update(&mut self.state, message, now);
+            self.remember_last_words(&effects);
+            for effect in effects {
+                match effect {
+                    Effect::Leave(why) => return Some(why),
+                    Effect::Watch(wanted) => self.feed.watch(wanted),
+                    Effect::Subscribe(patterns) => news.extend(self.feed.subscribe(&patterns)),
+                    Effect::Copy(text) => screen.copy(&text),
+                    Effect::Repaint => {
+                        if screen.repaint().is_err() {
+                            news.push_back(Message::Hangup);
+                        }
+                    }
+                    other => news.extend(self.hands.perform(other).map(Message::Answer)),
+                }
+            }
+        }
+        None
+    }
+
+    fn draw(&mut self, screen: &mut impl Screen, now: Instant) -> io::Result<()> {
+        let global = &self.state.global;
+        let (down, up) = (format::size(global.rate_down), format::size(global.rate_up));
+        screen.set_title(&format!("↓{down} ↑{up} tc"));
+        let Self { state, feed, .. } = self;
+        screen.draw(&mut |frame| {
+            let area = frame.area();
+            if (area.width, area.height) != state.panes.size {
+                for effect in update(state, Message::Resize(area.width, area.height), now) {
+                    // Another size can only change which detail is seen.
+                    if let Effect::Watch(wanted) = effect {
+                        feed.watch(wanted);
+                    }
+                }
+            }
+            view::draw(state, frame);
+        })?;
+        self.state.dirty = false;
+        Ok(())
+    }
+
+    /// Removals that leaving completes are told to the shell, where they can still be read.
+    fn remember_last_words(&mut self, effects: &[Effect]) {
+        if !effects.iter().any(|effect| matches!(effect, Effect::Stop | Effect::Leave(_))) {
+            return;
+        }
+        for effect in effects {
+            if let Effect::Remove { torrents, delete_data } = effect {
+                let what = format::plural(torrents.len() as u64, "torrent");
+                let files = if *delete_data { "with its files" } else { "files kept" };
+                let words = format!("removed {what}, {files}");
+                self.last_words = Some(match self.last_words.take() {
+                    Some(before) => format!("{before}; {words}"),
+                    None => words,
+                });
+            }
+        }
+    }
+}

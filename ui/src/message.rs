@@ -26,6 +26,8 @@ pub enum Message {
     Paste(String),
     /// The terminal has this many columns and rows now.
     Resize(u16, u16),
+    /// The terminal has another size; the next frame tells which.
+    Resized,
     /// The terminal is gone: nothing can be shown any more.
     Hangup,
     /// A signal asks the program to end; the number is the signal's.

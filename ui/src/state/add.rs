@@ -51,6 +51,8 @@ pub struct AddForm {
     pub error: Option<String>,
     /// Requests that wait for their answer.
     pub waiting: usize,
+    /// Sources that could not be added and stay in the dialog.
+    pub failed: Vec<String>,
 }
 
 impl AddForm {

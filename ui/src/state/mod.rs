@@ -47,6 +47,8 @@ pub struct Notice {
     pub text: String,
     /// It is bad news.
     pub bad: bool,
+    /// When the clock first saw it.
+    pub since: Option<Instant>,
 }
 
 /// On the way out.
@@ -134,13 +136,13 @@ impl AppState {
 
     /// Says something in the footer.
     pub fn say(&mut self, text: impl Into<String>) {
-        self.notice = Some(Notice { text: text.into(), bad: false });
+        self.notice = Some(Notice { text: text.into(), bad: false, since: None });
         self.dirty = true;
     }
 
     /// Says in the footer what went wrong.
     pub fn complain(&mut self, text: impl Into<String>) {
-        self.notice = Some(Notice { text: text.into(), bad: true });
+        self.notice = Some(Notice { text: text.into(), bad: true, since: None });
         self.dirty = true;
     }
 

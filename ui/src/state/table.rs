@@ -223,17 +223,23 @@ impl Table {
         changed || self.counts != counts_before || self.seen() != seen_before
     }
 
-    /// Sorts what waits to be sorted, if the last key was long enough ago.
-    pub fn rearrange_when_still(&mut self, now: Instant) {
+    /// Sorts what waits to be sorted, if the last key was long enough ago; says whether rows that are
+    /// seen changed places.
+    pub fn rearrange_when_still(&mut self, now: Instant) -> bool {
+        if !self.unsorted {
+            return false;
+        }
+        let before = self.seen().to_vec();
         let still = self.last_key.is_none_or(|at| now.saturating_duration_since(at) >= STILL);
-        if self.unsorted && still {
+        if still {
             self.rearrange();
-        } else if self.unsorted {
+        } else {
             let Self { rows, hidden, filter, order, .. } = self;
             order
                 .retain(|hash| !hidden.contains(hash) && rows.get(hash).is_some_and(|row| filter.holds(row)));
             self.catch_cursor(None);
         }
+        self.seen() != before
     }
 
     /// A key was pressed: rows keep still for a second.

@@ -13,6 +13,7 @@ use tc_core::untrusted::clean;
 use self::lean::Lean;
 use self::modes::{Access, Modes};
 pub use self::modes::{restore, restore_on_panic, suspend};
+use crate::Screen;
 
 /// The screen of the dashboard. It writes only when asked to draw, one `write` a frame, and nothing
 /// at all where the frame equals the one before. Dropping it gives the terminal back.
@@ -85,6 +86,24 @@ impl Terminal {
     /// Rings, together with the next frame.
     pub fn bell(&mut self) {
         self.inner.backend_mut().extra(b"\x07");
+    }
+}
+
+impl Screen for Terminal {
+    fn draw(&mut self, render: &mut dyn FnMut(&mut Frame<'_>)) -> io::Result<()> {
+        Self::draw(self, |frame| render(frame)).map(|_bytes| ())
+    }
+
+    fn repaint(&mut self) -> io::Result<()> {
+        Self::repaint(self)
+    }
+
+    fn copy(&mut self, text: &str) {
+        Self::copy(self, text);
+    }
+
+    fn set_title(&mut self, title: &str) {
+        Self::set_title(self, title);
     }
 }
 

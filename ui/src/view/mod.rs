@@ -4,14 +4,14 @@ mod add;
 mod ascii;
 mod columns;
 pub mod detail;
-mod dialog;
+pub mod dialog;
 mod event;
 pub mod events;
 mod footer;
 mod header;
 pub mod help;
 mod menu;
-mod sidebar;
+pub mod sidebar;
 mod table;
 mod tiny;
 

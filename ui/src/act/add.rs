@@ -1,0 +1,235 @@
+//! Adding: the dialog, its completions, and what a paste becomes.
+
+use tc_core::types::InfoHash;
+
+use super::typing;
+use crate::format::plural;
+use crate::message::{Effect, Preview};
+use crate::state::AppState;
+use crate::state::add::{AddField, AddForm, Candidates, sources};
+use crate::state::popup::{Button, Popup};
+use crate::update::is_typing;
+use crate::widget::field::Field;
+
+/// Opens the empty dialog.
+pub fn open(state: &mut AppState) {
+    state.popups.push(Popup::Add(Box::new(AddForm::new(Vec::new(), 0))));
+}
+
+/// Pasted text: into the line that is typed, else the sources in it into the dialog. Never keys.
+pub fn paste(state: &mut AppState, text: &str, effects: &mut Vec<Effect>) {
+    if is_typing(state) {
+        return typing::paste(state, text, effects);
+    }
+    let Some((sources, duplicates)) = sources(text) else {
+        let bytes = plural(text.len() as u64, "byte");
+        return state.complain(format!("pasted text is not a .torrent path ({bytes} ignored)"));
+    };
+    // A dialog that is open is not buried under another.
+    if !state.popups.is_empty() {
+        return state.complain("close the dialog to add what was pasted");
+    }
+    state.popups.push(Popup::Add(Box::new(AddForm::new(sources, duplicates))));
+    state.dirty = true;
+    changed(state, effects);
+}
+
+/// A field of the dialog has another text.
+pub fn changed(state: &mut AppState, effects: &mut Vec<Effect>) {
+    let Some(form) = form(state) else { return };
+    form.candidates = None;
+    form.error = None;
+    match form.field {
+        AddField::Source => {
+            form.preview = None;
+            let source = form.source.text().trim().to_owned();
+            if source.ends_with(".torrent") || source.starts_with("magnet:?") {
+                effects.push(Effect::Preview(source));
+            }
+        }
+        AddField::SaveTo => form.free = None,
+        AddField::Start => {}
+    }
+}
+
+/// Tab: the next completion; where there is nothing to complete, the next field.
+pub fn complete(state: &mut AppState, effects: &mut Vec<Effect>) {
+    let Some(form) = form(state) else { return };
+    if let Some(Candidates { texts, chosen }) = &mut form.candidates
+        && !texts.is_empty()
+    {
+        let next = chosen.map_or(0, |at| (at + 1) % texts.len());
+        *chosen = Some(next);
+        let text = texts[next].clone();
+        if let Some(field) = form.typed() {
+            *field = Field::new(&text);
+        }
+        return;
+    }
+    let folders_only = form.field == AddField::SaveTo;
+    let text = form.typed().map(|field| field.text().to_owned()).filter(|text| !text.is_empty());
+    match text {
+        Some(text) if !(text.ends_with(".torrent") && !folders_only) => {
+            effects.push(Effect::Complete { text, folders_only });
+        }
+        _ => next_field(state, 1),
+    }
+}
+
+/// The field below or above; in the remove dialog, the other button. With an open list of
+/// completions: the next one.
+pub fn next_field(state: &mut AppState, by: isize) {
+    match state.popups.last_mut() {
+        Some(Popup::Remove(dialog)) => {
+            dialog.button = match dialog.button {
+                Button::Cancel => Button::Yes,
+                Button::Yes => Button::Cancel,
+            };
+        }
+        Some(Popup::Add(form)) => {
+            if let Some(Candidates { texts, chosen }) = &mut form.candidates {
+                let at = chosen.map_or(if by > 0 { -1 } else { 0 }, |at| at as isize);
+                let next = (at + by).rem_euclid(texts.len().max(1) as isize) as usize;
+                *chosen = Some(next);
+                return;
+            }
+            form.field = match (form.field, by > 0) {
+                (AddField::Source, true) | (AddField::Start, false) => AddField::SaveTo,
+                (AddField::SaveTo, true) | (AddField::Source, false) => AddField::Start,
+                (AddField::Start, true) | (AddField::SaveTo, false) => AddField::Source,
+            };
+        }
+        _ => {}
+    }
+}
+
+/// Enter: with an open list only closes it, taking what is chosen; else adds.
+pub fn accept(state: &mut AppState, effects: &mut Vec<Effect>) {
+    let Some(form) = form(state) else { return };
+    if let Some(Candidates { texts, chosen }) = form.candidates.take() {
+        if let Some(text) = chosen.and_then(|at| texts.get(at).cloned()) {
+            if let Some(field) = form.typed() {
+                *field = Field::new(&text);
+            }
+            changed(state, effects);
+        }
+        return;
+    }
+    if form.waiting > 0 {
+        return;
+    }
+    let requests = form.requests();
+    if requests.is_empty() {
+        form.error = Some("type or paste the path of a .torrent file".to_owned());
+        return;
+    }
+    form.error = None;
+    form.waiting = requests.len();
+    effects.extend(requests.into_iter().map(Effect::Add));
+}
+
+/// A source is on the list now.
+pub fn added(state: &mut AppState, info_hash: InfoHash, already_here: bool) {
+    state.dirty = true;
+    let name = state.table.row(&info_hash).map_or_else(|| info_hash.to_string(), |row| row.name.to_string());
+    state.table.go_to(info_hash);
+    state.say(if already_here { format!("{name} is already here") } else { "added".to_owned() });
+    one_less(state);
+}
+
+/// A source could not be added: it stays in the dialog, with the reason.
+pub fn not_added(state: &mut AppState, source: &str, why: String) {
+    state.dirty = true;
+    match form(state) {
+        Some(form) => {
+            form.failed.push(source.to_owned());
+            form.error.get_or_insert(why);
+            one_less(state);
+        }
+        None => state.complain(why),
+    }
+}
+
+/// When the last answer is in, the dialog closes, unless something is left to be put right.
+fn one_less(state: &mut AppState) {
+    let Some(form) = form(state) else { return };
+    form.waiting = form.waiting.saturating_sub(1);
+    if form.waiting > 0 {
+        return;
+    }
+    if !form.failed.is_empty() {
+        form.more = std::mem::take(&mut form.failed);
+        form.source = Field::new(&form.more.remove(0));
+        form.field = AddField::Source;
+        form.duplicates = 0;
+    } else {
+        state.popups.retain(|popup| !matches!(popup, Popup::Add(_)));
+    }
+}
+
+/// What a source holds.
+pub fn preview(state: &mut AppState, source: &str, result: Result<Preview, String>) {
+    state.dirty = true;
+    if let Some(form) = form(state)
+        && form.source.text().trim() == source
+    {
+        form.preview = Some(result);
+    }
+}
+
+/// How a path may go on. One way is taken at once.
+pub fn candidates(state: &mut AppState, text: &str, texts: Vec<String>, free: Option<u64>) {
+    state.dirty = true;
+    let Some(form) = form(state) else { return };
+    if form.field == AddField::SaveTo {
+        form.free = free;
+    }
+    let Some(field) = form.typed().filter(|field| field.text() == text) else { return };
+    match texts.as_slice() {
+        [] => form.error = Some("nothing here begins so".to_owned()),
+        [only] => *field = Field::new(only),
+        _ => {
+            let common = common_start(&texts);
+            if common.len() > text.len() {
+                *field = Field::new(&common);
+            }
+            form.candidates = Some(Candidates { texts, chosen: None });
+        }
+    }
+}
+
+fn common_start(texts: &[String]) -> String {
+    let Some((first, rest)) = texts.split_first() else { return String::new() };
+    let end = first
+        .char_indices()
+        .take_while(|(at, c)| {
+            rest.iter().all(|text| text.get(*at..).is_some_and(|tail| tail.starts_with(*c)))
+        })
+        .map(|(at, c)| at + c.len_utf8())
+        .last()
+        .unwrap_or(0);
+    first[..end].to_owned()
+}
+
+fn form(state: &mut AppState) -> Option<&mut AddForm> {
+    state.popups.iter_mut().find_map(|popup| match popup {
+        Popup::Add(form) => Some(&mut **form),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_common_start_ends_between_characters() {
+        let check = |texts: &[&str], want: &str| {
+            assert_eq!(common_start(&texts.iter().map(ToString::to_string).collect::<Vec<_>>()), want);
+        };
+        check(&["/srv/dl/video/", "/srv/dl/virtual/"], "/srv/dl/vi");
+        check(&["日本", "日語"], "日");
+        check(&["ä", "ö"], "");
+        check(&[], "");
+    }
+}

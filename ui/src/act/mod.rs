@@ -1,0 +1,104 @@
+//! What the person wants, one family of actions to a file.
+
+pub mod add;
+mod leave;
+mod log;
+mod moving;
+pub mod remove;
+mod torrents;
+pub mod typing;
+
+use std::time::Instant;
+
+use crate::keymap::Context;
+use crate::message::{Action, Answer, Effect};
+use crate::state::popup::Popup;
+use crate::state::{AppState, Leaving};
+
+/// Does what a key asks for.
+pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec<Effect>) {
+    state.dirty = true;
+    if state.leaving == Leaving::Stopping && action != Action::Quit {
+        return;
+    }
+    match action {
+        Action::Help => moving::help(state),
+        Action::Back => leave::back(state, effects),
+        Action::BackLayer => moving::back_layer(state),
+        Action::Quit => leave::ctrl_c(state, now, effects),
+        Action::QuitNow => leave::stop(state, effects),
+        Action::Redraw => effects.push(Effect::Repaint),
+        Action::FocusNext => moving::focus(state, 1),
+        Action::FocusPrev => moving::focus(state, -1),
+        Action::TabNext => moving::open_tab(state, state.detail.tab.beside(1)),
+        Action::TabPrev => moving::open_tab(state, state.detail.tab.beside(-1)),
+        Action::OpenTab(tab) => moving::open_tab(state, tab),
+        Action::LayoutCycle => moving::cycle(state),
+        Action::Zoom => moving::zoom(state),
+        Action::EventsToggle => moving::toggle_events(state),
+        Action::Undo => remove::undo(state, effects),
+        Action::CopyMenu => menu(state, Context::Copy),
+        Action::Copy(what) => torrents::copy(state, what, effects),
+        Action::Move(step) => moving::step(state, step),
+        Action::Open => moving::open(state),
+        Action::Mark => state.table.mark(),
+        Action::MarkRange => state.table.mark_range(),
+        Action::MarkAll => state.table.mark_all(),
+        Action::PauseToggle => torrents::pause_toggle(state, effects),
+        Action::PauseMenu => menu(state, Context::PauseAll),
+        Action::PauseAll => torrents::pause_all(state, effects),
+        Action::ResumePaused => torrents::resume_paused(state, effects),
+        Action::Remove => remove::open(state),
+        Action::Add => add::open(state),
+        Action::Announce => torrents::announce(state, effects),
+        Action::SortMenu => menu(state, Context::Sort),
+        Action::Sort(key) => {
+            state.popups.pop();
+            state.table.sort_by(key);
+        }
+        Action::QuickMenu => menu(state, Context::Quick),
+        Action::Quick(status) => {
+            state.popups.pop();
+            state.table.set_filter(|filter| {
+                filter.status = status;
+                filter.tracker = None;
+            });
+        }
+        Action::Filter => typing::open_filter(state),
+        Action::LogFilter => typing::open_log_filter(state),
+        Action::Follow => log::follow(state),
+        Action::LevelDown => log::level(state, true),
+        Action::LevelUp => log::level(state, false),
+        Action::GoToTorrent => log::go_to_torrent(state),
+        Action::Yes => remove::yes(state, now, effects),
+        Action::Press => remove::press(state, now, effects),
+        Action::Toggle => moving::toggle(state, now),
+        Action::NextField => add::next_field(state, 1),
+        Action::PrevField => add::next_field(state, -1),
+        Action::Complete => add::complete(state, effects),
+        Action::Accept => typing::accept(state, effects),
+        Action::Cancel => typing::cancel(state),
+        Action::HelpSearch => {
+            if let Some(Popup::Help(help)) = state.popups.last_mut() {
+                help.searching = true;
+            }
+        }
+    }
+}
+
+/// Takes the answer to a request.
+pub fn answer(state: &mut AppState, answer: Answer, effects: &mut Vec<Effect>) {
+    match answer {
+        Answer::Added { info_hash, already_here } => add::added(state, info_hash, already_here),
+        Answer::NotAdded { source, why } => add::not_added(state, &source, why),
+        Answer::Preview { source, result } => add::preview(state, &source, result),
+        Answer::Completions { text, candidates, free } => add::candidates(state, &text, candidates, free),
+        Answer::Failed(text) => state.complain(text),
+        Answer::Done(text) => state.say(text),
+        Answer::Stopped => leave::stopped(effects),
+    }
+}
+
+fn menu(state: &mut AppState, context: Context) {
+    state.popups.push(Popup::Menu(context));
+}

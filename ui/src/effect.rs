@@ -1,0 +1,179 @@
+//! The only caller of the engine: carries requests out, and never waits. What may take time is an
+//! errand for a thread of its own, whose answer comes back as news.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+
+use tc_core::manager::{AddOptions, RemoveData, TorrentManager};
+use tc_core::types::InfoHash;
+
+use crate::message::{AddRequest, Answer, Effect, Message, Preview};
+
+/// Errands that wait. A person makes a few a second at most; the largest paste adds some dozens.
+const ERRANDS: usize = 256;
+
+/// What the dashboard needs of the system. The program implements it: the dashboard itself touches
+/// no file. Its methods may take their time; they are called on the errand thread alone.
+pub trait System: Send + Sync + 'static {
+    /// The torrent file that a person means.
+    ///
+    /// # Errors
+    /// It is none, in one line.
+    fn torrent_file(&self, source: &str) -> Result<PathBuf, String>;
+
+    /// The folder that a person means; `~` and `$NAME` are expanded.
+    ///
+    /// # Errors
+    /// It is none, in one line.
+    fn folder(&self, typed: &str) -> Result<PathBuf, String>;
+
+    /// What lies behind a source.
+    ///
+    /// # Errors
+    /// It cannot be added, in one line.
+    fn preview(&self, source: &str) -> Result<Preview, String>;
+
+    /// How a path may go on, best first, folders with a `/` at their end, and the free bytes where it
+    /// points.
+    fn complete(&self, typed: &str, folders_only: bool) -> (Vec<String>, Option<u64>);
+}
+
+enum Errand {
+    Add(AddRequest),
+    Preview(String),
+    Complete { text: String, folders_only: bool },
+}
+
+/// Carries requests out.
+pub(crate) struct Hands {
+    manager: TorrentManager,
+    errands: SyncSender<Errand>,
+    outbox: SyncSender<Message>,
+}
+
+impl Hands {
+    /// Starts the errand thread. It ends with the last request of the one who holds this.
+    pub(crate) fn start(
+        manager: TorrentManager,
+        system: Arc<dyn System>,
+        outbox: SyncSender<Message>,
+    ) -> io::Result<Self> {
+        let (errands, inbox) = sync_channel(ERRANDS);
+        let runner = Runner { manager: manager.clone(), system, outbox: outbox.clone() };
+        thread::Builder::new().name("errands".into()).spawn(move || runner.run(&inbox))?;
+        Ok(Self { manager, errands, outbox })
+    }
+
+    /// Carries out what concerns the engine or the system; an answer that is known at once is given.
+    pub(crate) fn perform(&self, effect: Effect) -> Option<Answer> {
+        match effect {
+            Effect::Pause(torrents) => self.each(&torrents, tc_core::session::Session::pause),
+            Effect::Resume(torrents) => self.each(&torrents, tc_core::session::Session::resume),
+            Effect::Announce(torrents) => self.each(&torrents, tc_core::session::Session::reannounce),
+            Effect::Remove { torrents, delete_data } => return self.remove(&torrents, delete_data),
+            Effect::Add(request) => return self.post(Errand::Add(request)),
+            Effect::Preview(source) => return self.post(Errand::Preview(source)),
+            Effect::Complete { text, folders_only } => {
+                return self.post(Errand::Complete { text, folders_only });
+            }
+            Effect::Stop => return self.stop(),
+            // The loop and the feed have these.
+            Effect::Copy(_)
+            | Effect::Watch(_)
+            | Effect::Subscribe(_)
+            | Effect::Repaint
+            | Effect::Leave(_) => {}
+        }
+        None
+    }
+
+    /// A torrent that is gone by now needs nothing any more.
+    fn each(&self, torrents: &[InfoHash], call: fn(&tc_core::session::Session)) {
+        torrents
+            .iter()
+            .filter_map(|info_hash| self.manager.get(info_hash))
+            .for_each(|session| call(&session));
+    }
+
+    fn remove(&self, torrents: &[InfoHash], delete_data: bool) -> Option<Answer> {
+        let data = if delete_data { RemoveData::Delete } else { RemoveData::Keep };
+        let remove = |info_hash| self.manager.remove_torrent(info_hash, data).err();
+        let failed: Vec<_> = torrents.iter().filter_map(remove).collect();
+        failed.first().map(|error| Answer::Failed(format!("cannot remove: {error}")))
+    }
+
+    fn post(&self, errand: Errand) -> Option<Answer> {
+        match self.errands.try_send(errand) {
+            Ok(()) => None,
+            Err(
+                TrySendError::Full(Errand::Add(request)) | TrySendError::Disconnected(Errand::Add(request)),
+            ) => Some(Answer::NotAdded {
+                source: request.source,
+                why: "too much at once; try again".to_owned(),
+            }),
+            // A preview or a completion that nobody gets around to is not missed.
+            Err(_) => None,
+        }
+    }
+
+    /// The engine's end takes seconds: trackers are told, the disk drains.
+    fn stop(&self) -> Option<Answer> {
+        let (manager, outbox) = (self.manager.clone(), self.outbox.clone());
+        let end = move || {
+            manager.shutdown();
+            // Nobody listens any more where the person did not want to wait.
+            let _ = outbox.send(Message::Answer(Answer::Stopped));
+        };
+        // Without a thread to be had, whoever runs the dashboard ends the engine after it.
+        thread::Builder::new().name("stop".into()).spawn(end).err().map(|_| Answer::Stopped)
+    }
+}
+
+/// The errand thread.
+struct Runner {
+    manager: TorrentManager,
+    system: Arc<dyn System>,
+    outbox: SyncSender<Message>,
+}
+
+impl Runner {
+    fn run(&self, errands: &Receiver<Errand>) {
+        for errand in errands {
+            let answer = match errand {
+                Errand::Add(request) => self.add(&request),
+                Errand::Preview(source) => {
+                    let result = self.system.preview(&source);
+                    Answer::Preview { source, result }
+                }
+                Errand::Complete { text, folders_only } => {
+                    let (candidates, free) = self.system.complete(&text, folders_only);
+                    Answer::Completions { text, candidates, free }
+                }
+            };
+            if self.outbox.send(Message::Answer(answer)).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn add(&self, request: &AddRequest) -> Answer {
+        self.try_add(request).unwrap_or_else(|why| Answer::NotAdded { source: request.source.clone(), why })
+    }
+
+    fn try_add(&self, request: &AddRequest) -> Result<Answer, String> {
+        let path = self.system.torrent_file(&request.source)?;
+        let download_dir = match request.save_to.as_str() {
+            "" => None,
+            typed => Some(self.system.folder(typed)?),
+        };
+        // The engine gives the torrent that is there already; what the source holds tells before.
+        let known = self.system.preview(&request.source).ok().and_then(|preview| preview.info_hash);
+        let already_here = known.is_some_and(|info_hash| self.manager.get(&info_hash).is_some());
+        let options = AddOptions { download_dir, paused: request.paused, peers: Vec::new() };
+        let session = self.manager.add_torrent(&path, options).map_err(|error| error.to_string())?;
+        Ok(Answer::Added { info_hash: session.info_hash(), already_here })
+    }
+}

@@ -1,0 +1,116 @@
+//! Golden screens: keys through the real update, the drawn text against a file, and what was asked
+//! of the engine below it. `UPDATE_GOLDEN=1` writes the files anew.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::testing::{Stage, torrents};
+
+const SIZES: [(u16, u16); 4] = [(60, 15), (80, 24), (120, 40), (200, 50)];
+
+/// Presses `keys` on a stage and compares the screen with the file `name`.
+fn check(mut stage: Stage, keys: &str, name: &str) {
+    let (columns, rows) = stage.state.panes.size;
+    stage.keys(keys);
+    let mut text: String = stage.rows().iter().map(|row| format!("{}\n", row.trim_end())).collect();
+    for effect in &stage.effects {
+        text += &format!("= {effect:?}\n");
+    }
+    let path: PathBuf =
+        [env!("CARGO_MANIFEST_DIR"), "src", "golden", &format!("{name}-{columns}x{rows}.txt")]
+            .iter()
+            .collect();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, text).unwrap();
+        return;
+    }
+    let want = fs::read_to_string(&path).unwrap_or_default();
+    assert!(text == want, "{} differs; it is now\n{text}", path.display());
+}
+
+/// The same keys at all four sizes.
+fn check_all(keys: &str, name: &str) {
+    SIZES.map(|size| check(Stage::full(size), keys, name));
+}
+
+#[test]
+fn main() {
+    check_all("j", "main");
+}
+
+#[test]
+fn marks_and_a_toast() {
+    check_all("j j Space Space d y 3000ms", "removed");
+}
+
+#[test]
+fn empty_list() {
+    SIZES.map(|size| check(Stage::new(size, Vec::new()), "", "empty"));
+}
+
+#[test]
+fn filter() {
+    check_all("/ 'ar' 'ch'", "filter");
+    check(Stage::full((80, 24)), "/ 'nothing' Enter", "filter-none");
+    check(Stage::full((80, 24)), "f s", "quick");
+}
+
+#[test]
+fn dialogs() {
+    check_all("j j Space Space d", "remove");
+    check_all("j j Space Space d Space", "remove-data");
+    check_all("q", "quit");
+    check_all("?", "help");
+    check_all("s", "sort");
+    check_all("\"/srv/in/a.torrent\" Tab '/srv/dl/vi'", "add");
+}
+
+#[test]
+fn tabs() {
+    for (key, name) in [("1", "overview"), ("2", "files"), ("3", "peers"), ("4", "trackers"), ("5", "log")] {
+        check_all(&format!("j Enter {key} j"), name);
+    }
+}
+
+#[test]
+fn split_tabs() {
+    check(Stage::full((80, 24)), "j 3", "split-peers");
+    check(Stage::full((120, 40)), "G 1", "split-error");
+}
+
+#[test]
+fn events() {
+    check_all("z L L L", "events");
+    check(Stage::full((80, 24)), "L k k", "events-paused");
+    check(Stage::full((80, 24)), "L / 'tracker.*'", "events-filter");
+    check(Stage::full((80, 24)), "L / 'trackr.*'", "events-filter-wrong");
+    check(Stage::full((60, 15)), "L k Enter", "event");
+    check(Stage::full((80, 24)), "L k k k Enter", "event");
+}
+
+#[test]
+fn leaving() {
+    check(Stage::full((80, 24)), "d y ^C ^C", "stopping");
+}
+
+#[test]
+fn ascii() {
+    for size in SIZES {
+        let mut stage = Stage::full(size);
+        stage.state.look.ascii = true;
+        check(stage, "j", "ascii");
+    }
+}
+
+#[test]
+fn small() {
+    for size in [(30, 3), (80, 4), (20, 1), (39, 6), (45, 10), (250, 60)] {
+        check(Stage::full(size), "j", "small");
+    }
+}
+
+#[test]
+fn one_torrent_only() {
+    let one = torrents().into_iter().take(1).collect();
+    check(Stage::new((80, 24), one), "", "one");
+}

@@ -1,0 +1,150 @@
+//! News into state: who has to know. Pure: no clock, no engine; what is wanted of them is returned.
+
+use std::time::{Duration, Instant};
+
+use crossterm::event::KeyEvent;
+use tc_core::stats::Changes;
+
+use crate::act;
+use crate::keymap::{self, Found};
+use crate::message::{Effect, Message, Why};
+use crate::state::look::header_looks_same;
+use crate::state::panes::{Focus, Mode};
+use crate::state::popup::Popup;
+use crate::state::tabs::Tab;
+use crate::state::{AppState, Leaving};
+
+/// Long enough to read a line twice.
+const NOTICE: Duration = Duration::from_secs(6);
+
+/// Takes one piece of news in. `now` is when it came.
+pub fn update(state: &mut AppState, message: Message, now: Instant) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    match message {
+        Message::Key(key) => press(state, key, now, &mut effects),
+        Message::Paste(text) => act::add::paste(state, &text, &mut effects),
+        Message::Resize(columns, rows) => {
+            state.panes.size = (columns, rows);
+            state.dirty = true;
+        }
+        Message::Resized => state.dirty = true,
+        Message::Woken => {
+            state.dirty = true;
+            effects.push(Effect::Repaint);
+        }
+        Message::Hangup => {
+            act::remove::finish(state, &mut effects);
+            effects.push(Effect::Leave(Why::Hangup));
+        }
+        Message::Quit(signal) => {
+            act::remove::finish(state, &mut effects);
+            effects.push(Effect::Leave(Why::Signal(signal)));
+        }
+        Message::Tick(now) => {
+            act::remove::tick(state, now, &mut effects);
+            fade(state, now);
+            state.dirty |= state.table.rearrange_when_still(now);
+        }
+        Message::Stats(changes) => stats(state, &changes, now),
+        Message::Deliveries(deliveries) => {
+            let table = &state.table;
+            let name = |hash: &_| table.row(hash).map(|row| row.name.clone());
+            if state.log.take(deliveries, name) {
+                state.dirty |= shows_events(state);
+            }
+        }
+        Message::Detail(torrent, detail) => {
+            let changed = state.detail.take(torrent, &detail);
+            state.dirty |= changed && state.panes.areas().detail.is_some();
+        }
+        Message::Answer(answer) => act::answer(state, answer, &mut effects),
+    }
+    settle(state, &mut effects);
+    effects
+}
+
+fn press(state: &mut AppState, key: KeyEvent, now: Instant, effects: &mut Vec<Effect>) {
+    state.table.touch(now);
+    let before = state.before.take();
+    let context = state.context();
+    match keymap::find(context, key, before) {
+        Found::Action(action) => {
+            state.dirty |= state.notice.take().is_some();
+            act::act(state, action, now, effects);
+        }
+        Found::Prefix(first) => state.before = Some(first),
+        Found::Nothing => {
+            if act::typing::key(state, key, effects) {
+                state.dirty = true;
+            } else {
+                state.dirty |= state.notice.take().is_some();
+            }
+        }
+    }
+}
+
+fn stats(state: &mut AppState, changes: &Changes, now: Instant) {
+    let same = header_looks_same(&state.global, &changes.global);
+    state.global = changes.global.clone();
+    let changed = state.table.take(changes, now);
+    state.dirty |= changed || !same;
+    if !changes.removed.is_empty() {
+        state.undo.paused.retain(|hash| !changes.removed.contains(hash));
+        for removal in &mut state.undo.removals {
+            removal.torrents.retain(|hash| !changes.removed.contains(hash));
+        }
+        state.undo.removals.retain(|removal| !removal.torrents.is_empty());
+    }
+}
+
+/// A line in the footer gives way to the hints after a while.
+fn fade(state: &mut AppState, now: Instant) {
+    let Some(notice) = &mut state.notice else { return };
+    let since = *notice.since.get_or_insert(now);
+    if now.saturating_duration_since(since) >= NOTICE {
+        state.notice = None;
+        state.dirty = true;
+    }
+}
+
+fn shows_events(state: &AppState) -> bool {
+    let areas = state.panes.areas();
+    areas.events.is_some() || (areas.detail.is_some() && state.detail.tab == Tab::Log)
+}
+
+/// Makes everything that follows from the state follow: scroll positions, what the engine gathers
+/// and tells.
+fn settle(state: &mut AppState, effects: &mut Vec<Effect>) {
+    let panes = state.panes.focusable();
+    if !panes.contains(&state.panes.focus) {
+        state.panes.focus = panes.first().copied().unwrap_or(Focus::List);
+    }
+    if state.table.total() == 0 && state.panes.mode == Mode::Full {
+        state.panes.go_back();
+    }
+    let areas = state.panes.areas();
+    state.table.settle(areas.table_rows());
+    state.detail.turn_to(state.table.cursor());
+    let rows = areas.detail.map_or(0, |area| crate::view::detail::list_rows(state.detail.tab, area));
+    let len = state.detail.len();
+    state.detail.scroll_mut().settle(len, rows.into());
+    if state.leaving == Leaving::Stopping {
+        return;
+    }
+    let wanted = areas.detail.and(state.table.cursor()).zip(state.detail.tab.needs());
+    if wanted != state.detail.watched {
+        state.detail.watched = wanted;
+        effects.push(Effect::Watch(wanted));
+    }
+    let patterns = state.log.filter.subscription();
+    if patterns != state.log.subscribed {
+        state.log.subscribed.clone_from(&patterns);
+        effects.push(Effect::Subscribe(patterns));
+    }
+}
+
+/// Whether a text is being typed, so that a paste goes there.
+pub fn is_typing(state: &AppState) -> bool {
+    matches!(state.popups.last(), Some(Popup::Add(_) | Popup::Filter(_) | Popup::LogFilter { .. }))
+        || matches!(state.popups.last(), Some(Popup::Help(help)) if help.searching)
+}
