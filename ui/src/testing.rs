@@ -56,52 +56,74 @@ pub fn torrents() -> Vec<SessionStats> {
     use SessionState as S;
     let gib = |n: f64| (n * f64::from(1 << 30)) as u64;
     let kib = |n: u64| n << 10;
-    let row = |at: u8, name: &str, size: f64, permille: u64, state: S, down: u64, up: u64, eta: Option<u64>| {
-        let total = gib(size);
-        let have = if permille == 1000 { total } else { total / 1000 * permille };
-        SessionStats {
-            info_hash: InfoHash::new([at; 20]),
-            name: name.into(),
-            state,
-            message: None,
-            total_size: total,
-            wanted: total,
-            have,
-            pieces: 2_281,
-            pieces_have: (2_281 * permille / 1000) as u32,
-            piece_length: 4 << 20,
-            pieces_checked: if state == S::Checking { 1_530 } else { 0 },
-            rate_down: down,
-            rate_up: up,
-            downloaded: have,
-            uploaded: have / 3,
-            wasted: 0,
-            seeds: u32::from(at),
-            leechers: u32::from(at / 2),
-            swarm: Some((u32::from(at) * 9, u32::from(at) * 4)),
-            known_peers: u32::from(at) * 5,
-            availability: 4_100,
-            eta,
-            active_seconds: 4_320,
-            // The highest number is the newest, and so the first row.
-            added: UnixTime(1_789_851_840 - 86_400 * u64::from(13 - at)),
-            completed: (permille == 1000).then_some(UnixTime(1_789_851_840)),
-            save_path: "/srv/dl/video".into(),
-            tracker: Some(if at % 3 == 0 { "tracker.example.org" } else { "bttracker.distro.example" }.into()),
-            private: false,
-            stalled: false,
-        }
-    };
+    let row =
+        |at: u8, name: &str, size: f64, permille: u64, state: S, down: u64, up: u64, eta: Option<u64>| {
+            let total = gib(size);
+            let have = if permille == 1000 { total } else { total / 1000 * permille };
+            SessionStats {
+                info_hash: InfoHash::new([at; 20]),
+                name: name.into(),
+                state,
+                message: None,
+                total_size: total,
+                wanted: total,
+                have,
+                pieces: 2_281,
+                pieces_have: (2_281 * permille / 1000) as u32,
+                piece_length: 4 << 20,
+                pieces_checked: if state == S::Checking { 1_530 } else { 0 },
+                rate_down: down,
+                rate_up: up,
+                downloaded: have,
+                uploaded: have / 3,
+                wasted: 0,
+                seeds: u32::from(at),
+                leechers: u32::from(at / 2),
+                swarm: Some((u32::from(at) * 9, u32::from(at) * 4)),
+                known_peers: u32::from(at) * 5,
+                availability: 4_100,
+                eta,
+                active_seconds: 4_320,
+                // The highest number is the newest, and so the first row.
+                added: UnixTime(1_789_851_840 - 86_400 * u64::from(13 - at)),
+                completed: (permille == 1000).then_some(UnixTime(1_789_851_840)),
+                save_path: "/srv/dl/video".into(),
+                tracker: Some(
+                    if at.is_multiple_of(3) { "tracker.example.org" } else { "bttracker.distro.example" }
+                        .into(),
+                ),
+                private: false,
+                stalled: false,
+            }
+        };
     let mut list = vec![
         row(12, "debian-13.1.0-amd64-DVD-1.iso", 3.72, 413, S::Downloading, kib(12_700), kib(310), Some(180)),
-        row(11, "Blender Open Movie - Sprite Fright 4K HDR", 8.91, 786, S::Downloading, kib(7_793), kib(1_147), Some(256)),
+        row(
+            11,
+            "Blender Open Movie - Sprite Fright 4K HDR",
+            8.91,
+            786,
+            S::Downloading,
+            kib(7_793),
+            kib(1_147),
+            Some(256),
+        ),
         row(10, "archlinux-2026.09.01-x86_64.iso", 1.21, 992, S::Downloading, kib(4_628), kib(88), Some(2)),
         row(9, "日本語の無料音声コーパス 2026 (FLAC)", 21.4, 57, S::Downloading, 0, 0, None),
         row(8, "wikipedia_en_all_maxi_2026-08.zim", 111.0, 0, S::Queued, 0, 0, None),
         row(7, "fedora-workstation-live-43.iso", 2.41, 1000, S::Seeding, 0, kib(842), None),
         row(6, "LibreOffice_26.2_Linux_x86-64_deb", 0.209, 1000, S::Seeding, 0, kib(96), None),
         row(5, "ubuntu-25.10-desktop-amd64.iso", 5.92, 1000, S::Seeding, 0, 0, None),
-        row(4, "e\u{301}mojis \u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467} and \u{1b}]0;x\u{7} of a\u{202e}b", 4.61, 1000, S::Seeding, 0, 12, None),
+        row(
+            4,
+            "e\u{301}mojis \u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467} and \u{1b}]0;x\u{7} of a\u{202e}b",
+            4.61,
+            1000,
+            S::Seeding,
+            0,
+            12,
+            None,
+        ),
         row(3, "Tears of Steel (2012) 4K DCP", 48.2, 334, S::Paused, 0, 0, None),
         row(2, "raspios-bookworm-arm64-lite.img.xz", 0.49, 671, S::Checking, 0, 0, None),
         row(1, "openstreetmap-planet-260907.osm.pbf", 82.6, 204, S::Error, 0, 0, None),
@@ -144,7 +166,7 @@ pub fn detail(kind: DetailKind) -> Detail {
                 address: address.parse().expect("an address"),
                 client: client.into(),
                 source: PeerSource::Tracker,
-                incoming: link % 3 == 0,
+                incoming: link.is_multiple_of(3),
                 progress: 1000 - 97 * link as u32,
                 rate_down: down << 10,
                 rate_up: up << 10,
@@ -181,7 +203,12 @@ pub fn detail(kind: DetailKind) -> Detail {
                 ],
             };
             Detail::Trackers(vec![
-                tracker(0, "http://tracker.blender.example:6969/announce", TrackerState::Working, Some(1_330)),
+                tracker(
+                    0,
+                    "http://tracker.blender.example:6969/announce",
+                    TrackerState::Working,
+                    Some(1_330),
+                ),
                 tracker(0, "udp://tracker.example.org:1337/announce", TrackerState::Unsupported, None),
                 tracker(1, "https://old.example.net/announce", TrackerState::Failing, Some(870)),
             ])
@@ -202,24 +229,40 @@ pub fn deliveries() -> Vec<Delivery> {
     let url = || "https://old.example.net/announce".into();
     let mut list = vec![
         tagged(0, None, Event::ListenOk { address: "0.0.0.0:51413".parse().expect("an address") }),
-        tagged(1, Some(12), Event::SessionAdded { name: "debian-13.1.0-amd64-DVD-1.iso".into(), size: 3 << 30 }),
-        tagged(4, Some(1), Event::StorageFull { message: "needs 65.7G, 412M are free".into(), code: "full".into() }),
-        tagged(6, Some(10), Event::TrackerSuccess {
-            url: url(),
-            peers: 95,
-            seeds: Some(42),
-            leechers: Some(53),
-            interval: 1_740,
-        }),
+        tagged(
+            1,
+            Some(12),
+            Event::SessionAdded { name: "debian-13.1.0-amd64-DVD-1.iso".into(), size: 3 << 30 },
+        ),
+        tagged(
+            4,
+            Some(1),
+            Event::StorageFull { message: "needs 65.7G, 412M are free".into(), code: "full".into() },
+        ),
+        tagged(
+            6,
+            Some(10),
+            Event::TrackerSuccess {
+                url: url(),
+                peers: 95,
+                seeds: Some(42),
+                leechers: Some(53),
+                interval: 1_740,
+            },
+        ),
         tagged(8, Some(11), Event::TrackerFailed { url: url(), error: "HTTP 503".into(), retry_in: 900 }),
         Delivery::Missed(312),
     ];
     list.extend((0..37).map(|index| {
-        tagged(9, Some(11), Event::PieceHashFailed {
-            index: PieceIndex::new(index),
-            size: 4 << 20,
-            from: vec!["203.0.113.9:1".parse().expect("an address")],
-        })
+        tagged(
+            9,
+            Some(11),
+            Event::PieceHashFailed {
+                index: PieceIndex::new(index),
+                size: 4 << 20,
+                from: vec!["203.0.113.9:1".parse().expect("an address")],
+            },
+        )
     }));
     list
 }

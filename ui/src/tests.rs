@@ -32,7 +32,8 @@ fn check(keys: &str, want: &[Effect]) {
 
 #[test]
 fn typed_ahead_keys_remove_nothing() {
-    for keys in ["d 60000ms", "d d 60000ms", "d Enter 60000ms", "d Space y 60000ms", "d n 60000ms", "d Esc 60000ms"]
+    for keys in
+        ["d 60000ms", "d d 60000ms", "d Enter 60000ms", "d Space y 60000ms", "d n 60000ms", "d Esc 60000ms"]
     {
         // The first torrent is small: two are much.
         check(&format!("Space Space {keys}"), &[]);
@@ -44,10 +45,7 @@ fn typed_ahead_keys_remove_nothing() {
 #[test]
 fn one_large_torrent_waits_too() {
     check("j j j j G d Space y 60000ms", &[]);
-    check(
-        "G d Space 600ms y 16000ms",
-        &[Effect::Remove { torrents: vec![hash(1)], delete_data: true }],
-    );
+    check("G d Space 600ms y 16000ms", &[Effect::Remove { torrents: vec![hash(1)], delete_data: true }]);
 }
 
 #[test]
@@ -156,7 +154,8 @@ fn three_pasted_sources_are_one_dialog() {
         })
         .collect();
     assert_eq!(added, ["/a.torrent", "/b.torrent", "/c.torrent"]);
-    let failed = |source: &str| Answer::NotAdded { source: source.into(), why: format!("{source} is no torrent") };
+    let failed =
+        |source: &str| Answer::NotAdded { source: source.into(), why: format!("{source} is no torrent") };
     stage.tell(Message::Answer(Answer::Added { info_hash: hash(1), already_here: false }));
     stage.tell(Message::Answer(failed("/b.torrent")));
     stage.tell(Message::Answer(failed("/c.torrent")));
@@ -262,7 +261,7 @@ fn the_log_asks_only_for_what_it_shows() {
 #[test]
 fn an_event_leads_to_its_torrent() {
     let mut stage = Stage::full((80, 24));
-    stage.keys("/ 'debian' Enter L k k k Enter .");
+    stage.keys("/ 'debian' Enter L k k Enter .");
     assert_eq!(stage.state.table.cursor(), Some(hash(11)), "a filter that hides it gives way");
     assert!(stage.state.popups.is_empty());
 }

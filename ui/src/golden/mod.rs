@@ -17,7 +17,9 @@ fn check(mut stage: Stage, keys: &str, name: &str) {
         text += &format!("= {effect:?}\n");
     }
     let path: PathBuf =
-        [env!("CARGO_MANIFEST_DIR"), "src", "golden", &format!("{name}-{columns}x{rows}.txt")].iter().collect();
+        [env!("CARGO_MANIFEST_DIR"), "src", "golden", &format!("{name}-{columns}x{rows}.txt")]
+            .iter()
+            .collect();
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&path, text).unwrap();
         return;
@@ -28,7 +30,9 @@ fn check(mut stage: Stage, keys: &str, name: &str) {
 
 /// The same keys at all four sizes.
 fn check_all(keys: &str, name: &str) {
-    SIZES.map(|size| check(Stage::full(size), keys, name));
+    for size in SIZES {
+        check(Stage::full(size), keys, name);
+    }
 }
 
 #[test]
@@ -43,7 +47,9 @@ fn marks_and_a_toast() {
 
 #[test]
 fn empty_list() {
-    SIZES.map(|size| check(Stage::new(size, Vec::new()), "", "empty"));
+    for size in SIZES {
+        check(Stage::new(size, Vec::new()), "", "empty");
+    }
 }
 
 #[test]
