@@ -51,7 +51,8 @@ pub fn summary(event: &Event) -> String {
             format!("{swarm}{peers} peers, next {}: {}", format::duration(*interval), host(&url.to_string()))
         }
         Event::TrackerFailed { url, error, retry_in } => {
-            let again = retry_in.map_or_else(String::new, |wait| format!(", again in {}", format::duration(wait)));
+            let again =
+                retry_in.map_or_else(String::new, |wait| format!(", again in {}", format::duration(wait)));
             format!("{}: {error}{again}", host(&url.to_string()))
         }
         Event::TrackerWarning { url, warning } => format!("{}: {warning}", host(&url.to_string())),
