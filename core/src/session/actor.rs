@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rand::Rng as _;
 use rustc_hash::FxHashMap;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use super::control::{Control, Orders, Watch};
 use super::files::FileProgress;
@@ -145,6 +145,8 @@ pub struct Actor {
     pub(super) upload: UploadManager,
     pub(super) pool: PeerPool,
     pub(super) trackers: TrackerCoordinator,
+    /// For each tracker the end of the newest announce to it.
+    pub(super) turns: FxHashMap<TrackerId, oneshot::Receiver<()>>,
     pub(super) files: FileProgress,
     pub(super) totals: Totals,
     pub(super) links: FxHashMap<LinkId, LinkEntry>,

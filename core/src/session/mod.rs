@@ -280,6 +280,7 @@ fn new_actor(
             torrent.metainfo.private,
             actor::seed(),
         ),
+        turns: rustc_hash::FxHashMap::default(),
         files: files::FileProgress::new(geometry, &torrent.metainfo.files, &claimed),
         links: rustc_hash::FxHashMap::default(),
         watches: Vec::new(),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::actor::{Actor, Discovery, Phase};
 use super::links::LinkEntry;
@@ -45,7 +45,9 @@ impl Actor {
             let params = self.announce_params(announce.event);
             let http = self.shared.http_tracker().clone();
             let found = self.to_discoveries.clone();
+            let turn = self.turn(announce.tracker);
             self.shared.tasks().spawn(async move {
+                let _turn = turn.await;
                 let result = http.announce(&announce.url, &params, announce.tracker_id.as_deref()).await;
                 let Announce { tracker, event, .. } = announce;
                 // A session that has ended does not need to know.
@@ -54,14 +56,33 @@ impl Actor {
         }
     }
 
+    /// Announces to one tracker go out one after the other: one that overtakes `stopped` would leave a
+    /// ghost in the swarm. Resolves when the announce before this one is over; its turn is over when
+    /// the result is dropped.
+    fn turn(&mut self, tracker: TrackerId) -> impl Future<Output = oneshot::Sender<()>> + use<> {
+        let (over, next) = oneshot::channel();
+        let before = self.turns.insert(tracker, next);
+        async move {
+            if let Some(before) = before {
+                // Nothing is ever sent: the end of the one before is what is waited for.
+                let _ = before.await;
+            }
+            over
+        }
+    }
+
     /// Tells trackers that we leave. Nobody waits for the answers but the engine's shutdown.
-    pub(super) fn farewell(&self, announces: Vec<Announce>) {
+    pub(super) fn farewell(&mut self, announces: Vec<Announce>) {
         for announce in announces {
             let params = self.announce_params(announce.event);
             let http = self.shared.http_tracker().clone();
             let patience = self.shared.config().stop_timeout;
+            let turn = self.turn(announce.tracker);
             self.shared.tasks().spawn(async move {
-                let said = http.announce(&announce.url, &params, announce.tracker_id.as_deref());
+                let said = async {
+                    let _turn = turn.await;
+                    http.announce(&announce.url, &params, announce.tracker_id.as_deref()).await
+                };
                 if let Ok(Err(error)) = tokio::time::timeout(patience, said).await {
                     tracing::debug!(url = %mask_url(&announce.url), %error, "stopped was not heard");
                 }

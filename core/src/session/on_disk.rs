@@ -76,6 +76,7 @@ impl Actor {
         if fetched > 0 {
             self.totals.completed = Some(UnixTime::now());
             self.trackers.completed(now);
+            self.announce(now);
         } else {
             self.totals.completed.get_or_insert(UnixTime::now());
         }

@@ -106,15 +106,24 @@ impl TrackerCoordinator {
     }
 
     /// The torrent stops running. Returns the `stopped` of every tracker that was sent `started`, heard
-    /// or not; answers to older announces that still come in are of no account.
+    /// or not, and before it a `completed` that is still owed: trackers count downloads by it, and a
+    /// program that ends at 100 % has no other chance to say so. To be sent in this order. Answers to
+    /// older announces that still come in are of no account.
     pub fn pause(&mut self, now: Instant) -> Vec<Announce> {
         self.running = false;
-        let told = self.entries.iter_mut().filter(|entry| entry.told);
-        told.map(|entry| {
+        let mut announces = Vec::new();
+        for line in &mut self.lines {
+            let entry = &mut self.entries[line.current];
+            let on_its_way = entry.in_flight.is_some_and(|(event, _)| event == AnnounceEvent::Completed);
+            if std::mem::take(&mut line.completed) && entry.told && !on_its_way {
+                announces.push(send(entry, now, AnnounceEvent::Completed));
+            }
+        }
+        for entry in self.entries.iter_mut().filter(|entry| entry.told) {
             entry.told = false;
-            send(entry, now, AnnounceEvent::Stopped)
-        })
-        .collect()
+            announces.push(send(entry, now, AnnounceEvent::Stopped));
+        }
+        announces
     }
 
     /// The last piece was downloaded in this run. Each line tells it once, without waiting for any

@@ -124,6 +124,20 @@ fn nothing_is_said_before_the_torrent_runs() {
 }
 
 #[test]
+fn a_completed_that_is_owed_goes_out_before_stopped() {
+    let mut story = Story::running("a", false);
+    story.expect("a:started");
+    story.trackers.completed(story.now);
+    assert_eq!(shown(&story.trackers.pause(story.now)), "a:completed a:stopped");
+
+    let mut story = Story::running("a", false);
+    story.all_is_well("a:started");
+    story.trackers.completed(story.now);
+    story.expect("a:completed");
+    assert_eq!(shown(&story.trackers.pause(story.now)), "a:stopped", "it is on its way");
+}
+
+#[test]
 fn stopped_goes_only_where_started_went() {
     let mut story = Story::running("a+b", false);
     let first = story.due();
