@@ -303,6 +303,23 @@ impl Stage {
         stage
     }
 
+    /// A minute and a half of data that comes in waves.
+    pub fn with_history(mut self) -> Self {
+        let rows: Vec<_> = self.state.table.all().cloned().collect();
+        for at in 0..18u64 {
+            let rate = 1_000_000 + at * (at % 7) * 100_000;
+            let mut rows = rows.clone();
+            for row in &mut rows {
+                let mut stats = (*row.stats).clone();
+                stats.rate_down = stats.rate_down / 9 * (at % 9);
+                row.stats = Arc::new(stats);
+            }
+            self.now += Duration::from_secs(5);
+            self.state.history.tick(self.now, rate, rows.iter());
+        }
+        self
+    }
+
     /// News comes.
     pub fn tell(&mut self, message: Message) {
         for effect in update(&mut self.state, message, self.now) {

@@ -185,8 +185,11 @@ fn enter_with_an_open_list_only_closes_it() {
 fn an_idle_screen_asks_for_no_frame() {
     for size in [(60, 15), (80, 24), (120, 40), (200, 50)] {
         let mut stage = Stage::full(size);
+        // The graphs have reached the other end: nothing more comes in on their right than leaves.
+        (0..61).for_each(|_| stage.wait(Duration::from_secs(5)));
         stage.state.dirty = false;
         stats(&mut stage, torrents());
+        stage.wait(Duration::from_secs(60));
         stage.wait(Duration::from_secs(1));
         assert!(!stage.state.dirty, "equal snapshots");
         let mut moved = torrents();
@@ -203,6 +206,24 @@ fn an_idle_screen_asks_for_no_frame() {
         moved[0].rate_down += 1 << 20;
         stats(&mut stage, moved);
         assert!(stage.state.dirty, "another rate");
+    }
+}
+
+#[test]
+fn an_idle_engine_asks_for_no_frame_from_the_start() {
+    let mut quiet = torrents();
+    for stats in &mut quiet {
+        (stats.rate_down, stats.rate_up) = (0, 0);
+    }
+    for size in [(60, 15), (80, 24), (120, 40), (200, 50)] {
+        let mut stage = Stage::new(size, quiet.clone());
+        stage.state.global = Arc::default();
+        stage.state.dirty = false;
+        for _ in 0..120 {
+            stats(&mut stage, quiet.clone());
+            stage.wait(Duration::from_millis(500));
+        }
+        assert!(!stage.state.dirty, "{size:?}");
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod add;
 pub mod files;
 pub mod filter;
+pub mod history;
 pub mod log;
 pub mod look;
 pub mod panes;
@@ -20,6 +21,7 @@ use jiff::tz::TimeZone;
 use tc_core::stats::GlobalStats;
 use tc_core::types::InfoHash;
 
+use self::history::History;
 use self::log::Log;
 use self::panes::{Focus, Mode, Panes};
 use self::popup::Popup;
@@ -70,6 +72,8 @@ pub struct AppState {
     pub table: Table,
     /// The totals.
     pub global: Arc<GlobalStats>,
+    /// How fast it went.
+    pub history: History,
     /// The torrent under the cursor.
     pub detail: DetailPane,
     /// What happened.
@@ -98,6 +102,7 @@ impl AppState {
         Self {
             table: Table::default(),
             global: Arc::default(),
+            history: History::default(),
             detail: DetailPane::default(),
             log: Log::default(),
             panes: Panes::new(size),

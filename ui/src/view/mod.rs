@@ -8,7 +8,7 @@ pub mod dialog;
 mod event;
 pub mod events;
 mod footer;
-mod header;
+pub mod header;
 pub mod help;
 mod menu;
 pub mod sidebar;
