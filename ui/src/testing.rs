@@ -216,6 +216,28 @@ pub fn detail(kind: DetailKind) -> Detail {
     }
 }
 
+/// The same with other people's words replaced.
+pub fn hostile(kind: DetailKind, words: &str) -> Detail {
+    let mut detail = detail(kind);
+    match &mut detail {
+        Detail::Overview(overview) => {
+            overview.comment = Some(words.into());
+            overview.created_by = Some(words.into());
+        }
+        Detail::Files(files) => {
+            files.iter_mut().for_each(|file| file.path = vec![words.into(), words.into()])
+        }
+        Detail::Peers(peers) => peers.iter_mut().for_each(|peer| peer.client = words.into()),
+        Detail::Trackers(trackers) => {
+            for tracker in trackers {
+                tracker.url = words.into();
+                tracker.history = vec![(UnixTime(0), words.into())];
+            }
+        }
+    }
+    detail
+}
+
 /// Events of some kinds, a storm and a loss among them.
 pub fn deliveries() -> Vec<Delivery> {
     // 2026-09-19 14:32:00 UTC

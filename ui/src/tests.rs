@@ -320,6 +320,49 @@ fn ten_thousand_torrents_are_sorted_filtered_and_drawn_quickly() {
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }
 
+#[test]
+fn hostile_text_reaches_no_cell() {
+    const HOSTILE: &str = "a\u{1b}]52;c;x\u{7}\u{9b}2J\u{202e}b\u{200b}\r\n\u{e0041}";
+    let list = torrents().into_iter().map(|mut stats| {
+        stats.name = HOSTILE.into();
+        stats.message = Some(HOSTILE.into());
+        stats.tracker = Some(HOSTILE.into());
+        stats.save_path = HOSTILE.into();
+        stats
+    });
+    for size in [(60, 15), (80, 24), (200, 50)] {
+        let mut stage = Stage::new(size, list.clone().collect());
+        let global = GlobalStats { listen_error: Some(HOSTILE.into()), ..GlobalStats::default() };
+        stage.state.global = Arc::new(global);
+        stage.tell(Message::Deliveries(deliveries()));
+        let told = |answer| Message::Answer(answer);
+        for keys in ["", "Enter 1", "2", "3", "4", "5", "Esc L", "k Enter", "Esc Esc L d", "Esc a"] {
+            stage.keys(keys);
+            if let Some((torrent, kind)) = stage.state.detail.watched {
+                stage.tell(Message::Detail(torrent, Arc::new(crate::testing::hostile(kind, HOSTILE))));
+            }
+            stage.tell(told(Answer::Failed(HOSTILE.into())));
+            check_harmless(&stage);
+        }
+        stage.tell(Message::Paste(HOSTILE.into()));
+        let free = None;
+        let candidates = vec![HOSTILE.into(), format!("{HOSTILE}{HOSTILE}")];
+        stage.keys("Tab");
+        let text = match stage.state.popups.last() {
+            Some(Popup::Add(form)) => form.source.text().to_owned(),
+            _ => panic!("the dialog is open"),
+        };
+        stage.tell(told(Answer::Completions { text, candidates, free }));
+        check_harmless(&stage);
+    }
+}
+
+fn check_harmless(stage: &Stage) {
+    for row in stage.rows() {
+        assert!(!row.contains(tc_core::untrusted::is_harmful), "{row:?}");
+    }
+}
+
 fn any_key() -> impl Strategy<Value = KeyEvent> {
     let letters = "abcdefghjklnpqrstuvwxyzGLPRSVF123456789[]*?/. +-";
     let code = prop_oneof![

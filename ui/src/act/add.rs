@@ -178,16 +178,27 @@ pub fn preview(state: &mut AppState, source: &str, result: Result<Preview, Strin
 }
 
 /// How a path may go on. One way is taken at once.
-pub fn candidates(state: &mut AppState, text: &str, texts: Vec<String>, free: Option<u64>) {
+pub fn candidates(
+    state: &mut AppState,
+    text: &str,
+    texts: Vec<String>,
+    free: Option<u64>,
+    effects: &mut Vec<Effect>,
+) {
     state.dirty = true;
     let Some(form) = form(state) else { return };
-    if form.field == AddField::SaveTo {
-        form.free = free;
-    }
+    let free = if form.field == AddField::SaveTo { free } else { form.free };
+    form.free = free;
     let Some(field) = form.typed().filter(|field| field.text() == text) else { return };
     match texts.as_slice() {
         [] => form.error = Some("nothing here begins so".to_owned()),
-        [only] => *field = Field::new(only),
+        [only] => {
+            *field = Field::new(only);
+            changed(state, effects);
+            if let Some(form) = self::form(state) {
+                form.free = free;
+            }
+        }
         _ => {
             let common = common_start(&texts);
             if common.len() > text.len() {

@@ -48,7 +48,12 @@ pub fn draw(state: &AppState, form: &AddForm, buffer: &mut Buffer) {
     }
     page.y += 1;
     let start = if form.paused { "( ) now   (•) paused" } else { "(•) now   ( ) paused" };
-    page.line("Start", start, if form.field == AddField::Start { Role::Sel } else { Role::Text });
+    if form.field == AddField::Start {
+        page.line("Start", start, Role::Sel);
+        page.note("Space changes it", Role::Dim);
+    } else {
+        page.line("Start", start, Role::Text);
+    }
     page.y += 1;
     page.about(form);
 }
