@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use proptest::prelude::*;
+use ratatui::style::Color;
 use tc_core::stats::{Changes, GlobalStats, SessionState, SessionStats};
 use tc_core::types::InfoHash;
 
@@ -12,6 +13,7 @@ use crate::message::{Answer, Effect, Message};
 use crate::state::popup::Popup;
 use crate::state::sort::SortKey;
 use crate::testing::{Stage, deliveries, rows, torrents};
+use crate::theme::{Background, Depth, Theme};
 
 fn hash(at: u8) -> InfoHash {
     InfoHash::new([at; 20])
@@ -259,6 +261,43 @@ fn rows_keep_still_under_a_finger_and_the_cursor_stays_on_its_torrent() {
     assert_eq!(first(&stage), hash(10));
     assert_eq!(stage.state.table.cursor(), Some(hash(11)));
     assert_eq!(stage.state.table.position(), Some(2));
+}
+
+#[test]
+fn what_was_added_gets_the_cursor() {
+    let mut stage = Stage::new((80, 24), torrents().into_iter().skip(1).collect());
+    stage.keys("a '/a.torrent' Enter");
+    stage.tell(Message::Answer(Answer::Added { info_hash: hash(12), already_here: false }));
+    assert!(stage.state.popups.is_empty());
+    stats(&mut stage, vec![torrents().remove(0)]);
+    assert_eq!(stage.state.table.cursor(), Some(hash(12)));
+    stage.wait(Duration::from_secs(2));
+    assert_eq!(stage.state.table.position(), Some(0));
+}
+
+#[test]
+fn a_refused_removal_comes_back() {
+    let mut stage = Stage::full((80, 24));
+    stage.keys("d y 15000ms");
+    assert_eq!(stage.state.table.len(), 11);
+    let why = "the engine is shutting down".to_owned();
+    stage.tell(Message::Answer(Answer::NotRemoved { torrents: vec![hash(12)], why }));
+    assert_eq!(stage.state.table.len(), 12);
+}
+
+#[test]
+fn colours_mean_what_the_glyphs_say() {
+    let mut stage = Stage::full((80, 24));
+    stage.state.look.theme = Theme::new(Depth::Ansi256, Background::Dark);
+    stage.keys("j");
+    let buffer = stage.buffer();
+    // Header and heading, then the rows: the cursor is on the second, the error is the twelfth.
+    assert!((0..80).all(|x| buffer[(x, 3)].bg == Color::Indexed(237)), "the whole row of the cursor");
+    assert_eq!(buffer[(0, 3)].symbol(), ">");
+    assert!((0..80).all(|x| buffer[(x, 2)].bg == Color::Reset), "no other background");
+    assert_eq!((buffer[(1, 13)].symbol(), buffer[(1, 13)].fg), ("!", Color::Indexed(210)));
+    assert_eq!((buffer[(1, 2)].symbol(), buffer[(1, 2)].fg), ("↓", Color::Indexed(75)));
+    assert_eq!((buffer[(1, 7)].symbol(), buffer[(1, 7)].fg), ("↑", Color::Indexed(179)));
 }
 
 #[test]

@@ -131,9 +131,13 @@ pub fn accept(state: &mut AppState, effects: &mut Vec<Effect>) {
 /// A source is on the list now.
 pub fn added(state: &mut AppState, info_hash: InfoHash, already_here: bool) {
     state.dirty = true;
-    let name = state.table.row(&info_hash).map_or_else(|| info_hash.to_string(), |row| row.name.to_string());
-    state.table.go_to(info_hash);
-    state.say(if already_here { format!("{name} is already here") } else { "added".to_owned() });
+    let name = state.table.row(&info_hash).map(|row| row.name.clone());
+    state.table.go_to_when_there(info_hash);
+    match (already_here, name) {
+        (true, Some(name)) => state.say(format!("{name} is already here")),
+        (true, None) => state.say("it is already here"),
+        (false, _) => state.say("added"),
+    }
     one_less(state);
 }
 

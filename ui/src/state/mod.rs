@@ -23,7 +23,7 @@ use tc_core::types::InfoHash;
 
 use self::history::History;
 use self::log::Log;
-use self::panes::{Focus, Mode, Panes};
+use self::panes::{Focus, Panes};
 use self::popup::Popup;
 use self::table::Table;
 use self::tabs::{DetailPane, Tab};
@@ -149,20 +149,5 @@ impl AppState {
     pub fn complain(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice { text: text.into(), bad: true, since: None });
         self.dirty = true;
-    }
-
-    /// Rows of lines in the focused pane, for pages.
-    pub fn page(&self) -> usize {
-        let areas = self.panes.areas();
-        let area = match self.panes.focus {
-            Focus::List | Focus::Sidebar => return areas.table_rows(),
-            Focus::Detail => {
-                areas.detail.map_or(0, |area| crate::view::detail::list_rows(self.detail.tab, area))
-            }
-            Focus::Events => {
-                areas.events.map_or(0, |area| crate::view::events::rows(area, self.panes.mode == Mode::Log))
-            }
-        };
-        area.into()
     }
 }

@@ -4,7 +4,7 @@ mod add;
 mod ascii;
 mod columns;
 pub mod detail;
-pub mod dialog;
+mod dialog;
 mod event;
 pub mod events;
 mod footer;
