@@ -1,3 +1,7 @@
 //! The `tc-tui` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tc_tui::main()
+}

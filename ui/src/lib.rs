@@ -16,9 +16,11 @@ mod feed;
 pub mod format;
 #[cfg(test)]
 mod golden;
+pub mod input;
 pub mod keymap;
 pub mod message;
 pub mod state;
+pub mod terminal;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -272,7 +272,11 @@ pub fn deliveries() -> Vec<Delivery> {
                 interval: 1_740,
             },
         ),
-        tagged(8, Some(11), Event::TrackerFailed { url: url(), error: "HTTP 503".into(), retry_in: 900 }),
+        tagged(
+            8,
+            Some(11),
+            Event::TrackerFailed { url: url(), error: "HTTP 503".into(), retry_in: Some(900) },
+        ),
         Delivery::Missed(312),
     ];
     list.extend((0..37).map(|index| {

@@ -1,1 +1,8 @@
 //! Sockets and names.
+
+pub mod dial;
+pub mod listen;
+pub mod reach;
+pub mod resolver;
+pub mod scope;
+pub mod tls;

@@ -1,0 +1,265 @@
+//! When to announce what, and to which trackers at once: BEP 3, BEP 12 (tiers), BEP 27 (private).
+//!
+//! Trackers form *lines*, and each line talks to one tracker at a time. A public torrent has a line per
+//! tier; a private one has a single line through all tiers. A line stays with the tracker that answers
+//! and moves on when it fails: to the first one in order whose back-off is over.
+//!
+//! Owned by the session actor. Sees no socket and no clock. It does not resolve, count bytes or choose
+//! `numwant`; whoever sends an announce fills those in.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use rand::seq::SliceRandom;
+
+use super::announce::{Announce, AnnounceError, AnnounceEvent, AnnounceReply, TrackerId};
+use super::entry::Entry;
+use crate::stats::TrackerStats;
+use crate::types::UnixTime;
+use crate::untrusted::Untrusted;
+
+#[cfg(test)]
+mod tests;
+
+/// Trackers kept of one torrent; the largest lists of working trackers in circulation have about a
+/// hundred. A public torrent may ask each of them at once (faults.md T8).
+pub const MAX_TRACKERS: usize = 200;
+
+/// What became of an announce.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The tracker's URL, pass-keys masked.
+    pub url: Untrusted,
+    /// Until the same tracker is asked again: the interval, or the back-off. `None`: not by itself.
+    pub next: Option<Duration>,
+    /// BEP 27: the private torrent has a new tracker, and must let go of the peers of the old one.
+    pub switched: bool,
+}
+
+/// The announces of one torrent.
+#[derive(Debug)]
+pub struct TrackerCoordinator {
+    /// In the order of tiers; [`TrackerId`] is the index.
+    entries: Vec<Entry>,
+    lines: Vec<Line>,
+    private: bool,
+    running: bool,
+    want_peers: bool,
+    /// The one that answered last, to notice a switch.
+    answering: Option<TrackerId>,
+    random: SmallRng,
+}
+
+/// Trackers of which one at a time is asked.
+#[derive(Debug)]
+struct Line {
+    /// Indices of supported entries; whoever answers moves to the front of its tier.
+    order: Vec<usize>,
+    /// The entry that is asked, until it fails.
+    current: usize,
+    /// The download ended in this run, and no tracker of the line was told yet.
+    completed: bool,
+}
+
+impl TrackerCoordinator {
+    /// Takes the tiers of a torrent file; repeats of a URL are left out. `seed` shuffles each tier once
+    /// (BEP 12) and feeds the jitter.
+    pub fn new(tiers: &[Vec<Untrusted>], private: bool, seed: u64) -> Self {
+        let mut random = SmallRng::seed_from_u64(seed);
+        let mut entries: Vec<Entry> = Vec::new();
+        // Strangers choose the URLs, so the hash is std's keyed one.
+        let mut seen = HashSet::new();
+        for (tier, urls) in (0..).zip(tiers) {
+            let mut urls: Vec<_> = urls.iter().filter(|url| seen.insert(url.raw())).collect();
+            urls.shuffle(&mut random);
+            for url in urls.into_iter().take(MAX_TRACKERS - entries.len()) {
+                let id = TrackerId(u32::try_from(entries.len()).expect("MAX_TRACKERS is small"));
+                entries.push(Entry::new(id, tier, url));
+            }
+        }
+        let mut lines: Vec<Line> = Vec::new();
+        let mut last_tier = None;
+        for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| entry.supported) {
+            match lines.last_mut() {
+                Some(line) if private || last_tier == Some(entry.tier) => line.order.push(index),
+                _ => lines.push(Line { order: vec![index], current: index, completed: false }),
+            }
+            last_tier = Some(entry.tier);
+        }
+        Self { entries, lines, private, running: false, want_peers: false, answering: None, random }
+    }
+
+    /// The torrent runs: `started` is due. Without effect while it runs.
+    pub fn start(&mut self, now: Instant) {
+        if self.running {
+            return;
+        }
+        self.running = true;
+        self.answering = None;
+        self.entries.iter_mut().for_each(|entry| entry.begin(now));
+        for line in &mut self.lines {
+            line.completed = false;
+            line.current = line.order[0];
+        }
+    }
+
+    /// The torrent stops running. Returns the `stopped` of every tracker that was sent `started`, heard
+    /// or not; answers to older announces that still come in are of no account.
+    pub fn pause(&mut self, now: Instant) -> Vec<Announce> {
+        self.running = false;
+        let told = self.entries.iter_mut().filter(|entry| entry.told);
+        told.map(|entry| {
+            entry.told = false;
+            send(entry, now, AnnounceEvent::Stopped)
+        })
+        .collect()
+    }
+
+    /// The last piece was downloaded in this run. Each line tells it once, without waiting for any
+    /// interval, though not before a failing tracker's back-off.
+    pub fn completed(&mut self, now: Instant) {
+        if !self.running {
+            return;
+        }
+        for line in &mut self.lines {
+            line.completed = true;
+            let entry = &mut self.entries[line.current];
+            if entry.failures == 0 {
+                entry.next = Some(now);
+            }
+        }
+    }
+
+    /// A person wants an announce now: it comes as soon as the min interval allows. Trackers that fail
+    /// or told us never to return are tried again.
+    pub fn reannounce(&mut self, now: Instant) {
+        for line in self.lines.iter().filter(|_| self.running) {
+            self.entries[line.current].hurry(now);
+        }
+    }
+
+    /// Whether the pool is dry: then announces come as early as the min intervals allow, from now on.
+    pub fn want_peers(&mut self, _now: Instant, want: bool) {
+        self.want_peers = want;
+    }
+
+    /// When [`due`](Self::due) has something to say, unless an answer comes first.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.lines.iter().filter_map(|line| self.line_due(line)).min()
+    }
+
+    /// The announces to send now. Each is owed an answer.
+    pub fn due(&mut self, now: Instant) -> Vec<Announce> {
+        let mut announces = Vec::new();
+        for line in 0..self.lines.len() {
+            let line = &self.lines[line];
+            if self.line_due(line).is_none_or(|due| due > now) {
+                continue;
+            }
+            let entry = &mut self.entries[line.current];
+            let event = match (entry.knows_us, line.completed) {
+                (false, _) => AnnounceEvent::Started,
+                (true, true) => AnnounceEvent::Completed,
+                (true, false) => AnnounceEvent::Regular,
+            };
+            entry.told = true;
+            announces.push(send(entry, now, event));
+        }
+        announces
+    }
+
+    /// What an announce brought. Answers to announces of before the last pause change nothing.
+    pub fn answered(
+        &mut self,
+        now: Instant,
+        tracker: TrackerId,
+        event: AnnounceEvent,
+        result: &Result<AnnounceReply, AnnounceError>,
+    ) -> Answered {
+        let Some(entry) = self.entries.get_mut(tracker.0 as usize) else {
+            return Answered { url: Untrusted::new(""), next: None, switched: false };
+        };
+        let mut answered = Answered { url: entry.shown.clone(), next: None, switched: false };
+        if entry.in_flight.is_none_or(|(sent, _)| sent != event) {
+            return answered;
+        }
+        entry.in_flight = None;
+        if event == AnnounceEvent::Stopped {
+            return answered;
+        }
+        match result {
+            Ok(reply) => {
+                answered.next = Some(entry.succeeded(now, event, reply));
+                answered.switched = self.stay_with(now, tracker, event);
+            }
+            Err(error) => {
+                answered.next = entry.failed(now, error, &mut self.random);
+                self.move_on(now, tracker);
+            }
+        }
+        answered
+    }
+
+    /// Every tracker for the screen, by tier.
+    pub fn stats(&self, now: Instant, wall: UnixTime) -> Vec<TrackerStats> {
+        let due_of = |entry: &Entry| {
+            let line = self.lines.iter().find(|line| self.entries[line.current].id == entry.id)?;
+            self.line_due(line)
+        };
+        self.entries.iter().map(|entry| entry.stats(now, wall, due_of(entry))).collect()
+    }
+
+    fn line_due(&self, line: &Line) -> Option<Instant> {
+        self.running.then(|| self.entries[line.current].due(self.want_peers)).flatten()
+    }
+
+    fn line_of(&self, tracker: TrackerId) -> Option<usize> {
+        self.lines.iter().position(|line| line.order.contains(&(tracker.0 as usize)))
+    }
+
+    /// BEP 12: the one that answered goes to the front of its tier. True for a private torrent whose
+    /// peers come from another tracker now.
+    fn stay_with(&mut self, now: Instant, tracker: TrackerId, event: AnnounceEvent) -> bool {
+        let index = tracker.0 as usize;
+        let tier = self.entries[index].tier;
+        let Some(line) = self.line_of(tracker) else { return false };
+        let line = &mut self.lines[line];
+        let front = line.order.iter().position(|other| self.entries[*other].tier == tier);
+        let place = line.order.iter().position(|other| *other == index);
+        if let (Some(front), Some(place)) = (front, place) {
+            line.order[front..=place].rotate_right(1);
+        }
+        line.current = index;
+        line.completed &= event != AnnounceEvent::Completed;
+        if line.completed {
+            // The download ended while `started` was on its way, or with another tracker.
+            self.entries[index].next = Some(now);
+        }
+        let before = self.answering.replace(tracker);
+        self.private && before.is_some_and(|before| before != tracker)
+    }
+
+    /// After a failure the line asks the first in order that may be asked now, else whoever may first.
+    fn move_on(&mut self, now: Instant, failed: TrackerId) {
+        let Some(line) = self.line_of(failed) else { return };
+        let order = &self.lines[line].order;
+        let ready = |index: &&usize| {
+            let entry = &self.entries[**index];
+            !entry.is_busy(now) && entry.next.is_some_and(|next| next <= now)
+        };
+        let soonest = || {
+            let willing = order.iter().filter(|index| self.entries[**index].next.is_some());
+            willing.min_by_key(|index| self.entries[**index].next)
+        };
+        if let Some(next) = order.iter().find(ready).or_else(soonest) {
+            self.lines[line].current = *next;
+        }
+    }
+}
+
+fn send(entry: &mut Entry, now: Instant, event: AnnounceEvent) -> Announce {
+    entry.in_flight = Some((event, now));
+    Announce { tracker: entry.id, url: entry.url.clone(), event, tracker_id: entry.tracker_id.clone() }
+}

@@ -1,0 +1,197 @@
+//! The command line. A verb or flag is here when it works.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+
+use crate::engine::Listen;
+use crate::rate::Rate;
+
+/// A keyboard-driven terminal torrent manager.
+///
+/// Without a command it opens the dashboard. `tc-tui demo` shows it with a small swarm of its own.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tc-tui",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_precedence_over_arg = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// What to do instead of opening the dashboard.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The dashboard's own arguments.
+    #[command(flatten)]
+    pub dashboard: DashboardArgs,
+}
+
+/// What can be done beside the dashboard.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Download without a dashboard; exit 0 when all is there and checked
+    Get(Box<GetArgs>),
+    /// Open the dashboard over a small swarm of its own: needs no network and no files
+    Demo(ScreenArgs),
+    /// Print what is in a torrent
+    Inspect {
+        /// A .torrent file
+        #[arg(value_hint = ValueHint::FilePath)]
+        source: String,
+        /// Print one line of JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell to print it for
+        shell: Shell,
+    },
+}
+
+/// `tc-tui [SOURCE]...`
+#[derive(Args, Debug)]
+pub struct DashboardArgs {
+    /// Torrents to add: .torrent files, or folders of them
+    #[arg(value_name = "SOURCE", value_hint = ValueHint::FilePath, value_parser = source())]
+    pub sources: Vec<PathBuf>,
+    /// Where files go [default: the XDG download folder]
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub download_dir: Option<PathBuf>,
+    /// Where the list, resume data and log are kept [default: tc-tui in the XDG state folder]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub state_dir: Option<PathBuf>,
+    /// How it looks.
+    #[command(flatten)]
+    pub screen: ScreenArgs,
+    /// What all engines take.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+}
+
+/// What all dashboards take.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct ScreenArgs {
+    /// Colours; auto has none where the terminal's background is not known
+    #[arg(long, value_enum, default_value_t = ThemeName::Auto)]
+    pub theme: ThemeName,
+}
+
+/// Names of the tables of colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ThemeName {
+    /// As the environment tells
+    Auto,
+    /// For a dark background
+    Dark,
+    /// For a light background
+    Light,
+    /// No colours
+    Mono,
+}
+
+/// `tc-tui get SOURCE...`
+#[derive(Args, Debug)]
+pub struct GetArgs {
+    /// Torrents to get: .torrent files, or folders of them
+    #[arg(value_name = "SOURCE", required = true, value_hint = ValueHint::FilePath)]
+    pub sources: Vec<PathBuf>,
+    /// Where files go
+    #[arg(short, long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub download_dir: PathBuf,
+    /// Where resume data and log are kept [default: .tc-tui in the download folder]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub state_dir: Option<PathBuf>,
+    /// Print every event as a line of JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Connect to this peer too; may be given several times
+    #[arg(long = "peer", value_name = "ADDR:PORT")]
+    pub peers: Vec<SocketAddr>,
+    /// Keep seeding when all is there, until interrupted
+    #[arg(long)]
+    pub seed_after: bool,
+    /// What all engines take.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+}
+
+/// What all engines take.
+#[derive(Args, Debug)]
+pub struct EngineArgs {
+    /// Accept peers here: PORT, or ADDR:PORT, which is then also the source of outgoing connections;
+    /// 0 picks a port; may be given several times
+    #[arg(long, value_name = "[ADDR:]PORT")]
+    pub listen: Vec<Listen>,
+    /// Download at most this many bytes a second, for example 500K or 2.5M
+    #[arg(long, value_name = "RATE")]
+    pub down_limit: Option<Rate>,
+    /// Upload at most this many bytes a second
+    #[arg(long, value_name = "RATE")]
+    pub up_limit: Option<Rate>,
+    /// Seconds that trackers are given to hear that we leave
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub stop_timeout: Duration,
+    /// Log into this file [default: one a day in the state folder]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub log_file: Option<PathBuf>,
+    /// What to log: error, warn, info, debug, trace, or by part: tc_core=debug
+    #[arg(long, value_name = "LEVEL", env = "TC_TUI_LOG", default_value = "info", hide_env_values = true)]
+    pub log_level: String,
+}
+
+/// A command after an option would be taken for a source of that name.
+fn source() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| {
+        let is_command =
+            Cli::command().get_subcommands().any(|command| path.as_os_str() == command.get_name());
+        if is_command {
+            Err("a command comes first; a file of this name is written with ./")
+        } else {
+            Ok(path)
+        }
+    })
+}
+
+/// An hour: longer waits are mistakes.
+const LONGEST: f64 = 3600.0;
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds @ 0.0..=LONGEST) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("a number of seconds from 0 to 3600 is wanted".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_arguments_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    fn sources(line: &str) -> Option<usize> {
+        Cli::try_parse_from(line.split(' ')).ok().map(|cli| match cli.command {
+            Some(Command::Get(args)) => args.sources.len(),
+            _ => cli.dashboard.sources.len(),
+        })
+    }
+
+    #[test]
+    fn sources_and_verbs_do_not_mix() {
+        assert_eq!(sources("tc-tui a.torrent b.torrent"), Some(2));
+        assert_eq!(sources("tc-tui get a.torrent --seed-after --peer [::1]:6000"), Some(1));
+        assert_eq!(sources("tc-tui get"), None);
+        assert_eq!(sources("tc-tui get a --peer nowhere"), None);
+        assert_eq!(sources("tc-tui --state-dir x get a"), None);
+        assert_eq!(sources("tc-tui --stop-timeout -1"), None);
+        assert_eq!(sources("tc-tui --stop-timeout nan"), None);
+    }
+}

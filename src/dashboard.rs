@@ -1,0 +1,120 @@
+//! `tc-tui`: the engine, the dashboard over it, and the way out.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+use anyhow::Context as _;
+use tc_core::untrusted::clean;
+use tc_core::{AddOptions, TorrentManager};
+use tc_ui::message::Message;
+use tc_ui::terminal::Terminal;
+use tc_ui::{Ports, input};
+
+use crate::cli::{DashboardArgs, ScreenArgs};
+use crate::look::{Surroundings, settings};
+use crate::signals::News;
+use crate::system::Disk;
+use crate::{crash, dirs, engine, logging, signals, source};
+
+/// Exit code where the dashboard cannot be shown at all, as for a misspelt option.
+const NO_TERMINAL: u8 = 2;
+
+/// News that wait for the dashboard. It drains all of them before each frame; a person, a clock and
+/// a board make some ten a second, and whoever finds it full waits.
+const INBOX: usize = 256;
+
+/// Opens the dashboard over an engine with the torrents of the last run and these sources.
+///
+/// # Errors
+/// A source, a folder or the engine is unusable; then the terminal was not touched.
+pub fn run(args: &DashboardArgs) -> anyhow::Result<ExitCode> {
+    if !has_terminal() {
+        return Ok(refuse());
+    }
+    let files = source::files(&args.sources)?;
+    let torrents = files.iter().map(|file| source::metainfo(file)).collect::<anyhow::Result<Vec<_>>>()?;
+    let state = dirs::state(args.state_dir.as_deref())?;
+    let folder = dirs::download(args.download_dir.as_deref())?;
+    dirs::make_private(&state)?;
+    let _log = logging::start(&state, args.engine.log_file.as_deref(), &args.engine.log_level)?;
+
+    let manager = TorrentManager::start(engine::config(&args.engine, &folder, &state))?;
+    for torrent in torrents {
+        let name = torrent.name.clone();
+        if let Err(error) = manager.add_metainfo(torrent, AddOptions::default()) {
+            manager.shutdown();
+            return Err(error).context(name);
+        }
+    }
+    show(&manager, args.screen, || ())
+}
+
+/// Whether a dashboard can be shown on standard input and output.
+pub fn has_terminal() -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
+}
+
+/// Says that there is no terminal, and what to do without one.
+pub fn refuse() -> ExitCode {
+    crate::complain("needs a terminal; use tc-tui get ... --json");
+    ExitCode::from(NO_TERMINAL)
+}
+
+/// Shows the dashboard until it is left, then ends the engine in order. `abandon` is called when a
+/// second signal ends the program without order.
+///
+/// # Errors
+/// The terminal cannot be taken, or no signal handler can be had.
+pub fn show(
+    manager: &TorrentManager,
+    args: ScreenArgs,
+    abandon: impl FnOnce() + Send + 'static,
+) -> anyhow::Result<ExitCode> {
+    // A panic on the screen's thread must not keep the engine from saving what it knows.
+    let outcome = catch_unwind(AssertUnwindSafe(|| on_screen(manager, args, abandon)));
+    manager.shutdown();
+    match outcome {
+        Ok(outcome) => outcome.map(|()| ExitCode::SUCCESS),
+        Err(_) => Ok(ExitCode::from(crash::EXIT_CODE)),
+    }
+}
+
+fn on_screen(
+    manager: &TorrentManager,
+    args: ScreenArgs,
+    abandon: impl FnOnce() + Send + 'static,
+) -> anyhow::Result<()> {
+    let (post, inbox) = sync_channel(INBOX);
+    let tell = post.clone();
+    crash::watch(move || _ = tell.try_send(Message::Hangup));
+    listen(post.clone(), abandon)?;
+    let ports = Ports { manager: manager.clone(), system: Arc::new(Disk), inbox, outbox: post.clone() };
+    let mut terminal = Terminal::enter().context("cannot use the terminal")?;
+    let input = input::start(post).context("cannot read the terminal")?;
+    crash::test_point("ui");
+    #[cfg(debug_assertions)]
+    let _ = std::thread::Builder::new().name("test".into()).spawn(|| crash::test_point("engine"));
+    let leave = tc_ui::run(&mut terminal, ports, settings(args, &Surroundings::now()))?;
+    drop((input, terminal));
+    if let Some(words) = leave.last_words {
+        // The terminal may be gone, and then nobody misses them.
+        let _ = writeln!(io::stdout(), "{}", clean(&words));
+    }
+    Ok(())
+}
+
+fn listen(post: SyncSender<Message>, abandon: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let tell = move |news| {
+        // A dashboard that is that far behind, or has ended, is not helped by waiting for it.
+        let _ = post.try_send(match news {
+            News::End(signal) => Message::Quit(signal),
+            News::Resized => Message::Resized,
+            News::Continued => Message::Woken,
+        });
+    };
+    signals::listen(tell, abandon)
+}

@@ -1,0 +1,145 @@
+//! From arguments to the engine's configuration.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::str::FromStr;
+use std::{fs, io};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tc_core::Config;
+
+use crate::cli::EngineArgs;
+
+/// Where to accept peers, as the command line says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// Any address of both families.
+    Port(u16),
+    /// This one.
+    Address(SocketAddr),
+}
+
+/// A text that is no place to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseListenError;
+
+impl std::fmt::Display for ParseListenError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a port, or an address with a port, is wanted: 51413, 10.0.0.7:51413, [::1]:51413")
+    }
+}
+
+impl std::error::Error for ParseListenError {}
+
+impl FromStr for Listen {
+    type Err = ParseListenError;
+
+    fn from_str(text: &str) -> Result<Self, ParseListenError> {
+        let port = text.parse().map(Self::Port);
+        port.or_else(|_| text.parse().map(Self::Address)).map_err(|_| ParseListenError)
+    }
+}
+
+/// Ports to choose from. Trackers refuse 6881-6889; below 49160 other services are at home.
+const PORTS: RangeInclusive<u16> = 49_160..=65_534;
+
+/// The engine's configuration. The folders exist.
+pub fn config(args: &EngineArgs, download_dir: &Path, state_dir: &Path) -> Config {
+    let mut config = Config::new(download_dir);
+    config.state_dir = Some(state_dir.to_owned());
+    config.listen = listen(&args.listen, || kept_port(state_dir));
+    config.download_limit = args.down_limit.map(|rate| rate.0);
+    config.upload_limit = args.up_limit.map(|rate| rate.0);
+    config.stop_timeout = args.stop_timeout;
+    fit_open_files(&mut config, raise_open_files());
+    config
+}
+
+fn listen(wanted: &[Listen], kept_port: impl FnOnce() -> u16) -> Vec<SocketAddr> {
+    if wanted.is_empty() {
+        return Config::any(kept_port());
+    }
+    let addresses = wanted.iter().map(|listen| match *listen {
+        Listen::Port(port) => Config::any(port),
+        Listen::Address(address) => vec![address],
+    });
+    addresses.flatten().collect()
+}
+
+/// The port of this state folder: chosen once, because a port that moves breaks a person's forward.
+fn kept_port(state_dir: &Path) -> u16 {
+    let file = state_dir.join("port");
+    let kept = fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok());
+    kept.filter(|port| PORTS.contains(port)).unwrap_or_else(|| {
+        // The hasher's keys are as random as a port needs to be.
+        let span = u64::from(PORTS.end() - PORTS.start()) + 1;
+        let port = PORTS.start() + (RandomState::new().hash_one(()) % span) as u16;
+        if let Err(error) = fs::write(&file, format!("{port}\n")) {
+            tracing::warn!("the port is chosen anew next time: {}: {error}", file.display());
+        }
+        port
+    })
+}
+
+/// Raises the limit of open files to the hard limit and returns what it is now. What a shell sets by
+/// default (1,024) is less than a busy seedbox has links.
+fn raise_open_files() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let now = match setrlimit(Resource::Nofile, raised).map_err(io::Error::from) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            tracing::warn!("the limit of open files stays: {error}");
+            limit.current
+        }
+    };
+    now.unwrap_or(u64::MAX)
+}
+
+/// Half of the descriptors for links, a quarter for files, the rest for trackers, logs and so on.
+fn fit_open_files(config: &mut Config, limit: u64) {
+    let share = |part: u64| usize::try_from(limit / part).unwrap_or(usize::MAX).max(1);
+    config.max_connections = config.max_connections.min(share(2));
+    config.max_open_files = config.max_open_files.min(share(4));
+    config.max_half_open = config.max_half_open.min(share(8));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listen_takes_ports_and_addresses() {
+        let check = |text: &str, want: Option<&[&str]>| {
+            let got = text.parse().ok().map(|one| listen(&[one], || 1));
+            let want = want.map(|all| all.iter().map(|one| one.parse().unwrap()).collect::<Vec<_>>());
+            assert_eq!(got, want, "{text}");
+        };
+        check("6000", Some(&["0.0.0.0:6000", "[::]:6000"]));
+        check("0", Some(&["0.0.0.0:0", "[::]:0"]));
+        check("127.0.0.2:7", Some(&["127.0.0.2:7"]));
+        check("[::1]:7", Some(&["[::1]:7"]));
+        for wrong in ["", "70000", "localhost:1", "127.0.0.1", "::1:7x"] {
+            check(wrong, None);
+        }
+    }
+
+    #[test]
+    fn a_port_is_chosen_once_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let port = kept_port(folder.path());
+        assert!(PORTS.contains(&port));
+        assert_eq!(kept_port(folder.path()), port);
+        fs::write(folder.path().join("port"), "22").unwrap();
+        assert_ne!(kept_port(folder.path()), 22);
+    }
+
+    #[test]
+    fn few_descriptors_mean_few_links() {
+        let mut config = Config::new("x");
+        fit_open_files(&mut config, 64);
+        assert_eq!((config.max_connections, config.max_open_files, config.max_half_open), (32, 16, 8));
+    }
+}

@@ -1,0 +1,280 @@
+//! `tc-tui get`: a manager without a dashboard, for scripts and for people in a hurry.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow};
+use jiff::Timestamp;
+use serde::Serialize;
+use tc_core::event::{Delivery, Event, Subscription, Tagged};
+use tc_core::stats::{SessionState, SessionStats};
+use tc_core::untrusted::Untrusted;
+use tc_core::{AddOptions, InfoHash, TorrentManager};
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+use crate::cli::GetArgs;
+use crate::progress::{self, Progress};
+use crate::{crash, dirs, engine, json, logging, signals, source};
+
+/// How often the board is looked at: often enough for a line that a person reads.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What a program gets that writes into a closed pipe, as shells count.
+const PIPE_CLOSED: u8 = 141;
+
+/// How a run ends.
+enum End {
+    /// All is there.
+    Complete,
+    /// This signal came first, or while seeding afterwards.
+    Signal(i32),
+    /// Nobody reads standard output any more.
+    Unread,
+    /// Nothing more will come.
+    Failed(anyhow::Error),
+}
+
+/// Gets the sources. Nothing is started or written if one of them is no torrent.
+///
+/// # Errors
+/// A source, a folder or the engine is unusable, or every torrent that is not complete is in error.
+pub fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
+    let files = source::files(&args.sources)?;
+    for file in &files {
+        source::metainfo(file)?;
+    }
+    let folder = &args.download_dir;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let state = args.state_dir.clone().unwrap_or_else(|| folder.join(".tc-tui"));
+    dirs::make_private(&state)?;
+    let _log = logging::start(&state, args.engine.log_file.as_deref(), &args.engine.log_level)?;
+    // A torrent whose task panics ends in error; the others go on, and the exit code tells.
+    crash::watch(|| ());
+    // One place: a second signal ends the program elsewhere.
+    let (ask, asked) = mpsc::channel(1);
+    signals::listen(
+        move |news| {
+            if let signals::News::End(signal) = news {
+                let _ = ask.try_send(signal);
+            }
+        },
+        || (),
+    )?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+
+    let manager = TorrentManager::start(engine::config(&args.engine, folder, &state))?;
+    let mut run = match Run::start(&manager, args, &files) {
+        Ok(run) => run,
+        Err(error) => {
+            manager.shutdown();
+            return Err(error);
+        }
+    };
+    let end = runtime.block_on(run.until_end(asked));
+    manager.shutdown();
+    run.last_words();
+    match end {
+        End::Complete => Ok(ExitCode::SUCCESS),
+        End::Signal(_) if run.pending.is_empty() => Ok(ExitCode::SUCCESS),
+        End::Signal(signal) => Ok(ExitCode::from(signals::exit_code(signal))),
+        End::Unread => Ok(ExitCode::from(PIPE_CLOSED)),
+        End::Failed(error) => Err(error),
+    }
+}
+
+/// One run over its torrents.
+struct Run<'a> {
+    manager: &'a TorrentManager,
+    events: Subscription,
+    /// By torrent, in no order.
+    names: HashMap<InfoHash, Untrusted>,
+    /// Not complete yet.
+    pending: HashSet<InfoHash>,
+    seed_after: bool,
+    /// `None`: every event goes out as JSON instead.
+    progress: Option<Progress>,
+}
+
+impl<'a> Run<'a> {
+    fn start(
+        manager: &'a TorrentManager,
+        args: &GetArgs,
+        files: &[impl AsRef<Path>],
+    ) -> anyhow::Result<Self> {
+        let events = manager.subscribe_all("*")?;
+        let mut names = HashMap::new();
+        for file in files {
+            let metainfo = source::metainfo(file.as_ref())?;
+            let (info_hash, name) = (metainfo.info_hash, metainfo.name.clone());
+            let options = AddOptions { peers: args.peers.clone(), ..AddOptions::default() };
+            let session = manager
+                .add_metainfo(metainfo, options)
+                .with_context(|| file.as_ref().display().to_string())?;
+            // It may be known from an earlier run, and paused since.
+            session.resume();
+            args.peers.iter().for_each(|peer| session.add_peer(*peer));
+            names.insert(info_hash, name);
+        }
+        // What earlier runs left in this folder is not asked for now.
+        for session in manager.all() {
+            if !names.contains_key(&session.info_hash()) {
+                session.pause();
+            }
+        }
+        Ok(Self {
+            manager,
+            events,
+            pending: names.keys().copied().collect(),
+            names,
+            seed_after: args.seed_after,
+            progress: (!args.json).then(Progress::new),
+        })
+    }
+
+    async fn until_end(&mut self, mut asked: mpsc::Receiver<i32>) -> End {
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let told = tokio::select! {
+                delivery = self.events.next() => self.tell(&delivery),
+                Some(signal) = asked.recv() => return End::Signal(signal),
+                _ = look.tick() => match self.look() {
+                    Ok(told) => told,
+                    Err(error) => return End::Failed(error),
+                },
+            };
+            if told.is_err() {
+                return End::Unread;
+            }
+            if self.pending.is_empty() && !self.seed_after {
+                return End::Complete;
+            }
+        }
+    }
+
+    /// Snapshots are the truth: they end the run even where the event was missed. Inner errors mean
+    /// that nobody reads.
+    fn look(&mut self) -> anyhow::Result<io::Result<()>> {
+        let board = self.manager.board();
+        let all: Vec<_> = self.names.keys().filter_map(|info_hash| board.get(info_hash)).collect();
+        for stats in &all {
+            if stats.state == SessionState::Seeding && stats.is_complete() {
+                self.pending.remove(&stats.info_hash);
+            }
+        }
+        if let Some(error) = self.all_failed(&all) {
+            return Err(error);
+        }
+        let shown = match &mut self.progress {
+            Some(progress) if !all.is_empty() => progress.show(&all, Instant::now()),
+            _ => Ok(()),
+        };
+        Ok(shown)
+    }
+
+    /// The first error, if no pending torrent can go on by itself.
+    fn all_failed(&self, all: &[Arc<SessionStats>]) -> Option<anyhow::Error> {
+        let failed = |stats: &&Arc<SessionStats>| {
+            stats.state == SessionState::Error && self.pending.contains(&stats.info_hash)
+        };
+        let count = all.iter().filter(failed).count();
+        let first = all.iter().find(failed)?;
+        (count == self.pending.len()).then(|| {
+            let message = first.message.as_ref().map_or_else(String::new, ToString::to_string);
+            anyhow!("{}: {message}", first.name)
+        })
+    }
+
+    fn tell(&mut self, delivery: &Delivery) -> io::Result<()> {
+        if let Delivery::Event(Tagged { event, info_hash: Some(info_hash), .. }) = delivery
+            && matches!(**event, Event::SessionCompleted { .. })
+        {
+            self.pending.remove(info_hash);
+        }
+        match (&mut self.progress, delivery) {
+            (None, delivery) => writeln!(io::stdout(), "{}", json_line(delivery)),
+            (Some(progress), Delivery::Event(tagged)) => {
+                let name = tagged.info_hash.and_then(|info_hash| self.names.get(&info_hash));
+                let name = name.map_or_else(String::new, ToString::to_string);
+                progress::plain(tagged, &name).map_or(Ok(()), |line| progress.line(&line))
+            }
+            (Some(_), Delivery::Missed(_)) => Ok(()),
+        }
+    }
+
+    /// What the engine said while it ended.
+    fn last_words(&mut self) {
+        while let Some(delivery) = self.events.try_next() {
+            if self.tell(&delivery).is_err() {
+                return;
+            }
+        }
+        if let Some(progress) = &mut self.progress {
+            progress.end();
+        }
+    }
+}
+
+/// A line of `--json`: `time`, `info_hash`, `kind`, and the payload of the event.
+fn json_line(delivery: &Delivery) -> String {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        time: String,
+        info_hash: Option<InfoHash>,
+        #[serde(flatten)]
+        event: &'a Event,
+    }
+    #[derive(Serialize)]
+    struct Missed {
+        time: String,
+        info_hash: Option<InfoHash>,
+        kind: &'static str,
+        count: u64,
+    }
+    match delivery {
+        Delivery::Event(Tagged { time, info_hash, event }) => {
+            let time = Timestamp::try_from(*time).unwrap_or_default();
+            json::escaped(&Line { time: rfc3339(time), info_hash: *info_hash, event })
+        }
+        Delivery::Missed(count) => {
+            let time = rfc3339(Timestamp::now());
+            json::escaped(&Missed { time, info_hash: None, kind: "missed", count: *count })
+        }
+    }
+}
+
+fn rfc3339(time: Timestamp) -> String {
+    format!("{time:.3}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_harmless_line_of_json() {
+        let event = Event::SessionAdded { name: "a\u{202e}b\u{1b}[m\n".into(), size: 7 };
+        let info_hash = Some(InfoHash::new([0xab; 20]));
+        let tagged = Tagged { time: SystemTime::UNIX_EPOCH, info_hash, event: Arc::new(event) };
+        let line = json_line(&Delivery::Event(tagged));
+        let want = format!(
+            r#"{{"time":"1970-01-01T00:00:00.000Z","info_hash":"{}","kind":"session.added","name":"a\u202eb\u001b[m\n","size":7}}"#,
+            "ab".repeat(20)
+        );
+        assert_eq!(line, want);
+    }
+
+    #[test]
+    fn a_gap_is_told() {
+        let line = json_line(&Delivery::Missed(3));
+        assert!(line.contains(r#""kind":"missed","count":3"#), "{line}");
+    }
+}

@@ -1,0 +1,129 @@
+//! Whatever ends the program, the terminal is as it was before.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::support::home::Home;
+use crate::support::pty::{DEADLINE, Modes, Pty};
+
+/// The most that leaving may take when there is nothing to tell anybody (screen.md 14, test 10).
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+fn dashboard(home: &Home, env: &[(&str, &str)]) -> Pty {
+    let mut pty = Pty::start(home, &["--listen", "127.0.0.1:0"], (80, 24), env);
+    pty.see_dashboard();
+    pty
+}
+
+/// After `leave`, the program ends with this code and the terminal is a shell's again.
+#[track_caller]
+fn check_restored(env: &[(&str, &str)], code: u32, leave: impl FnOnce(&mut Pty)) {
+    let home = Home::new();
+    let mut pty = dashboard(&home, env);
+    leave(&mut pty);
+    assert_eq!(pty.exit_code(), code);
+    pty.assert_restored();
+}
+
+#[test]
+fn quitting_restores_the_terminal() {
+    check_restored(&[], 0, |pty| _ = pty.keys("q"));
+}
+
+#[test]
+fn sigterm_restores_the_terminal() {
+    check_restored(&[], 0, |pty| _ = pty.signal(Signal::TERM));
+}
+
+#[test]
+fn sigint_restores_the_terminal() {
+    check_restored(&[], 0, |pty| _ = pty.signal(Signal::INT));
+}
+
+#[test]
+fn sighup_restores_the_terminal() {
+    check_restored(&[], 0, |pty| _ = pty.signal(Signal::HUP));
+}
+
+#[test]
+fn ctrl_c_twice_restores_the_terminal() {
+    check_restored(&[], 0, |pty| _ = pty.keys("\x03\x03"));
+}
+
+#[test]
+fn a_panic_on_the_screen_s_thread_restores_the_terminal_before_it_speaks() {
+    let home = Home::new();
+    let mut pty = Pty::start(&home, &["--listen", "127.0.0.1:0"], (80, 24), &[("TC_TUI_TEST_PANIC", "ui")]);
+    assert_eq!(pty.exit_code(), 101);
+    pty.assert_restored();
+    assert!(pty.text().contains("asked to panic at ui"), "{}", pty.text());
+}
+
+#[test]
+fn a_panic_on_another_thread_ends_the_program_in_order() {
+    let home = Home::new();
+    let mut pty =
+        Pty::start(&home, &["--listen", "127.0.0.1:0"], (80, 24), &[("TC_TUI_TEST_PANIC", "engine")]);
+    assert_eq!(pty.exit_code(), 101);
+    pty.assert_restored();
+    assert!(pty.text().contains("asked to panic at engine"), "{}", pty.text());
+}
+
+#[test]
+fn a_closed_terminal_ends_the_program_at_once() {
+    let home = Home::new();
+    let mut pty = dashboard(&home, &[]);
+    pty.close();
+    assert_eq!(pty.wait_exit(AT_ONCE).exit_code(), 0);
+}
+
+#[test]
+fn a_closed_terminal_ends_the_program_at_once_under_nohup() {
+    let home = Home::new();
+    let mut pty = Pty::start_nohup(&home, &["--listen", "127.0.0.1:0"], (80, 24));
+    pty.see_dashboard();
+    pty.close();
+    assert_eq!(pty.wait_exit(AT_ONCE).exit_code(), 0);
+}
+
+#[test]
+fn half_a_paste_does_not_hold_the_program_back_when_the_terminal_closes() {
+    let home = Home::new();
+    let mut pty = Pty::start_nohup(&home, &["--listen", "127.0.0.1:0"], (80, 24));
+    pty.see_dashboard().keys("\x1b[200~half a pas");
+    // The next key is parsed as a part of the paste: wait for the program to have read it all.
+    assert_eq!(pty.idle_bytes(), 0);
+    pty.close();
+    assert_eq!(pty.wait_exit(AT_ONCE).exit_code(), 0);
+}
+
+#[test]
+fn a_stopped_program_lends_the_terminal_to_the_shell() {
+    let home = Home::new();
+    let mut pty = dashboard(&home, &[]);
+    let before = pty.text();
+    pty.signal(Signal::TSTP).wait("a shell's terminal", |pty| pty.modes() == Modes::SHELL);
+    pty.assert_restored();
+    pty.wait_stopped();
+    pty.signal(Signal::CONT).see_dashboard();
+    pty.wait("the same screen", |pty| pty.text() == before);
+    pty.keys("q");
+    assert_eq!(pty.exit_code(), 0);
+    pty.assert_restored();
+}
+
+#[test]
+fn an_idle_dashboard_writes_nothing_and_uses_no_cpu() {
+    let home = Home::new();
+    let mut pty = dashboard(&home, &[]);
+    // What the first seconds bring (a port, free space) settles first.
+    pty.wait("rest", |_| true);
+    while pty.idle_bytes() > 0 {}
+    let before = pty.cpu_time();
+    assert_eq!(pty.idle_bytes(), 0);
+    let used = pty.cpu_time().saturating_sub(before);
+    assert!(used <= Duration::from_millis(50), "{used:?}");
+    pty.keys("q");
+    assert!(pty.wait_exit(DEADLINE).success());
+}

@@ -1,0 +1,7 @@
+//! The program as a person meets it: in a terminal that is closed, resized, killed and typed into.
+
+mod cli;
+mod leaving;
+mod sizes;
+#[path = "../support/mod.rs"]
+mod support;
