@@ -166,6 +166,7 @@ fn one_less(state: &mut AppState) {
         form.source = Field::new(&form.more.remove(0));
         form.field = AddField::Source;
         form.duplicates = 0;
+        form.preview = None;
     } else {
         state.popups.retain(|popup| !matches!(popup, Popup::Add(_)));
     }

@@ -11,7 +11,7 @@ use crate::state::AppState;
 use crate::state::add::{AddField, AddForm, Candidates};
 use crate::theme::Role;
 use crate::widget::field::Field;
-use crate::widget::paint::Pen;
+use crate::widget::paint::{Pen, wrap};
 
 /// Columns of a label.
 const LABEL: usize = 11;
@@ -119,7 +119,9 @@ impl Page<'_> {
             None => {}
         }
         if let Some(error) = &form.error {
-            self.note(&clean(error), Role::Err);
+            for line in wrap(&clean(error), usize::from(self.inner.width).saturating_sub(LABEL)) {
+                self.note(&line, Role::Err);
+            }
         } else if form.waiting > 0 {
             self.note("adding…", Role::Dim);
         }

@@ -127,7 +127,7 @@ fn doing(stats: &SessionStats, columns: usize) -> String {
     let word = match stats.state {
         SessionState::Queued => "queued",
         SessionState::Checking => "checking what is on disk",
-        SessionState::Downloading if stats.stalled => "stalled: nothing came for a minute",
+        SessionState::Downloading if stats.stalled => "stalled",
         SessionState::Downloading => "downloading",
         SessionState::Seeding => "seeding",
         SessionState::Paused => "paused",
