@@ -83,7 +83,9 @@ fn lines(state: &AppState, row: &Row, columns: usize) -> Vec<(&'static str, Stri
     let mut ratio = format!("{}   up {}", format::ratio(stats.ratio()), format::size(stats.uploaded));
     if columns >= 72 {
         ratio += &format!("   added {}", format::day_and_time(stats.added, &state.look.zone));
-        ratio += &format!("   active {}", format::duration(stats.active_seconds / 60 * 60));
+        if stats.active_seconds >= 60 {
+            ratio += &format!("   active {}", format::duration(stats.active_seconds / 60 * 60));
+        }
     }
     lines.push(("Ratio", ratio, Role::Text));
     lines.push(("Path", clean(&stats.save_path.to_string_lossy()), Role::Text));
