@@ -51,6 +51,9 @@ use crate::update::update;
 /// At most 30 frames a second: faster is not seen, and costs bytes.
 const FRAME: Duration = Duration::from_millis(33);
 
+/// A title that changes more often is only restless, and costs bytes.
+const TITLE: Duration = Duration::from_secs(2);
+
 /// Messages taken before a frame: key repeat and resizes of a busy second make one frame.
 const AT_ONCE: usize = 256;
 
@@ -128,6 +131,7 @@ pub fn run(screen: &mut impl Screen, ports: Ports, settings: Settings) -> io::Re
         feed: Feed::new(manager.clone()),
         hands: Hands::start(manager, system, outbox)?,
         last_words: None,
+        titled: None,
     };
     let mut next_tick = Instant::now();
     let mut drawn: Option<Instant> = None;
@@ -171,6 +175,8 @@ struct Dashboard {
     feed: Feed,
     hands: Hands,
     last_words: Option<String>,
+    /// When the title was last set.
+    titled: Option<Instant>,
 }
 
 impl Dashboard {
@@ -199,9 +205,12 @@ impl Dashboard {
     }
 
     fn draw(&mut self, screen: &mut impl Screen, now: Instant) -> io::Result<()> {
-        let global = &self.state.global;
-        let (down, up) = (format::size(global.rate_down), format::size(global.rate_up));
-        screen.set_title(&format!("↓{down} ↑{up} tc"));
+        if self.titled.is_none_or(|at| now >= at + TITLE) {
+            self.titled = Some(now);
+            let global = &self.state.global;
+            let (down, up) = (format::size(global.rate_down), format::size(global.rate_up));
+            screen.set_title(&format!("↓{down} ↑{up} tc"));
+        }
         let Self { state, feed, .. } = self;
         screen.draw(&mut |frame| {
             let area = frame.area();

@@ -216,6 +216,28 @@ pub fn detail(kind: DetailKind) -> Detail {
     }
 }
 
+/// The same with other people's words replaced.
+pub fn hostile(kind: DetailKind, words: &str) -> Detail {
+    let mut detail = detail(kind);
+    match &mut detail {
+        Detail::Overview(overview) => {
+            overview.comment = Some(words.into());
+            overview.created_by = Some(words.into());
+        }
+        Detail::Files(files) => {
+            files.iter_mut().for_each(|file| file.path = vec![words.into(), words.into()])
+        }
+        Detail::Peers(peers) => peers.iter_mut().for_each(|peer| peer.client = words.into()),
+        Detail::Trackers(trackers) => {
+            for tracker in trackers {
+                tracker.url = words.into();
+                tracker.history = vec![(UnixTime(0), words.into())];
+            }
+        }
+    }
+    detail
+}
+
 /// Events of some kinds, a storm and a loss among them.
 pub fn deliveries() -> Vec<Delivery> {
     // 2026-09-19 14:32:00 UTC
@@ -305,6 +327,23 @@ impl Stage {
         let mut stage = Self::new(size, torrents());
         stage.tell(Message::Deliveries(deliveries()));
         stage
+    }
+
+    /// A minute and a half of data that comes in waves.
+    pub fn with_history(mut self) -> Self {
+        let rows: Vec<_> = self.state.table.all().cloned().collect();
+        for at in 0..18u64 {
+            let rate = 1_000_000 + at * (at % 7) * 100_000;
+            let mut rows = rows.clone();
+            for row in &mut rows {
+                let mut stats = (*row.stats).clone();
+                stats.rate_down = stats.rate_down / 9 * (at % 9);
+                row.stats = Arc::new(stats);
+            }
+            self.now += Duration::from_secs(5);
+            self.state.history.tick(self.now, rate, rows.iter());
+        }
+        self
     }
 
     /// News comes.

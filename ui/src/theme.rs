@@ -54,6 +54,8 @@ pub enum Background {
     Dark,
     /// Dark text on light.
     Light,
+    /// Not known: hues of middle lightness that can be read on both, and nothing is painted behind.
+    Unknown,
 }
 
 /// What a person asked for.
@@ -99,24 +101,23 @@ impl Theme {
         Self { depth, background }
     }
 
-    /// Chooses by wish and environment. Without a known background there is no hue that is safe on
-    /// both, so there is none.
+    /// Chooses by wish and environment. The sixteen colours of a terminal are anything, and none of
+    /// them is safe on both dark and light: with an unknown background they are not used.
     pub fn choose(wish: Wish, environment: &Environment) -> Self {
         let no_color = wish == Wish::Auto && !environment.no_color.is_empty();
         let background = match wish {
-            Wish::Dark => Some(Background::Dark),
-            Wish::Light => Some(Background::Light),
-            Wish::Auto | Wish::Mono => background(&environment.colorfgbg),
+            Wish::Dark => Background::Dark,
+            Wish::Light => Background::Light,
+            Wish::Auto | Wish::Mono => background(&environment.colorfgbg).unwrap_or(Background::Unknown),
         };
-        match background {
-            Some(background) if wish != Wish::Mono && !no_color => Self::new(depth(environment), background),
-            _ => Self::MONO,
-        }
+        let depth = depth(environment);
+        let few = depth == Depth::Ansi16 && background == Background::Unknown;
+        if wish == Wish::Mono || no_color || few { Self::MONO } else { Self::new(depth, background) }
     }
 
     /// The style of a role.
     pub fn style(self, role: Role) -> Style {
-        let attributes = attributes(self.depth, role);
+        let attributes = attributes(self.depth, self.background, role);
         match self.depth {
             Depth::Mono => attributes,
             Depth::Ansi16 => {
@@ -154,7 +155,7 @@ fn background(colorfgbg: &str) -> Option<Background> {
 }
 
 /// Attributes carry the meaning where colour does not, and stay where it does.
-fn attributes(depth: Depth, role: Role) -> Style {
+fn attributes(depth: Depth, background: Background, role: Role) -> Style {
     let mono = depth == Depth::Mono;
     let few = mono || depth == Depth::Ansi16;
     let style = Style::default();
@@ -169,7 +170,7 @@ fn attributes(depth: Depth, role: Role) -> Style {
         Role::Key => style,
         Role::Err if mono => style.add_modifier(Modifier::BOLD | Modifier::REVERSED),
         Role::Err => style.add_modifier(Modifier::BOLD),
-        Role::Sel if few => style.add_modifier(Modifier::REVERSED),
+        Role::Sel if few || background == Background::Unknown => style.add_modifier(Modifier::REVERSED),
         Role::Sel => style,
         Role::Input => style.add_modifier(Modifier::UNDERLINED),
     }
@@ -177,6 +178,15 @@ fn attributes(depth: Depth, role: Role) -> Style {
 
 /// 24-bit hue and its fixed twin of the 256, on dark and on light.
 const fn hue(role: Role, background: Background) -> Option<(u32, u8)> {
+    if matches!(background, Background::Unknown) {
+        return match role {
+            Role::Dim | Role::Rule => Some((0x0080_8080, 244)),
+            Role::Key | Role::Down => Some((0x0000_87d7, 32)),
+            Role::Up | Role::Warn | Role::Mark => Some((0x00af_8700, 136)),
+            Role::Err => Some((0x00ff_005f, 197)),
+            Role::Sel | Role::Text | Role::Title | Role::Tab | Role::Input => None,
+        };
+    }
     let (dark, light) = match role {
         Role::Dim => ((0x0090_98a4, 247), (0x005a_616b, 241)),
         Role::Rule => ((0x004a_515c, 239), (0x00b4_bac3, 250)),
@@ -187,7 +197,7 @@ const fn hue(role: Role, background: Background) -> Option<(u32, u8)> {
         Role::Text | Role::Title | Role::Tab | Role::Input => return None,
     };
     Some(match background {
-        Background::Dark => dark,
+        Background::Dark | Background::Unknown => dark,
         Background::Light => light,
     })
 }
@@ -202,6 +212,7 @@ const fn ansi16(role: Role, background: Background) -> Option<u8> {
     Some(match background {
         Background::Dark => dark,
         Background::Light => light,
+        Background::Unknown => return None,
     })
 }
 
@@ -227,7 +238,8 @@ mod tests {
         check("screen", "", "", "15;default;0", dark(Depth::Ansi16));
         check("xterm-256color", "", "", "0;15", Theme::new(Depth::Ansi256, Background::Light));
         check("xterm-256color", "truecolor", "1", "15;0", Theme::MONO);
-        check("xterm-256color", "", "", "", Theme::MONO);
+        check("xterm-256color", "", "", "", Theme::new(Depth::Ansi256, Background::Unknown));
+        check("linux", "", "", "", Theme::MONO);
         check("vt220", "", "", "15;0", Theme::MONO);
         let asked = Environment { term: "xterm-256color".into(), no_color: "1".into(), ..Default::default() };
         assert_eq!(Theme::choose(Wish::Dark, &asked), dark(Depth::Ansi256), "a wish beats NO_COLOR");
@@ -238,6 +250,37 @@ mod tests {
         let plain = Theme::MONO.style(Role::Text);
         for role in [Role::Warn, Role::Err, Role::Mark, Role::Sel, Role::Key, Role::Tab, Role::Input] {
             assert_ne!(Theme::MONO.style(role), plain, "{role:?}");
+        }
+    }
+
+    /// Contrast as WCAG 2 defines it, for colours as `0xrrggbb`.
+    fn contrast(a: u32, b: u32) -> f64 {
+        let light = |colour: u32| {
+            let [_, r, g, b] = colour.to_be_bytes().map(|part| {
+                let part = f64::from(part) / 255.0;
+                if part <= 0.03928 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+            });
+            0.2126 * r + 0.7152 * g + 0.0722 * b
+        };
+        let (a, b) = (light(a), light(b));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    #[test]
+    fn every_hue_can_be_read() {
+        // xterm, common editors, Solarized, Gruvbox, Catppuccin, Tango.
+        const DARKS: [u32; 5] = [0x0, 0x001e_1e1e, 0x0000_2b36, 0x0028_2828, 0x002e_3436];
+        const LIGHTS: [u32; 4] = [0x00ff_ffff, 0x00fd_f6e3, 0x00fb_f1c7, 0x00ef_f1f5];
+        let hues = [Role::Dim, Role::Key, Role::Up, Role::Err];
+        for role in hues {
+            let least = |background, behind: &[u32]| {
+                let (rgb, _) = hue(role, background).expect("it has a hue");
+                behind.iter().map(|behind| contrast(rgb, *behind)).fold(f64::MAX, f64::min)
+            };
+            assert!(least(Background::Dark, &DARKS) >= 4.3, "{role:?} on dark");
+            assert!(least(Background::Light, &LIGHTS) >= 5.0, "{role:?} on light");
+            // What must serve both reaches what is asked of large text and signs.
+            assert!(least(Background::Unknown, &[DARKS.as_slice(), &LIGHTS].concat()) >= 2.9, "{role:?}");
         }
     }
 }

@@ -8,11 +8,13 @@ use tc_core::stats::Changes;
 use crate::act;
 use crate::keymap::{self, Found};
 use crate::message::{Effect, Message, Why};
+use crate::state::history::Samples;
 use crate::state::look::header_looks_same;
 use crate::state::panes::{Focus, Mode};
 use crate::state::popup::Popup;
 use crate::state::tabs::Tab;
 use crate::state::{AppState, Leaving};
+use crate::view;
 
 /// Long enough to read a line twice.
 const NOTICE: Duration = Duration::from_secs(6);
@@ -43,6 +45,7 @@ pub fn update(state: &mut AppState, message: Message, now: Instant) -> Vec<Effec
         Message::Tick(now) => {
             act::remove::tick(state, now, &mut effects);
             fade(state, now);
+            sample(state, now);
             state.dirty |= state.table.rearrange_when_still(now);
         }
         Message::Stats(changes) => stats(state, &changes, now),
@@ -102,6 +105,23 @@ fn stats(state: &mut AppState, changes: &Changes, now: Instant) {
     }
 }
 
+/// Lets the graphs go on; those that are seen and look the same ask for no frame.
+fn sample(state: &mut AppState, now: Instant) {
+    let areas = state.panes.areas();
+    let in_header = areas.table.is_some() && state.panes.size.0 >= view::header::GRAPH_FROM;
+    let in_detail = areas.detail.is_some_and(|area| view::detail::has_graph(state, area));
+    let seen = |state: &AppState| {
+        let current = state.table.cursor().filter(|_| in_detail);
+        let graph = |samples: &Samples| view::header::graph(samples);
+        let header = in_header.then(|| graph(state.history.all()));
+        (header, current.and_then(|hash| state.history.of(&hash)).cloned())
+    };
+    let before = seen(state);
+    if state.history.tick(now, state.global.rate_down, state.table.all()) {
+        state.dirty |= seen(state) != before;
+    }
+}
+
 /// A line in the footer gives way to the hints after a while.
 fn fade(state: &mut AppState, now: Instant) {
     let Some(notice) = &mut state.notice else { return };
@@ -132,7 +152,7 @@ fn settle(state: &mut AppState, effects: &mut Vec<Effect>) {
     if state.detail.turn_to(state.table.cursor()) {
         state.log.one.follow();
     }
-    let rows = areas.detail.map_or(0, |area| crate::view::detail::list_rows(state.detail.tab, area));
+    let rows = areas.detail.map_or(0, |area| view::detail::list_rows(state.detail.tab, area));
     let len = state.detail.len();
     state.detail.scroll_mut().settle(len, rows.into());
     if state.leaving == Leaving::Stopping {

@@ -131,9 +131,13 @@ pub fn accept(state: &mut AppState, effects: &mut Vec<Effect>) {
 /// A source is on the list now.
 pub fn added(state: &mut AppState, info_hash: InfoHash, already_here: bool) {
     state.dirty = true;
-    let name = state.table.row(&info_hash).map_or_else(|| info_hash.to_string(), |row| row.name.to_string());
-    state.table.go_to(info_hash);
-    state.say(if already_here { format!("{name} is already here") } else { "added".to_owned() });
+    let name = state.table.row(&info_hash).map(|row| row.name.clone());
+    state.table.go_to_when_there(info_hash);
+    match (already_here, name) {
+        (true, Some(name)) => state.say(format!("{name} is already here")),
+        (true, None) => state.say("it is already here"),
+        (false, _) => state.say("added"),
+    }
     one_less(state);
 }
 
@@ -162,6 +166,7 @@ fn one_less(state: &mut AppState) {
         form.source = Field::new(&form.more.remove(0));
         form.field = AddField::Source;
         form.duplicates = 0;
+        form.preview = None;
     } else {
         state.popups.retain(|popup| !matches!(popup, Popup::Add(_)));
     }
@@ -178,16 +183,27 @@ pub fn preview(state: &mut AppState, source: &str, result: Result<Preview, Strin
 }
 
 /// How a path may go on. One way is taken at once.
-pub fn candidates(state: &mut AppState, text: &str, texts: Vec<String>, free: Option<u64>) {
+pub fn candidates(
+    state: &mut AppState,
+    text: &str,
+    texts: Vec<String>,
+    free: Option<u64>,
+    effects: &mut Vec<Effect>,
+) {
     state.dirty = true;
     let Some(form) = form(state) else { return };
-    if form.field == AddField::SaveTo {
-        form.free = free;
-    }
+    let free = if form.field == AddField::SaveTo { free } else { form.free };
+    form.free = free;
     let Some(field) = form.typed().filter(|field| field.text() == text) else { return };
     match texts.as_slice() {
         [] => form.error = Some("nothing here begins so".to_owned()),
-        [only] => *field = Field::new(only),
+        [only] => {
+            *field = Field::new(only);
+            changed(state, effects);
+            if let Some(form) = self::form(state) {
+                form.free = free;
+            }
+        }
         _ => {
             let common = common_start(&texts);
             if common.len() > text.len() {

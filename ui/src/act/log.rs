@@ -1,12 +1,13 @@
 //! The event log: follow, level, and from an event to its torrent.
 
+use super::moving;
 use crate::state::AppState;
 use crate::state::log::What;
 use crate::state::popup::Popup;
 
 /// Follows, or pauses where it stands.
 pub fn follow(state: &mut AppState) {
-    let (pin, page) = (state.pin(), state.page());
+    let (pin, page) = (state.pin(), moving::page(state));
     state.log.toggle_follow(pin, page);
 }
 

@@ -93,7 +93,9 @@ pub fn answer(state: &mut AppState, answer: Answer, effects: &mut Vec<Effect>) {
         Answer::NotAdded { source, why } => add::not_added(state, &source, why),
         Answer::NotRemoved { torrents, why } => remove::not_removed(state, &torrents, &why),
         Answer::Preview { source, result } => add::preview(state, &source, result),
-        Answer::Completions { text, candidates, free } => add::candidates(state, &text, candidates, free),
+        Answer::Completions { text, candidates, free } => {
+            add::candidates(state, &text, candidates, free, effects)
+        }
         Answer::Failed(text) => state.complain(text),
         Answer::Done(text) => state.say(text),
         Answer::Stopped => leave::stopped(effects),

@@ -30,7 +30,7 @@ pub fn step(state: &mut AppState, step: Step) {
         }
         _ => {}
     }
-    let page = state.page();
+    let page = page(state);
     match state.panes.focus {
         Focus::List => state.table.step(step),
         Focus::Events => state.log.step(step, None, page),
@@ -44,6 +44,17 @@ pub fn step(state: &mut AppState, step: Step) {
             state.panes.sidebar = Scroll::target(state.panes.sidebar, step, len, page);
         }
     }
+}
+
+/// Rows of the list that has the keys.
+pub fn page(state: &AppState) -> usize {
+    let areas = state.panes.areas();
+    let rows = match state.panes.focus {
+        Focus::List | Focus::Sidebar => return areas.table_rows(),
+        Focus::Detail => areas.detail.map(|area| view::detail::list_rows(state.detail.tab, area)),
+        Focus::Events => areas.events.map(|area| view::events::rows(area, state.panes.mode == Mode::Log)),
+    };
+    rows.unwrap_or(0).into()
 }
 
 /// Opens what the cursor is on.

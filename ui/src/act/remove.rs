@@ -9,7 +9,6 @@ use crate::state::AppState;
 use crate::state::popup::{Button, Popup, RemoveDialog};
 use crate::state::table::runs;
 use crate::state::undo::{Removal, WINDOW};
-use crate::view;
 
 /// After the box is ticked on much data, `y` waits so long: `d Space y` typed ahead deletes nothing.
 const ARMING: Duration = Duration::from_millis(500);
@@ -34,7 +33,7 @@ pub fn open(state: &mut AppState) {
 /// Ticks the box, or takes the tick away.
 pub fn toggle_data(state: &mut AppState, now: Instant) {
     let Some(Popup::Remove(dialog)) = state.popups.last() else { return };
-    let much = dialog.torrents.len() > 1 || view::dialog::data_size(state, dialog) > MUCH;
+    let much = dialog.torrents.len() > 1 || dialog.size_on_disk(&state.table) > MUCH;
     if let Some(Popup::Remove(dialog)) = state.popups.last_mut() {
         dialog.delete_data = !dialog.delete_data;
         dialog.button = Button::Cancel;

@@ -77,6 +77,14 @@ fn tabs() {
 }
 
 #[test]
+fn graphs() {
+    for size in SIZES {
+        check(Stage::full(size).with_history(), "j Enter 1", "graph");
+    }
+    check(Stage::full((200, 50)).with_history(), "j", "graph-main");
+}
+
+#[test]
 fn split_tabs() {
     check(Stage::full((80, 24)), "j 3", "split-peers");
     check(Stage::full((120, 40)), "G 1", "split-error");

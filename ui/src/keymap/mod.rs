@@ -340,7 +340,7 @@ pub fn hints(context: Context) -> Vec<(&'static Binding, Hint)> {
 /// The keys as tables for the README.
 pub fn markdown() -> String {
     let mut text = String::new();
-    for context in Context::ALL {
+    for context in Context::ALL.into_iter().filter(|context| of(*context).next().is_some()) {
         text += &format!("**{}**\n\n| Key | Action | What it does |\n| --- | --- | --- |\n", context.title());
         for binding in of(context) {
             let keys: Vec<_> = binding.keys.split(' ').map(|key| format!("`{}`", shown(key))).collect();

@@ -3,6 +3,7 @@
 pub mod add;
 pub mod files;
 pub mod filter;
+pub mod history;
 pub mod log;
 pub mod look;
 pub mod panes;
@@ -20,8 +21,9 @@ use jiff::tz::TimeZone;
 use tc_core::stats::GlobalStats;
 use tc_core::types::InfoHash;
 
+use self::history::History;
 use self::log::Log;
-use self::panes::{Focus, Mode, Panes};
+use self::panes::{Focus, Panes};
 use self::popup::Popup;
 use self::table::Table;
 use self::tabs::{DetailPane, Tab};
@@ -70,6 +72,8 @@ pub struct AppState {
     pub table: Table,
     /// The totals.
     pub global: Arc<GlobalStats>,
+    /// How fast it went.
+    pub history: History,
     /// The torrent under the cursor.
     pub detail: DetailPane,
     /// What happened.
@@ -98,6 +102,7 @@ impl AppState {
         Self {
             table: Table::default(),
             global: Arc::default(),
+            history: History::default(),
             detail: DetailPane::default(),
             log: Log::default(),
             panes: Panes::new(size),
@@ -144,20 +149,5 @@ impl AppState {
     pub fn complain(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice { text: text.into(), bad: true, since: None });
         self.dirty = true;
-    }
-
-    /// Rows of lines in the focused pane, for pages.
-    pub fn page(&self) -> usize {
-        let areas = self.panes.areas();
-        let area = match self.panes.focus {
-            Focus::List | Focus::Sidebar => return areas.table_rows(),
-            Focus::Detail => {
-                areas.detail.map_or(0, |area| crate::view::detail::list_rows(self.detail.tab, area))
-            }
-            Focus::Events => {
-                areas.events.map_or(0, |area| crate::view::events::rows(area, self.panes.mode == Mode::Log))
-            }
-        };
-        area.into()
     }
 }

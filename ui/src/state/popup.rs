@@ -5,6 +5,7 @@ use std::time::Instant;
 use tc_core::types::InfoHash;
 
 use super::add::AddForm;
+use super::table::Table;
 use crate::keymap::Context;
 use crate::widget::field::Field;
 
@@ -94,4 +95,12 @@ pub struct RemoveDialog {
     pub armed_from: Option<Instant>,
     /// Where Enter is.
     pub button: Button,
+}
+
+impl RemoveDialog {
+    /// Bytes on disk of what would be removed.
+    pub fn size_on_disk(&self, table: &Table) -> u64 {
+        let rows = self.torrents.iter().filter_map(|info_hash| table.row(info_hash));
+        rows.fold(0, |sum, row| sum.saturating_add(row.stats.have))
+    }
 }

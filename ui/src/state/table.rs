@@ -68,6 +68,8 @@ pub struct Table {
     /// What is shown, from top to bottom.
     order: Vec<InfoHash>,
     cursor: Option<InfoHash>,
+    /// Gets the cursor as soon as it is shown.
+    awaited: Option<InfoHash>,
     /// The first row that is seen.
     top: usize,
     /// Rows that fit; [`settle`](Self::settle) learns it from the layout.
@@ -220,6 +222,10 @@ impl Table {
             self.recount();
         }
         self.rearrange_when_still(now);
+        if let Some(awaited) = self.awaited.take_if(|awaited| self.rows.contains_key(awaited)) {
+            self.go_to(awaited);
+            changed = true;
+        }
         changed || self.counts != counts_before || self.seen() != seen_before
     }
 
@@ -250,6 +256,7 @@ impl Table {
 
     /// Moves the cursor; a range of marks grows with it.
     pub fn step(&mut self, step: Step) {
+        self.awaited = None;
         let Some(from) = self.position() else { return self.catch_cursor(None) };
         let to = Scroll::target(from, step, self.order.len(), self.height);
         self.go_to(self.order[to]);
@@ -260,6 +267,15 @@ impl Table {
         if self.order.contains(&info_hash) {
             self.cursor = Some(info_hash);
             self.settle(self.height);
+        }
+    }
+
+    /// Puts the cursor on a torrent that may not be known yet, unless it is moved before.
+    pub fn go_to_when_there(&mut self, info_hash: InfoHash) {
+        if self.rows.contains_key(&info_hash) {
+            self.go_to(info_hash);
+        } else {
+            self.awaited = Some(info_hash);
         }
     }
 

@@ -11,7 +11,7 @@ use crate::state::AppState;
 use crate::state::add::{AddField, AddForm, Candidates};
 use crate::theme::Role;
 use crate::widget::field::Field;
-use crate::widget::paint::Pen;
+use crate::widget::paint::{Pen, wrap};
 
 /// Columns of a label.
 const LABEL: usize = 11;
@@ -48,7 +48,12 @@ pub fn draw(state: &AppState, form: &AddForm, buffer: &mut Buffer) {
     }
     page.y += 1;
     let start = if form.paused { "( ) now   (•) paused" } else { "(•) now   ( ) paused" };
-    page.line("Start", start, if form.field == AddField::Start { Role::Sel } else { Role::Text });
+    if form.field == AddField::Start {
+        page.line("Start", start, Role::Sel);
+        page.note("Space changes it", Role::Dim);
+    } else {
+        page.line("Start", start, Role::Text);
+    }
     page.y += 1;
     page.about(form);
 }
@@ -114,7 +119,9 @@ impl Page<'_> {
             None => {}
         }
         if let Some(error) = &form.error {
-            self.note(&clean(error), Role::Err);
+            for line in wrap(&clean(error), usize::from(self.inner.width).saturating_sub(LABEL)) {
+                self.note(&line, Role::Err);
+            }
         } else if form.waiting > 0 {
             self.note("adding…", Role::Dim);
         }

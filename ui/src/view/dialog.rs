@@ -135,7 +135,7 @@ pub fn remove(state: &AppState, dialog: &RemoveDialog, buffer: &mut Buffer) {
         Pen::new(buffer, inner, y).put(&text, style(state, Role::Dim));
         y += 1;
     }
-    let size = format::size(data_size(state, dialog));
+    let size = format::size(dialog.size_on_disk(&state.table));
     let tick = if danger { "[x]" } else { "[ ]" };
     let mut pen = Pen::new(buffer, inner, y + 1);
     pen.put(tick, style(state, if danger { Role::Err } else { Role::Key }));
@@ -163,10 +163,4 @@ fn buttons(state: &AppState, dialog: &RemoveDialog, buffer: &mut Buffer, inner: 
     let space = if danger { "keep" } else { "data" };
     pen.put("Space", style(state, Role::Key)).skip(2).left(space, 8, style(state, Role::Text));
     pen.put("Esc", style(state, Role::Key)).skip(2).put("Cancel", style(state, no));
-}
-
-/// Bytes on disk of what would be removed.
-pub fn data_size(state: &AppState, dialog: &RemoveDialog) -> u64 {
-    let rows = dialog.torrents.iter().filter_map(|info_hash| state.table.row(info_hash));
-    rows.fold(0, |sum, row| sum.saturating_add(row.stats.have))
 }

@@ -7,8 +7,15 @@ use super::style;
 use crate::format;
 use crate::state::AppState;
 use crate::state::filter::StatusFilter;
+use crate::state::history::Samples;
 use crate::theme::Role;
+use crate::widget::graph;
 use crate::widget::paint::{Pen, width};
+
+/// Screens this wide have a small graph of what comes in.
+pub const GRAPH_FROM: u16 = 160;
+/// Its columns.
+const GRAPH: usize = 40;
 
 /// Draws the line.
 pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
@@ -17,9 +24,17 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
     let mut pen = Pen::new(buffer, area, 0);
     pen.put("tc  ", style(state, Role::Title));
     rates(state, &mut pen, gap);
+    if area.width >= GRAPH_FROM {
+        pen.put(&graph(state.history.all()), style(state, Role::Down)).skip(2);
+    }
     counts(state, &mut pen, wide);
     let (text, role) = right(state, area.width, pen.room());
     pen.at_end(&text, style(state, role));
+}
+
+/// The small graph.
+pub fn graph(samples: &Samples) -> String {
+    graph::columns(samples.iter(), GRAPH, 1).concat()
 }
 
 /// Both rates, in cells that do not shift.

@@ -1,10 +1,33 @@
 //! Text into cells: cut on graphemes, counted in columns, never past an edge.
 
+use std::borrow::Cow;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use tc_core::untrusted::is_harmful;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
+
+/// Characters of one grapheme at most: letters with their marks have a few, an attack has thousands.
+const MARKS: usize = 8;
+
+/// The text as it may stand in cells. Everything that is drawn passes here, also what its source
+/// should have made harmless: nothing a terminal obeys, no pile of marks, and no variation selectors,
+/// after which terminals disagree about widths.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let odd = |c: char| is_harmful(c) || matches!(c, '\u{fe00}'..='\u{fe0f}');
+    let piled = text.len() > MARKS && text.graphemes(true).any(|grapheme| grapheme.len() > MARKS);
+    if !piled && !text.contains(odd) {
+        return Cow::Borrowed(text);
+    }
+    let shown = |c: char| match c {
+        '\u{fe00}'..='\u{fe0f}' => None,
+        c if is_harmful(c) => Some(char::REPLACEMENT_CHARACTER),
+        c => Some(c),
+    };
+    text.graphemes(true).flat_map(|grapheme| grapheme.chars().filter_map(shown).take(MARKS)).collect()
+}
 
 /// Columns of a text.
 pub fn width(text: &str) -> usize {
@@ -107,7 +130,7 @@ impl<'a> Pen<'a> {
     pub fn put_in(&mut self, text: &str, columns: usize, style: Style) -> &mut Self {
         let columns = columns.min(self.room());
         if columns > 0 {
-            let text = cut(text, columns);
+            let text = cut(&harmless(text), columns);
             let (x, _) = self.buffer.set_stringn(self.x, self.y, text, columns, style);
             self.x = x;
         }
@@ -183,6 +206,17 @@ mod tests {
         assert_eq!(cut("abc", 1), "…");
         assert_eq!(cut("abc", 0), "");
         assert_eq!(cut_start("日本語", 5), "本語");
+    }
+
+    #[test]
+    fn what_is_drawn_is_harmless() {
+        assert_eq!(harmless("plain 日本語 e\u{301}"), "plain 日本語 e\u{301}");
+        assert_eq!(harmless("\u{1b}[2J\u{202e}"), "\u{fffd}[2J\u{fffd}");
+        assert_eq!(harmless("\u{2764}\u{fe0f}"), "\u{2764}");
+        assert_eq!(
+            harmless(&format!("x{}y", "\u{301}".repeat(9_000))),
+            format!("x{}y", "\u{301}".repeat(MARKS - 1))
+        );
     }
 
     #[test]

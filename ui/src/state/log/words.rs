@@ -45,10 +45,13 @@ pub fn summary(event: &Event) -> String {
         Event::PeerBanned { address, why } => format!("{address}: {why}"),
         Event::TrackerSuccess { url, peers, seeds, leechers, interval } => {
             let swarm = match (seeds, leechers) {
-                (Some(seeds), Some(leechers)) => format!("{seeds} seeds {leechers} leechers, "),
+                (Some(seeds), Some(leechers)) => {
+                    format!("{} {}, ", plural(seeds, "seed"), plural(leechers, "leecher"))
+                }
                 _ => String::new(),
             };
-            format!("{swarm}{peers} peers, next {}: {}", format::duration(*interval), host(&url.to_string()))
+            let peers = plural(peers, "peer");
+            format!("{swarm}{peers}, next {}: {}", format::duration(*interval), host(&url.to_string()))
         }
         Event::TrackerFailed { url, error, retry_in } => {
             let again =
@@ -57,7 +60,8 @@ pub fn summary(event: &Event) -> String {
         }
         Event::TrackerWarning { url, warning } => format!("{}: {warning}", host(&url.to_string())),
         Event::StatsUpdate { rate_down, rate_up, peers, .. } => {
-            format!("↓ {} ↑ {}, {peers} peers", format::size(*rate_down), format::size(*rate_up))
+            let peers = plural(peers, "peer");
+            format!("↓ {} ↑ {}, {peers}", format::size(*rate_down), format::size(*rate_up))
         }
         Event::ListenOk { address } => address.to_string(),
         Event::ListenFailed { address, error } => format!("{address}: {error}"),
@@ -95,6 +99,10 @@ fn plain(value: &str) -> String {
     let value = value.strip_prefix("Some(").and_then(|inner| inner.strip_suffix(')')).unwrap_or(value);
     let value = value.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(value);
     if value == "None" { String::new() } else { tc_core::untrusted::clean(value) }
+}
+
+fn plural(number: &u32, one: &str) -> String {
+    format::plural((*number).into(), one)
 }
 
 fn host(url: &str) -> &str {

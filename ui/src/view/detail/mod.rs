@@ -86,6 +86,11 @@ pub const fn list_rows(tab: Tab, area: Rect) -> u16 {
     }
 }
 
+/// Whether the open tab draws how fast it went.
+pub fn has_graph(state: &AppState, area: Rect) -> bool {
+    state.detail.tab == Tab::Overview && overview::room_for_graph(state, area).is_some()
+}
+
 /// Draws the open tab.
 pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
     if state.table.current().is_none() {

@@ -7,20 +7,57 @@ use tc_core::untrusted::clean;
 
 use crate::format;
 use crate::state::AppState;
+use crate::state::history::SAMPLES;
 use crate::state::table::Row;
 use crate::theme::Role;
 use crate::view::style;
+use crate::widget::graph;
 use crate::widget::paint::Pen;
 
 /// Columns of a label and the blanks round it.
 const LABEL: usize = 7;
 
-/// Draws the lines that fit, the most important first.
+/// Rows of the graph at most.
+const GRAPH_ROWS: u16 = 6;
+
+/// Draws the lines that fit, the most important first, and below them how fast it went.
 pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
     let Some(row) = state.table.current() else { return };
-    for (at, (label, text, role)) in lines(state, row, area.width.into()).iter().enumerate() {
+    let lines = lines(state, row, area.width.into());
+    for (at, (label, text, role)) in lines.iter().enumerate() {
         let mut pen = Pen::new(buffer, area, at as u16);
         pen.skip(1).left(label, LABEL, style(state, Role::Dim)).put(text, style(state, *role));
+    }
+    if let Some(below) = below(area, lines.len()) {
+        speed(state, row, buffer, below);
+    }
+}
+
+/// Where the graph goes, if it has room.
+pub fn room_for_graph(state: &AppState, area: Rect) -> Option<Rect> {
+    let row = state.table.current()?;
+    below(area, lines(state, row, area.width.into()).len())
+}
+
+fn below(area: Rect, lines: usize) -> Option<Rect> {
+    let used = lines as u16 + 1;
+    (area.height >= used + 3).then(|| Rect { y: area.y + used, height: area.height - used, ..area })
+}
+
+/// `Speed  ↓ 7.61M  peak 11.2M   5 min, 5 s per column`, and the graph.
+fn speed(state: &AppState, row: &Row, buffer: &mut Buffer, area: Rect) {
+    let Some(samples) = state.history.of(&row.stats.info_hash) else { return };
+    let (arrow, role) = if row.stats.is_complete() { ("↑", Role::Up) } else { ("↓", Role::Down) };
+    let now = format::size(samples.back().copied().unwrap_or(0));
+    let peak = format::size(samples.iter().copied().max().unwrap_or(0));
+    let mut pen = Pen::new(buffer, area, 0);
+    pen.skip(1).left("Speed", LABEL, style(state, Role::Dim)).put(arrow, style(state, role));
+    pen.skip(1).put(&now, style(state, role)).skip(2);
+    pen.put(&format!("peak {peak}   5 min, 5 s per column"), style(state, Role::Dim));
+    let rows = (area.height - 1).min(GRAPH_ROWS);
+    let columns = usize::from(area.width).saturating_sub(LABEL + 1).min(SAMPLES);
+    for (at, line) in graph::columns(samples.iter(), columns, rows.into()).iter().enumerate() {
+        Pen::new(buffer, area, 1 + at as u16).skip(1 + LABEL).put(line, style(state, role));
     }
 }
 
@@ -46,7 +83,9 @@ fn lines(state: &AppState, row: &Row, columns: usize) -> Vec<(&'static str, Stri
     let mut ratio = format!("{}   up {}", format::ratio(stats.ratio()), format::size(stats.uploaded));
     if columns >= 72 {
         ratio += &format!("   added {}", format::day_and_time(stats.added, &state.look.zone));
-        ratio += &format!("   active {}", format::duration(stats.active_seconds / 60 * 60));
+        if stats.active_seconds >= 60 {
+            ratio += &format!("   active {}", format::duration(stats.active_seconds / 60 * 60));
+        }
     }
     lines.push(("Ratio", ratio, Role::Text));
     lines.push(("Path", clean(&stats.save_path.to_string_lossy()), Role::Text));
@@ -90,7 +129,7 @@ fn doing(stats: &SessionStats, columns: usize) -> String {
     let word = match stats.state {
         SessionState::Queued => "queued",
         SessionState::Checking => "checking what is on disk",
-        SessionState::Downloading if stats.stalled => "stalled: nothing came for a minute",
+        SessionState::Downloading if stats.stalled => "stalled",
         SessionState::Downloading => "downloading",
         SessionState::Seeding => "seeding",
         SessionState::Paused => "paused",

@@ -1,10 +1,13 @@
 //! Behaviour of the whole screen: what must never happen, and what must cost nothing.
 
+mod run;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use proptest::prelude::*;
+use ratatui::style::Color;
 use tc_core::stats::{Changes, GlobalStats, SessionState, SessionStats};
 use tc_core::types::InfoHash;
 
@@ -12,6 +15,7 @@ use crate::message::{Answer, Effect, Message};
 use crate::state::popup::Popup;
 use crate::state::sort::SortKey;
 use crate::testing::{Stage, deliveries, rows, torrents};
+use crate::theme::{Background, Depth, Theme};
 
 fn hash(at: u8) -> InfoHash {
     InfoHash::new([at; 20])
@@ -185,8 +189,11 @@ fn enter_with_an_open_list_only_closes_it() {
 fn an_idle_screen_asks_for_no_frame() {
     for size in [(60, 15), (80, 24), (120, 40), (200, 50)] {
         let mut stage = Stage::full(size);
+        // The graphs have reached the other end: nothing more comes in on their right than leaves.
+        (0..61).for_each(|_| stage.wait(Duration::from_secs(5)));
         stage.state.dirty = false;
         stats(&mut stage, torrents());
+        stage.wait(Duration::from_secs(60));
         stage.wait(Duration::from_secs(1));
         assert!(!stage.state.dirty, "equal snapshots");
         let mut moved = torrents();
@@ -203,6 +210,24 @@ fn an_idle_screen_asks_for_no_frame() {
         moved[0].rate_down += 1 << 20;
         stats(&mut stage, moved);
         assert!(stage.state.dirty, "another rate");
+    }
+}
+
+#[test]
+fn an_idle_engine_asks_for_no_frame_from_the_start() {
+    let mut quiet = torrents();
+    for stats in &mut quiet {
+        (stats.rate_down, stats.rate_up) = (0, 0);
+    }
+    for size in [(60, 15), (80, 24), (120, 40), (200, 50)] {
+        let mut stage = Stage::new(size, quiet.clone());
+        stage.state.global = Arc::default();
+        stage.state.dirty = false;
+        for _ in 0..120 {
+            stats(&mut stage, quiet.clone());
+            stage.wait(Duration::from_millis(500));
+        }
+        assert!(!stage.state.dirty, "{size:?}");
     }
 }
 
@@ -238,6 +263,43 @@ fn rows_keep_still_under_a_finger_and_the_cursor_stays_on_its_torrent() {
     assert_eq!(first(&stage), hash(10));
     assert_eq!(stage.state.table.cursor(), Some(hash(11)));
     assert_eq!(stage.state.table.position(), Some(2));
+}
+
+#[test]
+fn what_was_added_gets_the_cursor() {
+    let mut stage = Stage::new((80, 24), torrents().into_iter().skip(1).collect());
+    stage.keys("a '/a.torrent' Enter");
+    stage.tell(Message::Answer(Answer::Added { info_hash: hash(12), already_here: false }));
+    assert!(stage.state.popups.is_empty());
+    stats(&mut stage, vec![torrents().remove(0)]);
+    assert_eq!(stage.state.table.cursor(), Some(hash(12)));
+    stage.wait(Duration::from_secs(2));
+    assert_eq!(stage.state.table.position(), Some(0));
+}
+
+#[test]
+fn a_refused_removal_comes_back() {
+    let mut stage = Stage::full((80, 24));
+    stage.keys("d y 15000ms");
+    assert_eq!(stage.state.table.len(), 11);
+    let why = "the engine is shutting down".to_owned();
+    stage.tell(Message::Answer(Answer::NotRemoved { torrents: vec![hash(12)], why }));
+    assert_eq!(stage.state.table.len(), 12);
+}
+
+#[test]
+fn colours_mean_what_the_glyphs_say() {
+    let mut stage = Stage::full((80, 24));
+    stage.state.look.theme = Theme::new(Depth::Ansi256, Background::Dark);
+    stage.keys("j");
+    let buffer = stage.buffer();
+    // Header and heading, then the rows: the cursor is on the second, the error is the twelfth.
+    assert!((0..80).all(|x| buffer[(x, 3)].bg == Color::Indexed(237)), "the whole row of the cursor");
+    assert_eq!(buffer[(0, 3)].symbol(), ">");
+    assert!((0..80).all(|x| buffer[(x, 2)].bg == Color::Reset), "no other background");
+    assert_eq!((buffer[(1, 13)].symbol(), buffer[(1, 13)].fg), ("!", Color::Indexed(210)));
+    assert_eq!((buffer[(1, 2)].symbol(), buffer[(1, 2)].fg), ("↓", Color::Indexed(75)));
+    assert_eq!((buffer[(1, 7)].symbol(), buffer[(1, 7)].fg), ("↑", Color::Indexed(179)));
 }
 
 #[test]
@@ -297,6 +359,49 @@ fn ten_thousand_torrents_are_sorted_filtered_and_drawn_quickly() {
     }
     // Generous, for debug builds on a busy machine; a quadratic step would take minutes.
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+#[test]
+fn hostile_text_reaches_no_cell() {
+    const HOSTILE: &str = "a\u{1b}]52;c;x\u{7}\u{9b}2J\u{202e}b\u{200b}\r\n\u{e0041}";
+    let list = torrents().into_iter().map(|mut stats| {
+        stats.name = HOSTILE.into();
+        stats.message = Some(HOSTILE.into());
+        stats.tracker = Some(HOSTILE.into());
+        stats.save_path = HOSTILE.into();
+        stats
+    });
+    for size in [(60, 15), (80, 24), (200, 50)] {
+        let mut stage = Stage::new(size, list.clone().collect());
+        let global = GlobalStats { listen_error: Some(HOSTILE.into()), ..GlobalStats::default() };
+        stage.state.global = Arc::new(global);
+        stage.tell(Message::Deliveries(deliveries()));
+        let told = |answer| Message::Answer(answer);
+        for keys in ["", "Enter 1", "2", "3", "4", "5", "Esc L", "k Enter", "Esc Esc L d", "Esc a"] {
+            stage.keys(keys);
+            if let Some((torrent, kind)) = stage.state.detail.watched {
+                stage.tell(Message::Detail(torrent, Arc::new(crate::testing::hostile(kind, HOSTILE))));
+            }
+            stage.tell(told(Answer::Failed(HOSTILE.into())));
+            check_harmless(&stage);
+        }
+        stage.tell(Message::Paste(HOSTILE.into()));
+        let free = None;
+        let candidates = vec![HOSTILE.into(), format!("{HOSTILE}{HOSTILE}")];
+        stage.keys("Tab");
+        let text = match stage.state.popups.last() {
+            Some(Popup::Add(form)) => form.source.text().to_owned(),
+            _ => panic!("the dialog is open"),
+        };
+        stage.tell(told(Answer::Completions { text, candidates, free }));
+        check_harmless(&stage);
+    }
+}
+
+fn check_harmless(stage: &Stage) {
+    for row in stage.rows() {
+        assert!(!row.contains(tc_core::untrusted::is_harmful), "{row:?}");
+    }
 }
 
 fn any_key() -> impl Strategy<Value = KeyEvent> {
