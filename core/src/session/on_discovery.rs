@@ -78,14 +78,19 @@ impl Actor {
             let http = self.shared.http_tracker().clone();
             let patience = self.shared.config().stop_timeout;
             let turn = self.turn(announce.tracker);
+            let found = self.to_discoveries.clone();
             self.shared.tasks().spawn(async move {
                 let said = async {
                     let _turn = turn.await;
                     http.announce(&announce.url, &params, announce.tracker_id.as_deref()).await
                 };
-                if let Ok(Err(error)) = tokio::time::timeout(patience, said).await {
-                    tracing::debug!(url = %mask_url(&announce.url), %error, "stopped was not heard");
+                let result = tokio::time::timeout(patience, said).await.unwrap_or(Err(AnnounceError::Timeout));
+                if let Err(error) = &result {
+                    tracing::debug!(url = %mask_url(&announce.url), %error, "the good-bye was not heard");
                 }
+                // For a session that is resumed meanwhile; one that has ended does not need to know.
+                let Announce { tracker, event, .. } = announce;
+                let _ = found.send(Discovery::Announced { tracker, event, result }).await;
             });
         }
     }
@@ -113,6 +118,9 @@ impl Actor {
         result: &Result<AnnounceReply, AnnounceError>,
     ) {
         let Answered { url, next, switched } = self.trackers.answered(now, tracker, event, result);
+        if event == AnnounceEvent::Stopped {
+            return;
+        }
         if switched {
             self.drop_peers(now, "the private torrent changed its tracker");
         }

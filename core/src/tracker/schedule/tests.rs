@@ -561,8 +561,12 @@ proptest! {
                 Step::Reannounce => story.trackers.reannounce(story.now),
                 Step::WantPeers(want) => story.trackers.want_peers(story.now, want),
                 Step::Pause => {
-                    let stopped = story.trackers.pause(story.now);
+                    let mut stopped = story.trackers.pause(story.now);
                     let told = std::mem::take(&mut told);
+                    let last = stopped.iter().rposition(|a| a.event == AnnounceEvent::Completed);
+                    let first = stopped.iter().position(|a| a.event == AnnounceEvent::Stopped);
+                    prop_assert!(last.is_none() || last < first, "completed comes before stopped");
+                    stopped.retain(|a| a.event == AnnounceEvent::Stopped);
                     prop_assert_eq!(stopped.iter().map(|a| a.tracker).collect::<HashSet<_>>(), told);
                     waiting = stopped;
                 }
