@@ -2,6 +2,7 @@
 
 mod cli;
 mod leaving;
+mod scenarios;
 mod sizes;
 #[path = "../support/mod.rs"]
 mod support;
