@@ -110,14 +110,18 @@ impl Swarm {
     fn start_one(&self, config: Config) -> anyhow::Result<(TorrentManager, SocketAddr)> {
         let manager = TorrentManager::start(config)?;
         let runtime = self.runtime.as_ref().expect("it is taken when the swarm ends");
-        let listening = runtime.block_on(tokio::time::timeout(LISTEN, async {
-            loop {
-                if let Some(at) = manager.board().global().listening.first() {
-                    return *at;
+        let board = manager.board();
+        let listening = runtime.block_on(async {
+            let listening = async {
+                loop {
+                    if let Some(at) = board.global().listening.first() {
+                        return *at;
+                    }
+                    tokio::time::sleep(ASK).await;
                 }
-                tokio::time::sleep(ASK).await;
-            }
-        }));
+            };
+            tokio::time::timeout(LISTEN, listening).await
+        });
         let Ok(at) = listening else {
             manager.shutdown();
             bail!("the demo's swarm cannot listen on loopback");
