@@ -114,6 +114,12 @@ impl Bitfield {
         ones(self.words.iter().zip(there).map(|(here, there)| here & !there))
     }
 
+    /// The bits in words of 64, the first bit of a word its most significant one; spare bits of the
+    /// last word are clear. For whoever combines sets word by word.
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+
     /// Whether some bit is set here and clear in `other`.
     pub fn has_any_without(&self, other: &Self) -> bool {
         self.without(other).next().is_some()

@@ -1,17 +1,20 @@
-//! Many torrents over one `SharedResources`.
+//! Many torrents over one `SharedResources`: info-hash to session, and the list that outlives a run.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustc_hash::FxHashMap;
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::event::{PatternError, Subscription};
+use crate::event::{Event, Kind, PatternError, Subscription};
 use crate::metainfo::Metainfo;
-use crate::session::Session;
+use crate::resume::{ResumeRecord, Saved};
+use crate::session::{OpenOptions, Session};
 use crate::shared::SharedResources;
 use crate::stats::StatsBoard;
-use crate::types::InfoHash;
+use crate::types::{InfoHash, UnixTime};
 
 /// How a torrent is added.
 #[derive(Clone, Debug, Default)]
@@ -33,52 +36,202 @@ pub enum RemoveData {
     Delete,
 }
 
-/// The list of torrents. Cheap to clone.
+/// The list of torrents. Cheap to clone; each clone is the same list.
 #[derive(Clone, Debug)]
-pub struct TorrentManager {}
+pub struct TorrentManager {
+    shared: Arc<SharedResources>,
+    list: Arc<Mutex<List>>,
+}
+
+/// A leaf lock stands around it, held for a look-up or a change.
+#[derive(Debug, Default)]
+struct List {
+    sessions: FxHashMap<InfoHash, Entry>,
+    next_place: u32,
+}
+
+#[derive(Debug)]
+struct Entry {
+    session: Session,
+    place: u32,
+}
 
 impl TorrentManager {
     /// Starts an engine and takes up the torrents of the last run.
-    pub fn start(_config: Config) -> Result<Self, Error> {
-        unimplemented!()
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tc_core::{AddOptions, Config, TorrentManager};
+    ///
+    /// let manager = TorrentManager::start(Config::new("downloads"))?;
+    /// let mut events = manager.subscribe_all("session.* piece.*")?;
+    /// let session = manager.add_torrent("some.torrent".as_ref(), AddOptions::default())?;
+    /// println!("added {}", session.metainfo().name);
+    /// manager.shutdown();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`SharedResources::start`].
+    pub fn start(config: Config) -> Result<Self, Error> {
+        let shared = SharedResources::start(config)?;
+        let saved = shared.take_saved();
+        let manager = Self { shared, list: Arc::default() };
+        for saved in saved {
+            let outcome = manager.take_up(saved);
+            if let Err(error) = outcome {
+                tracing::error!(%error, "a torrent of the last run cannot be taken up");
+            }
+        }
+        Ok(manager)
     }
-    /// Reads a `.torrent` file and adds it. The only call here that touches the disk of the caller.
-    /// A torrent that is there already is returned as it is.
-    pub fn add_torrent(&self, _path: &Path, _options: AddOptions) -> Result<Session, Error> {
-        unimplemented!()
+
+    /// Reads a `.torrent` file and adds it. The only call here that touches a disk of the caller's. A
+    /// torrent that is there already is returned as it is.
+    ///
+    /// # Errors
+    /// A file that cannot be read, that is no usable torrent, or whose transfer is not supported.
+    pub fn add_torrent(&self, path: &Path, options: AddOptions) -> Result<Session, Error> {
+        self.add_metainfo(Metainfo::read(path).map_err(|error| error.at(path))?, options)
     }
+
     /// Adds a torrent. One that is there already is returned as it is.
-    pub fn add_metainfo(&self, _metainfo: Metainfo, _options: AddOptions) -> Result<Session, Error> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// A torrent whose transfer is not supported, or an engine that is shutting down.
+    pub fn add_metainfo(&self, metainfo: Metainfo, options: AddOptions) -> Result<Session, Error> {
+        let metainfo = Arc::new(metainfo);
+        let record = ResumeRecord {
+            save_path: options.download_dir.unwrap_or_else(|| self.shared.config().download_dir.clone()),
+            paused: options.paused,
+            added: UnixTime::now(),
+            tracker_key: rand::random(),
+            ..ResumeRecord::default()
+        };
+        let (session, fresh) = self.open(metainfo.clone(), record)?;
+        for peer in options.peers {
+            session.add_peer(peer);
+        }
+        if fresh {
+            session.bus().publish(Kind::SessionAdded, || Event::SessionAdded {
+                name: metainfo.name.clone(),
+                size: metainfo.total_size(),
+            });
+            if !options.paused {
+                session.start();
+            }
+        }
+        Ok(session)
     }
+
+    /// Opens a session and puts it on the list, in the store too; or gives the one that is there.
+    fn open(&self, metainfo: Arc<Metainfo>, mut record: ResumeRecord) -> Result<(Session, bool), Error> {
+        let info_hash = metainfo.info_hash;
+        let mut list = self.lock();
+        if let Some(entry) = list.sessions.get(&info_hash) {
+            return Ok((entry.session.clone(), false));
+        }
+        let place = list.next_place.max(record.queue_position);
+        record.queue_position = place;
+        let torrent = metainfo.torrent_bytes().clone();
+        let options = OpenOptions { save_path: None, record: Some(record.clone()), queue: place };
+        let session = Session::open_with(metainfo, self.shared.clone(), options)?;
+        list.next_place = place + 1;
+        list.sessions.insert(info_hash, Entry { session: session.clone(), place });
+        drop(list);
+        if let Some(store) = self.shared.store() {
+            store.add(info_hash, torrent, record);
+        }
+        Ok((session, true))
+    }
+
+    fn take_up(&self, saved: Saved) -> Result<(), Error> {
+        let metainfo = Metainfo::parse(saved.torrent)?;
+        let lost = saved.record.is_none();
+        let record = saved.record.unwrap_or_else(|| ResumeRecord {
+            save_path: self.shared.config().download_dir.clone(),
+            added: UnixTime::now(),
+            tracker_key: rand::random(),
+            ..ResumeRecord::default()
+        });
+        if lost {
+            tracing::warn!(torrent = %metainfo.name, "its record is lost; all of it is looked at again");
+        }
+        let paused = record.paused;
+        let (session, fresh) = self.open(Arc::new(metainfo), record)?;
+        if fresh && !paused {
+            session.start();
+        }
+        Ok(())
+    }
+
     /// The torrent with this hash.
-    pub fn get(&self, _info_hash: &InfoHash) -> Option<Session> {
-        unimplemented!()
+    pub fn get(&self, info_hash: &InfoHash) -> Option<Session> {
+        self.lock().sessions.get(info_hash).map(|entry| entry.session.clone())
     }
+
     /// All torrents, in the order they were added.
     pub fn all(&self) -> Vec<Session> {
-        unimplemented!()
+        let list = self.lock();
+        let mut entries: Vec<_> = list.sessions.values().collect();
+        entries.sort_unstable_by_key(|entry| entry.place);
+        entries.into_iter().map(|entry| entry.session.clone()).collect()
     }
+
     /// Pauses every torrent.
-    pub fn pause_all(&self) {}
+    pub fn pause_all(&self) {
+        self.all().iter().for_each(Session::pause);
+    }
+
     /// Resumes every paused torrent.
-    pub fn resume_all(&self) {}
-    /// Stops a torrent and takes it off the list.
-    pub fn remove_torrent(&self, _info_hash: &InfoHash, _data: RemoveData) -> Result<(), Error> {
-        unimplemented!()
+    pub fn resume_all(&self) {
+        self.all().iter().for_each(Session::resume);
     }
+
+    /// Stops a torrent and takes it off the list. Its data is deleted, if asked for, once the session
+    /// has ended.
+    ///
+    /// # Errors
+    /// No such torrent.
+    pub fn remove_torrent(&self, info_hash: &InfoHash, data: RemoveData) -> Result<(), Error> {
+        let entry = self.lock().sessions.remove(info_hash).ok_or(Error::UnknownTorrent(*info_hash))?;
+        if let Some(store) = self.shared.store() {
+            store.remove(*info_hash);
+        }
+        entry.session.remove(data);
+        entry.session.bus().publish(Kind::SessionRemoved, || Event::SessionRemoved {
+            name: entry.session.metainfo().name.clone(),
+            data_deleted: data == RemoveData::Delete,
+        });
+        Ok(())
+    }
+
     /// One queue for the events of all torrents, present and future.
-    pub fn subscribe_all(&self, _patterns: &str) -> Result<Subscription, PatternError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// A pattern that no event matches.
+    pub fn subscribe_all(&self, patterns: &str) -> Result<Subscription, PatternError> {
+        self.shared.hub().subscribe(patterns)
     }
+
     /// The snapshots of all torrents.
     pub fn board(&self) -> &Arc<StatsBoard> {
-        unimplemented!()
+        self.shared.board()
     }
+
     /// What the torrents borrow.
-    pub fn shared(&self) -> &Arc<SharedResources> {
-        unimplemented!()
+    pub const fn shared(&self) -> &Arc<SharedResources> {
+        &self.shared
     }
+
     /// Ends everything in order, within a bounded time. Blocks: not for async code.
-    pub fn shutdown(&self) {}
+    pub fn shutdown(&self) {
+        self.shared.shutdown();
+        self.lock().sessions.clear();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, List> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -296,10 +296,54 @@ pub struct StatsBoard {
 #[derive(Debug, Default)]
 struct Board {
     seq: u64,
-    sessions: FxHashMap<InfoHash, (u64, Arc<SessionStats>)>,
+    next_owner: u64,
+    sessions: FxHashMap<InfoHash, Pinned>,
     /// Removed sessions, so that a viewer that looks rarely still learns of them.
     gone: FxHashMap<InfoHash, u64>,
     global: Arc<GlobalStats>,
+}
+
+#[derive(Debug)]
+struct Pinned {
+    owner: u64,
+    seq: u64,
+    stats: Arc<SessionStats>,
+}
+
+/// A session's place on the board. A torrent that was removed and added again has a new one; what
+/// its old session still pins is ignored.
+#[derive(Debug)]
+pub struct Place {
+    board: Arc<StatsBoard>,
+    owner: u64,
+    info_hash: InfoHash,
+}
+
+impl Place {
+    /// Puts a snapshot up. One that equals the newest changes nothing.
+    pub fn pin(&self, stats: SessionStats) {
+        let mut board = self.board.lock();
+        let next = board.seq + 1;
+        if let Some(pinned) = board.sessions.get_mut(&self.info_hash)
+            && pinned.owner == self.owner
+            && *pinned.stats != stats
+        {
+            pinned.stats = Arc::new(stats);
+            pinned.seq = next;
+            board.seq = next;
+        }
+    }
+
+    /// Takes the session down.
+    pub fn leave(&self) {
+        let mut board = self.board.lock();
+        if board.sessions.get(&self.info_hash).is_some_and(|pinned| pinned.owner == self.owner) {
+            board.sessions.remove(&self.info_hash);
+            board.seq += 1;
+            let seq = board.seq;
+            board.gone.insert(self.info_hash, seq);
+        }
+    }
 }
 
 /// What changed on the board.
@@ -316,26 +360,16 @@ pub struct Changes {
 }
 
 impl StatsBoard {
-    /// Puts a snapshot up. One that equals the newest changes nothing.
-    pub fn pin(&self, stats: SessionStats) {
+    /// Makes a place for a session, with its first snapshot.
+    pub fn claim(self: &Arc<Self>, first: SessionStats) -> Place {
         let mut board = self.lock();
-        if board.sessions.get(&stats.info_hash).is_some_and(|(_, newest)| **newest == stats) {
-            return;
-        }
         board.seq += 1;
-        let seq = board.seq;
-        board.gone.remove(&stats.info_hash);
-        board.sessions.insert(stats.info_hash, (seq, Arc::new(stats)));
-    }
-
-    /// Takes a session down.
-    pub fn unpin(&self, info_hash: &InfoHash) {
-        let mut board = self.lock();
-        if board.sessions.remove(info_hash).is_some() {
-            board.seq += 1;
-            let seq = board.seq;
-            board.gone.insert(*info_hash, seq);
-        }
+        board.next_owner += 1;
+        let (owner, seq, info_hash) = (board.next_owner, board.seq, first.info_hash);
+        board.gone.remove(&info_hash);
+        board.sessions.insert(info_hash, Pinned { owner, seq, stats: Arc::new(first) });
+        drop(board);
+        Place { board: self.clone(), owner, info_hash }
     }
 
     /// Puts the totals up.
@@ -358,8 +392,8 @@ impl StatsBoard {
             changed: board
                 .sessions
                 .values()
-                .filter(|(at, _)| *at > seq)
-                .map(|(_, stats)| stats.clone())
+                .filter(|pinned| pinned.seq > seq)
+                .map(|pinned| pinned.stats.clone())
                 .collect(),
             removed: board.gone.iter().filter(|(_, at)| **at > seq).map(|(hash, _)| *hash).collect(),
             global: board.global.clone(),
@@ -368,7 +402,12 @@ impl StatsBoard {
 
     /// The newest snapshot of one session.
     pub fn get(&self, info_hash: &InfoHash) -> Option<Arc<SessionStats>> {
-        self.lock().sessions.get(info_hash).map(|(_, stats)| stats.clone())
+        self.lock().sessions.get(info_hash).map(|pinned| pinned.stats.clone())
+    }
+
+    /// Goes over all snapshots. `visit` must be quick: the board is locked meanwhile.
+    pub fn for_each(&self, mut visit: impl FnMut(&SessionStats)) {
+        self.lock().sessions.values().for_each(|pinned| visit(&pinned.stats));
     }
 
     /// The totals.

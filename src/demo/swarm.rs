@@ -20,12 +20,6 @@ const OTHER_RATE: u64 = 1 << 20;
 /// Loopback answers at once, or never.
 const STOP: Duration = Duration::from_millis(500);
 
-/// How long an engine may take to listen.
-const LISTEN: Duration = Duration::from_secs(5);
-
-/// How often it is asked whether it does.
-const ASK: Duration = Duration::from_millis(5);
-
 /// The others. They end when dropped.
 #[derive(Debug)]
 pub struct Swarm {
@@ -109,20 +103,7 @@ impl Swarm {
 
     fn start_one(&self, config: Config) -> anyhow::Result<(TorrentManager, SocketAddr)> {
         let manager = TorrentManager::start(config)?;
-        let runtime = self.runtime.as_ref().expect("it is taken when the swarm ends");
-        let board = manager.board();
-        let listening = runtime.block_on(async {
-            let listening = async {
-                loop {
-                    if let Some(at) = board.global().listening.first() {
-                        return *at;
-                    }
-                    tokio::time::sleep(ASK).await;
-                }
-            };
-            tokio::time::timeout(LISTEN, listening).await
-        });
-        let Ok(at) = listening else {
+        let Some(at) = manager.shared().listening().addresses.first().copied() else {
             manager.shutdown();
             bail!("the demo's swarm cannot listen on loopback");
         };

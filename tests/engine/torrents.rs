@@ -770,6 +770,11 @@ pub fn large() -> Vec<fn() -> Case> {
                 (0..50_000).flat_map(|n| [file(&[&n.to_string()], 5), file(&[&n.to_string(), "b"], 5)]);
             good("50,000 files that are folders too", Torrent::multi(files, 500_000))
         },
+        || {
+            let element = "é".repeat(120);
+            let path: Vec<&str> = vec![&element; 12];
+            good("60 MB of long paths", Torrent::multi((0..20_000).map(|_| file(&path, 5)), 100_000))
+        },
         || good("M17 200,000 pieces", Torrent::multi([file(&["a"], 200_000 * PIECE)], 200_000 * PIECE)),
         || good("2,097,152 pieces", Torrent::multi([file(&["a"], 2_097_152 * PIECE)], 2_097_152 * PIECE)),
         || {

@@ -4,7 +4,7 @@ use std::process::Output;
 
 use crate::support::home::Home;
 use crate::support::pty::{Modes, Pty};
-use crate::support::torrent;
+use crate::support::single;
 
 fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("text")
@@ -42,7 +42,7 @@ fn a_bad_source_is_one_line_and_leaves_nothing_behind() {
 #[test]
 fn a_good_source_beside_a_bad_one_is_not_begun() {
     let home = Home::new();
-    home.write("good.torrent", torrent::single("good.bin", &torrent::content(1, 40_000), 16_384, None));
+    home.write("good.torrent", single::single("good.bin", &single::content(1, 40_000), 16_384, None));
     home.write("bad.torrent", "d4:infoi1ee");
     check_refused(&home, &["get", "good.torrent", "bad.torrent", "-d", "out"], 1, "bad.torrent: ");
     assert!(!home.path("out").exists());

@@ -6,4 +6,4 @@
 pub mod golden;
 pub mod home;
 pub mod pty;
-pub mod torrent;
+pub mod single;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
+use tc_core::error::Error;
 use tc_core::manager::{AddOptions, RemoveData, TorrentManager};
 use tc_core::types::InfoHash;
 
@@ -100,9 +101,17 @@ impl Hands {
 
     fn remove(&self, torrents: &[InfoHash], delete_data: bool) -> Option<Answer> {
         let data = if delete_data { RemoveData::Delete } else { RemoveData::Keep };
-        let remove = |info_hash| self.manager.remove_torrent(info_hash, data).err();
-        let failed: Vec<_> = torrents.iter().filter_map(remove).collect();
-        failed.first().map(|error| Answer::Failed(format!("cannot remove: {error}")))
+        let mut why = None;
+        let remove = |info_hash: &&InfoHash| match self.manager.remove_torrent(info_hash, data) {
+            // Somebody else was quicker: what was asked for is so.
+            Ok(()) | Err(Error::UnknownTorrent(_)) => false,
+            Err(error) => {
+                why.get_or_insert(error.to_string());
+                true
+            }
+        };
+        let torrents: Vec<_> = torrents.iter().filter(remove).copied().collect();
+        why.map(|why| Answer::NotRemoved { torrents, why })
     }
 
     fn post(&self, errand: Errand) -> Option<Answer> {

@@ -114,12 +114,14 @@ pub fn plural(number: u64, one: &str) -> String {
 
 /// `09-19`: month and day.
 pub fn day(time: UnixTime, zone: &TimeZone) -> String {
-    local(time.0 as i64, zone).map_or_else(String::new, |at| at.strftime("%m-%d").to_string())
+    local(i64::try_from(time.0).unwrap_or(i64::MAX), zone)
+        .map_or_else(String::new, |at| at.strftime("%m-%d").to_string())
 }
 
 /// `09-19 21:04`.
 pub fn day_and_time(time: UnixTime, zone: &TimeZone) -> String {
-    local(time.0 as i64, zone).map_or_else(String::new, |at| at.strftime("%m-%d %H:%M").to_string())
+    local(i64::try_from(time.0).unwrap_or(i64::MAX), zone)
+        .map_or_else(String::new, |at| at.strftime("%m-%d %H:%M").to_string())
 }
 
 /// `2026-09-19 21:04`.
@@ -133,10 +135,12 @@ pub fn clock(time: std::time::SystemTime, zone: &TimeZone) -> String {
         .map_or_else(|_| String::new(), |at| at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string())
 }
 
-/// `14:32:04.771`.
+/// `14:32:04.771 CEST`.
 pub fn clock_millis(time: std::time::SystemTime, zone: &TimeZone) -> String {
-    Timestamp::try_from(time)
-        .map_or_else(|_| String::new(), |at| at.to_zoned(zone.clone()).strftime("%H:%M:%S%.3f").to_string())
+    Timestamp::try_from(time).map_or_else(
+        |_| String::new(),
+        |at| at.to_zoned(zone.clone()).strftime("%H:%M:%S%.3f %Z").to_string(),
+    )
 }
 
 fn local(seconds: i64, zone: &TimeZone) -> Option<jiff::Zoned> {
@@ -208,7 +212,7 @@ mod tests {
     fn dates_and_counts() {
         let utc = TimeZone::UTC;
         assert_eq!(day_and_time(UnixTime(1_789_851_840), &utc), "09-19 21:04");
-        assert_eq!(day(UnixTime(u64::MAX), &utc), "");
+        assert_eq!(day(UnixTime(1 << 62), &utc), "");
         assert_eq!(count(4_812), "4 812");
         assert_eq!(count(812), "812");
         assert_eq!(count(1_234_567), "1 234 567");

@@ -133,8 +133,12 @@ pub fn run(screen: &mut impl Screen, ports: Ports, settings: Settings) -> io::Re
     let mut drawn: Option<Instant> = None;
     loop {
         let frame_due = drawn.map_or_else(Instant::now, |at| at + FRAME);
-        let due = if dashboard.state.dirty { next_tick.min(frame_due) } else { next_tick };
-        let first = match inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
+        let before = Instant::now();
+        let mut due = dashboard.feed.due(before).map_or(next_tick, |at| at.min(next_tick));
+        if dashboard.state.dirty {
+            due = due.min(frame_due);
+        }
+        let first = match inbox.recv_timeout(due.saturating_duration_since(before)) {
             Ok(message) => Some(message),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => Some(Message::Hangup),
@@ -142,11 +146,11 @@ pub fn run(screen: &mut impl Screen, ports: Ports, settings: Settings) -> io::Re
         let now = Instant::now();
         let mut news: Vec<Message> = first.into_iter().chain(inbox.try_iter().take(AT_ONCE)).collect();
         if now >= next_tick {
-            news.extend(dashboard.feed.poll());
+            news.extend(dashboard.feed.poll(now));
             news.push(Message::Tick(now));
             next_tick = now + settings.tick;
-        } else if !news.is_empty() {
-            news.extend(dashboard.feed.detail());
+        } else {
+            news.extend(dashboard.feed.detail(now));
         }
         if let Some(why) = dashboard.take(news, now, screen) {
             return Ok(Leave { why, last_words: dashboard.last_words });
@@ -179,7 +183,7 @@ impl Dashboard {
             for effect in effects {
                 match effect {
                     Effect::Leave(why) => return Some(why),
-                    Effect::Watch(wanted) => self.feed.watch(wanted),
+                    Effect::Watch(wanted) => self.feed.watch(wanted, now),
                     Effect::Subscribe(patterns) => news.extend(self.feed.subscribe(&patterns)),
                     Effect::Copy(text) => screen.copy(&text),
                     Effect::Repaint => {
@@ -205,7 +209,7 @@ impl Dashboard {
                 for effect in update(state, Message::Resize(area.width, area.height), now) {
                     // Another size can only change which detail is seen.
                     if let Effect::Watch(wanted) = effect {
-                        feed.watch(wanted);
+                        feed.watch(wanted, now);
                     }
                 }
             }

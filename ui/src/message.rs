@@ -63,6 +63,13 @@ pub enum Answer {
         /// Why, in one line.
         why: String,
     },
+    /// Torrents could not be removed: they are still there.
+    NotRemoved {
+        /// Which.
+        torrents: Vec<InfoHash>,
+        /// Why, in one line.
+        why: String,
+    },
     /// What lies behind a source that stands in the add dialog.
     Preview {
         /// The source as it was asked for.

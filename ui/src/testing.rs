@@ -89,7 +89,8 @@ pub fn torrents() -> Vec<SessionStats> {
                 completed: (permille == 1000).then_some(UnixTime(1_789_851_840)),
                 save_path: "/srv/dl/video".into(),
                 tracker: Some(
-                    if at % 3 == 0 { "tracker.example.org" } else { "bttracker.distro.example" }.into(),
+                    if at.is_multiple_of(3) { "tracker.example.org" } else { "bttracker.distro.example" }
+                        .into(),
                 ),
                 private: false,
                 stalled: false,
@@ -165,7 +166,7 @@ pub fn detail(kind: DetailKind) -> Detail {
                 address: address.parse().expect("an address"),
                 client: client.into(),
                 source: PeerSource::Tracker,
-                incoming: link % 3 == 0,
+                incoming: link.is_multiple_of(3),
                 progress: 1000 - 97 * link as u32,
                 rate_down: down << 10,
                 rate_up: up << 10,
@@ -249,7 +250,11 @@ pub fn deliveries() -> Vec<Delivery> {
                 interval: 1_740,
             },
         ),
-        tagged(8, Some(11), Event::TrackerFailed { url: url(), error: "HTTP 503".into(), retry_in: 900 }),
+        tagged(
+            8,
+            Some(11),
+            Event::TrackerFailed { url: url(), error: "HTTP 503".into(), retry_in: Some(900) },
+        ),
         Delivery::Missed(312),
     ];
     list.extend((0..37).map(|index| {

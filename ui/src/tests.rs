@@ -261,7 +261,7 @@ fn the_log_asks_only_for_what_it_shows() {
 #[test]
 fn an_event_leads_to_its_torrent() {
     let mut stage = Stage::full((80, 24));
-    stage.keys("/ 'debian' Enter L k k k Enter .");
+    stage.keys("/ 'debian' Enter L k k Enter .");
     assert_eq!(stage.state.table.cursor(), Some(hash(11)), "a filter that hides it gives way");
     assert!(stage.state.popups.is_empty());
 }

@@ -67,7 +67,12 @@ fn press(state: &mut AppState, key: KeyEvent, now: Instant, effects: &mut Vec<Ef
     state.table.touch(now);
     let before = state.before.take();
     let context = state.context();
-    match keymap::find(context, key, before) {
+    let found = match keymap::find(context, key, before) {
+        // A sequence that leads nowhere does not swallow the key that ended it.
+        Found::Nothing => keymap::find(context, key, None),
+        found => found,
+    };
+    match found {
         Found::Action(action) => {
             state.dirty |= state.notice.take().is_some();
             act::act(state, action, now, effects);
@@ -124,7 +129,9 @@ fn settle(state: &mut AppState, effects: &mut Vec<Effect>) {
     }
     let areas = state.panes.areas();
     state.table.settle(areas.table_rows());
-    state.detail.turn_to(state.table.cursor());
+    if state.detail.turn_to(state.table.cursor()) {
+        state.log.one.follow();
+    }
     let rows = areas.detail.map_or(0, |area| crate::view::detail::list_rows(state.detail.tab, area));
     let len = state.detail.len();
     state.detail.scroll_mut().settle(len, rows.into());

@@ -227,8 +227,8 @@ events! {
         url: Untrusted,
         /// Why.
         error: Untrusted,
-        /// Seconds until it is asked again.
-        retry_in: u64,
+        /// Seconds until it is asked again; `None`: not by itself.
+        retry_in: Option<u64>,
     }
     /// A tracker answered with a warning.
     TrackerWarning = "tracker.warning", Warn {

@@ -53,6 +53,17 @@ pub enum Version {
     Hybrid,
 }
 
+impl Version {
+    /// A word for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+            Self::Hybrid => "hybrid",
+        }
+    }
+}
+
 /// One torrent, checked. Immutable; share it in an `Arc`.
 #[derive(Clone)]
 pub struct Metainfo {

@@ -24,7 +24,12 @@ const MAX_EXTENSION: usize = 17;
 pub fn component(raw: &[u8]) -> String {
     let mut name = String::with_capacity(raw.len().max(1));
     for chunk in raw.utf8_chunks() {
-        name.extend(chunk.valid().chars().map(|c| if is_unfit(c) { '_' } else { c }));
+        // Most names are plain, and a file list can have megabytes of them.
+        if chunk.valid().bytes().all(|byte| matches!(byte, b' '..=b'~') && !is_separator(byte.into())) {
+            name.push_str(chunk.valid());
+        } else {
+            name.extend(chunk.valid().chars().map(|c| if is_unfit(c) { '_' } else { c }));
+        }
         if !chunk.invalid().is_empty() {
             name.push('_');
         }
@@ -70,5 +75,9 @@ fn split(name: &str) -> (&str, &str) {
 }
 
 fn is_unfit(c: char) -> bool {
-    matches!(c, '/' | '\\') || is_harmful(c)
+    is_separator(c) || is_harmful(c)
+}
+
+fn is_separator(c: char) -> bool {
+    matches!(c, '/' | '\\')
 }

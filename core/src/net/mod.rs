@@ -1,5 +1,6 @@
 //! Sockets and names.
 
+pub mod dial;
 pub mod listen;
 pub mod reach;
 pub mod resolver;

@@ -1,60 +1,342 @@
-//! A session: one torrent and all that belongs to it. This is its handle.
+//! A session: one torrent and all that belongs to it. This is its handle; `actor` decides.
+
+mod actor;
+mod control;
+mod detail;
+mod files;
+mod links;
+mod on_command;
+mod on_discovery;
+mod on_disk;
+mod on_peer;
+mod on_timeout;
+mod save;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod totals;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use rand::Rng as _;
+use tokio::sync::{mpsc, watch};
 
+use self::actor::{Actor, Doors, Phase};
+use self::control::{Control, Wish};
+use self::save::Saving;
+use self::totals::Totals;
+use crate::bitfield::Bitfield;
+use crate::config::PEER_ID_PREFIX;
+use crate::download::DownloadManager;
 use crate::error::Error;
-use crate::event::{PatternError, Subscription};
-use crate::metainfo::Metainfo;
+use crate::event::{EventBus, PatternError, Subscription};
+use crate::manager::RemoveData;
+use crate::metainfo::{Metainfo, Version};
+use crate::peer::PeerPool;
+use crate::resume::ResumeRecord;
 use crate::shared::SharedResources;
-use crate::stats::{Detail, DetailKind, SessionStats};
-use crate::types::InfoHash;
+use crate::stats::{Detail, DetailKind, SessionState, SessionStats};
+use crate::storage::Layout;
+use crate::tracker::TrackerCoordinator;
+use crate::types::{InfoHash, PeerId, UnixTime};
+use crate::upload::UploadManager;
 
 /// What stops a session until a person acts or the cause goes away.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Trouble {}
+pub enum Trouble {
+    /// Files cannot be read or written.
+    #[error("{message}")]
+    Storage {
+        /// What the disk said, with the path.
+        message: String,
+        /// A word for scripts.
+        code: &'static str,
+    },
+}
+
+impl Trouble {
+    /// A word for scripts.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Storage { code, .. } => code,
+        }
+    }
+}
+
+/// What never changes about a session.
+#[derive(Debug)]
+pub struct Torrent {
+    metainfo: Arc<Metainfo>,
+    save_path: PathBuf,
+    bus: Arc<EventBus>,
+    peer_id: PeerId,
+    /// BEP 7: tells a tracker that we are the same peer, also after a change of address.
+    key: u32,
+    /// Place in the list.
+    queue: u32,
+}
+
+impl Torrent {
+    fn info_hash(&self) -> InfoHash {
+        self.metainfo.info_hash
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::new(&self.metainfo, self.save_path.clone())
+    }
+}
+
+/// How a session is opened.
+#[derive(Clone, Debug, Default)]
+pub struct OpenOptions {
+    /// Where its files are; `None`: the configured folder.
+    pub save_path: Option<PathBuf>,
+    /// What the last run kept of it.
+    pub record: Option<ResumeRecord>,
+    /// Its place in the list.
+    pub queue: u32,
+}
 
 /// A handle on one torrent. Cheap to clone; the torrent lives on without it.
 #[derive(Clone, Debug)]
-pub struct Session {}
+pub struct Session {
+    torrent: Arc<Torrent>,
+    shared: Arc<SharedResources>,
+    control: Arc<Control>,
+}
 
 impl Session {
-    /// Pattern 1 of the API: one torrent over `shared`, not started yet.
-    pub fn open(_metainfo: Metainfo, _shared: Arc<SharedResources>) -> Result<Self, Error> {
-        unimplemented!()
+    /// Opens a torrent over `shared`; it does nothing until [`start`](Self::start).
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tc_core::{Config, Metainfo, Session, SharedResources};
+    ///
+    /// let shared = SharedResources::start(Config::new("downloads"))?;
+    /// let metainfo = Metainfo::parse(std::fs::read("some.torrent")?.into())?;
+    /// let session = Session::open(metainfo, shared.clone())?;
+    /// session.start();
+    /// # shared.shutdown();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// A torrent that this version cannot transfer, or an engine that is shutting down.
+    pub fn open(metainfo: Metainfo, shared: Arc<SharedResources>) -> Result<Self, Error> {
+        Self::open_with(Arc::new(metainfo), shared, OpenOptions::default())
     }
+
+    /// [`open`](Self::open), with what a manager knows.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn open_with(
+        metainfo: Arc<Metainfo>,
+        shared: Arc<SharedResources>,
+        options: OpenOptions,
+    ) -> Result<Self, Error> {
+        if metainfo.version() == Version::V2 {
+            return Err(Error::Unsupported("a v2-only torrent: its transfer is not there yet"));
+        }
+        if shared.is_stopping() {
+            return Err(Error::Stopping);
+        }
+        let record = options.record;
+        let save_path = options
+            .save_path
+            .or_else(|| record.as_ref().map(|record| record.save_path.clone()))
+            .unwrap_or_else(|| shared.config().download_dir.clone());
+        let torrent = Arc::new(Torrent {
+            save_path,
+            bus: EventBus::of_session(shared.hub(), metainfo.info_hash),
+            peer_id: new_peer_id(),
+            key: record.as_ref().map_or_else(|| rand::rng().next_u32(), |record| record.tracker_key),
+            queue: options.queue,
+            metainfo,
+        });
+        let control = Arc::new(Control::default());
+        let (actor, doors) = new_actor(torrent.clone(), shared.clone(), record);
+        shared.tasks().spawn(actor.run(control.clone(), doors));
+        Ok(Self { torrent, shared, control })
+    }
+
     /// Which torrent.
     pub fn info_hash(&self) -> InfoHash {
-        unimplemented!()
+        self.torrent.info_hash()
     }
+
     /// What the torrent file says.
-    pub fn metainfo(&self) -> Arc<Metainfo> {
-        unimplemented!()
+    pub fn metainfo(&self) -> &Arc<Metainfo> {
+        &self.torrent.metainfo
     }
+
+    /// The folder its files are in.
+    pub fn save_path(&self) -> &PathBuf {
+        &self.torrent.save_path
+    }
+
     /// Checks what is on disk and begins to run.
-    pub fn start(&self) {}
+    pub fn start(&self) {
+        self.control.order(|orders| orders.wish = Wish::Run);
+    }
+
     /// Lets all peers go and tells the trackers; what is on disk stays.
-    pub fn pause(&self) {}
+    pub fn pause(&self) {
+        self.control.order(|orders| orders.wish = Wish::Pause);
+    }
+
     /// Goes on after [`pause`](Self::pause), or tries again after trouble.
-    pub fn resume(&self) {}
+    pub fn resume(&self) {
+        self.start();
+    }
+
     /// Ends the session for this run.
-    pub fn stop(&self) {}
+    pub fn stop(&self) {
+        self.control.order(|orders| orders.wish = Wish::Stop);
+    }
+
+    /// Ends the session for good: its place on the board goes, and its files if asked for.
+    pub(crate) fn remove(&self, data: RemoveData) {
+        self.control.order(|orders| orders.remove = Some(data));
+    }
+
+    /// Where its events are published.
+    pub(crate) fn bus(&self) -> &EventBus {
+        &self.torrent.bus
+    }
+
     /// Connects to this peer too.
-    pub fn add_peer(&self, _address: SocketAddr) {}
+    pub fn add_peer(&self, address: SocketAddr) {
+        self.control.order(|orders| orders.peers.push(address));
+    }
+
     /// Asks the trackers again, not before their min interval.
-    pub fn reannounce(&self) {}
-    /// The newest snapshot.
-    pub fn stats(&self) -> Arc<SessionStats> {
-        unimplemented!()
+    pub fn reannounce(&self) {
+        self.control.order(|orders| orders.reannounce = true);
     }
+
+    /// The newest snapshot; `None` once the session has been removed.
+    pub fn stats(&self) -> Option<Arc<SessionStats>> {
+        self.shared.board().get(&self.info_hash())
+    }
+
     /// Gathers a detail about once a second for as long as the receiver lives.
-    pub fn watch(&self, _kind: DetailKind) -> watch::Receiver<Option<Arc<Detail>>> {
-        unimplemented!()
+    pub fn watch(&self, kind: DetailKind) -> watch::Receiver<Option<Arc<Detail>>> {
+        let (pane, receiver) = watch::channel(None);
+        self.control.order(|orders| orders.watches.push((kind, pane)));
+        receiver
     }
+
     /// Hears of this torrent's events.
-    pub fn subscribe(&self, _patterns: &str) -> Result<Subscription, PatternError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// A pattern that no event matches.
+    pub fn subscribe(&self, patterns: &str) -> Result<Subscription, PatternError> {
+        self.torrent.bus.subscribe(patterns)
+    }
+}
+
+/// Our name in one swarm for one run: the client and its version, then chance (BEP 20).
+fn new_peer_id() -> PeerId {
+    let mut id = [0; PeerId::LEN];
+    rand::rng().fill_bytes(&mut id);
+    id[..PEER_ID_PREFIX.len()].copy_from_slice(PEER_ID_PREFIX);
+    PeerId::new(id)
+}
+
+fn new_actor(
+    torrent: Arc<Torrent>,
+    shared: Arc<SharedResources>,
+    record: Option<ResumeRecord>,
+) -> (Actor, Doors) {
+    let geometry = torrent.metainfo.geometry;
+    let nothing = Bitfield::new(geometry.pieces());
+    let (to_reports, reports) = mpsc::channel(actor::REPORTS);
+    let (to_discoveries, discoveries) = mpsc::channel(actor::DISCOVERIES);
+    let (to_door, incoming) = mpsc::channel(actor::INCOMING);
+    let kept = record.clone().unwrap_or_default();
+    // For viewers of a torrent that rests; what counts is what a check finds.
+    let claimed = Bitfield::from_wire(&kept.have, geometry.pieces()).unwrap_or_else(|| nothing.clone());
+    let mut totals = Totals::resume(kept.downloaded, kept.uploaded, kept.wasted, kept.active_seconds);
+    if record.is_some() {
+        totals.added = kept.added;
+        totals.completed = kept.completed;
+    }
+    let newest = first_snapshot(&torrent, &totals, kept.paused);
+    let actor = Actor {
+        place: shared.board().claim(newest.clone()),
+        newest,
+        removed: false,
+        phase: if kept.paused { Phase::Paused } else { Phase::Idle },
+        storage: shared.disk().open(torrent.layout()),
+        download: DownloadManager::new(geometry, claimed.clone(), actor::seed()),
+        upload: UploadManager::new(shared.config().upload_slots, actor::seed()),
+        pool: PeerPool::default(),
+        trackers: TrackerCoordinator::new(
+            &torrent.metainfo.trackers,
+            torrent.metainfo.private,
+            actor::seed(),
+        ),
+        files: files::FileProgress::new(geometry, &torrent.metainfo.files, &claimed),
+        links: rustc_hash::FxHashMap::default(),
+        watches: Vec::new(),
+        up: shared.up().child(),
+        down: shared.down().child(),
+        to_reports,
+        to_discoveries,
+        door: None,
+        to_door,
+        tick: None,
+        feed: false,
+        checked: false,
+        completed: false,
+        pieces_checked: 0,
+        saving: Saving::new(record, geometry.pieces(), kept.paused),
+        swarm: None,
+        tracker_host: None,
+        last_payload: None,
+        totals,
+        torrent,
+        shared: shared.clone(),
+    };
+    (actor, Doors { reports, discoveries, incoming, stopping: shared.stopping() })
+}
+
+/// What viewers see before the actor has had its first turn.
+fn first_snapshot(torrent: &Torrent, totals: &Totals, paused: bool) -> SessionStats {
+    let metainfo = &torrent.metainfo;
+    SessionStats {
+        info_hash: metainfo.info_hash,
+        name: metainfo.name.clone(),
+        state: if paused { SessionState::Paused } else { SessionState::Queued },
+        message: None,
+        total_size: metainfo.total_size(),
+        wanted: metainfo.total_size(),
+        have: 0,
+        pieces: metainfo.geometry.pieces(),
+        pieces_have: 0,
+        piece_length: metainfo.geometry.piece_length(),
+        pieces_checked: 0,
+        rate_down: 0,
+        rate_up: 0,
+        downloaded: totals.downloaded,
+        uploaded: totals.uploaded,
+        wasted: totals.wasted,
+        seeds: 0,
+        leechers: 0,
+        swarm: None,
+        known_peers: 0,
+        availability: 0,
+        eta: None,
+        active_seconds: 0,
+        added: if totals.added == UnixTime::default() { UnixTime::now() } else { totals.added },
+        completed: totals.completed,
+        save_path: torrent.save_path.clone(),
+        tracker: None,
+        private: metainfo.private,
+        stalled: false,
     }
 }

@@ -1,1 +1,338 @@
-//! Pieces and files.
+//! One torrent's files: which pieces are verified, and what the disk has to say about them.
+//!
+//! A [`Storage`] opens no file and owns no thread; [`Disk`](crate::disk::Disk) works on it. Links
+//! read the bitmap of verified pieces to decide whether a request may be served; the session takes
+//! the results.
+
+mod beneath;
+mod bits;
+mod error;
+mod files;
+mod layout;
+mod span;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+pub(crate) use self::beneath::{DirSync, OpenFor, Opened, delete, open, sync_folder};
+use self::bits::AtomicBits;
+pub use self::error::{DiskError, Op};
+pub use self::files::FileStamp;
+pub(crate) use self::files::FileState;
+#[cfg(test)]
+pub(crate) use self::layout::entries;
+pub use self::layout::{Layout, PieceHashes};
+pub use self::span::{Span, pieces_of, spans};
+use crate::bitfield::Bitfield;
+use crate::geometry::Geometry;
+use crate::types::{BlockRef, LinkId, PieceIndex};
+
+/// What the disk tells a session.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DiskDone {
+    /// All blocks of the piece are written and its hash is right.
+    Verified {
+        /// The piece.
+        piece: PieceIndex,
+    },
+    /// All blocks of the piece were there and its hash is wrong: it starts from nothing.
+    Failed {
+        /// The piece.
+        piece: PieceIndex,
+    },
+    /// A block that was there already: dropped, and counts as waste.
+    Duplicate {
+        /// The block.
+        block: BlockRef,
+        /// Who sent it.
+        from: LinkId,
+    },
+    /// How far a check is; at most about ten times a second, and the newest replaces one that
+    /// nobody took.
+    CheckProgress {
+        /// Pieces of the plan looked at so far.
+        checked: u32,
+        /// Pieces of the torrent that are verified.
+        have: u32,
+    },
+    /// A check went through; [`Storage::verified`] has the result.
+    Checked {
+        /// Bytes that were hashed for it; trusted pieces and missing files are not.
+        bytes_hashed: u64,
+    },
+    /// A check was cancelled; what was found so far stands.
+    CheckStopped {
+        /// Pieces to hash that were not looked at, for the plan that goes on with it.
+        left: Bitfield,
+        /// Bytes that were hashed so far.
+        bytes_hashed: u64,
+    },
+    /// These pieces are hashed and synced: they may be claimed in a resume record.
+    Synced {
+        /// The pieces.
+        have: Bitfield,
+        /// How the files looked after it, in torrent order.
+        files: Vec<FileStamp>,
+    },
+    /// These pieces were verified and are not any more: hash them again ([`CheckPlan`]). An
+    /// [`Error`](Self::Error) that says why comes before it.
+    Unverified {
+        /// The pieces.
+        pieces: Bitfield,
+    },
+    /// Something failed.
+    ///
+    /// With a piece: the piece is not there; all its blocks are wanted again. With
+    /// [`Op::Sync`]: every piece that is not verified starts from nothing. Blocks on their way may
+    /// arrive later and count; when they come again they are [`Duplicate`](Self::Duplicate)s.
+    Error {
+        /// What was being done.
+        op: Op,
+        /// The file or folder.
+        path: PathBuf,
+        /// The piece, where it concerns one.
+        piece: Option<PieceIndex>,
+        /// Why.
+        error: DiskError,
+    },
+    /// The storage is closed: no file of it is open and nothing more comes.
+    Closed,
+}
+
+/// What a check is to do. Pieces in neither set keep what they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckPlan {
+    /// Taken as good if their files are there and long enough; else they are hashed. Their files
+    /// are remembered as files that must exist.
+    pub trust: Bitfield,
+    /// To be hashed. A piece in both is hashed.
+    pub hash: Bitfield,
+    /// How the files looked when `trust` was noted, in torrent order, or nothing: pieces of files
+    /// that look otherwise are hashed ([`FileStamp::is_plausible`]).
+    pub stamps: Vec<FileStamp>,
+}
+
+impl CheckPlan {
+    /// Trusts these pieces if their files are there, and hashes those.
+    pub const fn new(trust: Bitfield, hash: Bitfield) -> Self {
+        Self { trust, hash, stamps: Vec::new() }
+    }
+
+    /// Hashes everything that is there.
+    pub fn full(geometry: &Geometry) -> Self {
+        Self::new(Bitfield::new(geometry.pieces()), Bitfield::full(geometry.pieces()))
+    }
+}
+
+/// One torrent's files. Made by [`Disk::open`](crate::disk::Disk::open).
+#[derive(Debug)]
+pub struct Storage {
+    id: u64,
+    layout: Layout,
+    verified: AtomicBits,
+    files: Box<[FileState]>,
+    /// Pieces that a sync has covered. A leaf lock, held to change bits.
+    synced: Mutex<Bitfield>,
+    /// Counts failed syncs: blocks from before one are worth nothing.
+    epoch: AtomicU32,
+    sync_posted: AtomicBool,
+    closed: AtomicBool,
+    /// The files of no bytes have been made.
+    prepared: AtomicBool,
+    done: Mutex<VecDeque<DiskDone>>,
+    ready: Notify,
+}
+
+impl Storage {
+    pub(crate) fn new(id: u64, layout: Layout) -> Self {
+        let geometry = layout.geometry();
+        let files = layout
+            .files()
+            .iter()
+            .map(|file| FileState::new(pieces_of(geometry, file).len() as u32))
+            .collect();
+        Self {
+            id,
+            verified: AtomicBits::new(geometry.pieces()),
+            files,
+            synced: Mutex::new(Bitfield::new(geometry.pieces())),
+            epoch: AtomicU32::new(0),
+            sync_posted: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            prepared: AtomicBool::new(false),
+            // Not bounded by a number of its own: each result answers a block, a piece, a check or a
+            // sync that somebody asked for, and those are bounded by credits and by the hands that
+            // the session deals. So disk threads never wait here.
+            done: Mutex::default(),
+            ready: Notify::new(),
+            layout,
+        }
+    }
+
+    /// Whether this piece is verified: hashed, and readable as far as we know.
+    pub fn has(&self, piece: PieceIndex) -> bool {
+        self.verified.get(piece)
+    }
+
+    /// Every verified piece.
+    pub fn verified(&self) -> Bitfield {
+        self.verified.copy()
+    }
+
+    /// Number of verified pieces.
+    pub fn verified_count(&self) -> u32 {
+        self.verified.ones()
+    }
+
+    /// Whether all pieces of a file are verified, by its number in torrent order.
+    pub fn is_file_complete(&self, file: usize) -> bool {
+        self.files.get(file).is_some_and(FileState::is_complete)
+    }
+
+    /// The shape of the content.
+    pub const fn geometry(&self) -> &Geometry {
+        self.layout.geometry()
+    }
+
+    /// Where the content lies.
+    pub const fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The next result, waiting for it. May be cancelled without loss. One taker at a time.
+    pub async fn done(&self) -> DiskDone {
+        loop {
+            let ready = self.ready.notified();
+            if let Some(done) = self.try_done() {
+                return done;
+            }
+            ready.await;
+        }
+    }
+
+    /// The next result, if there is one.
+    pub fn try_done(&self) -> Option<DiskDone> {
+        self.queue().pop_front()
+    }
+
+    pub(crate) const fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn file(&self, file: usize) -> &FileState {
+        &self.files[file]
+    }
+
+    pub(crate) fn tell(&self, done: DiskDone) {
+        let mut queue = self.queue();
+        match (&done, queue.back_mut()) {
+            (DiskDone::CheckProgress { .. }, Some(last @ DiskDone::CheckProgress { .. })) => *last = done,
+            _ => queue.push_back(done),
+        }
+        drop(queue);
+        self.ready.notify_one();
+    }
+
+    pub(crate) fn tell_error(
+        &self,
+        op: Op,
+        file: Option<usize>,
+        piece: Option<PieceIndex>,
+        error: DiskError,
+    ) {
+        let path = file.map_or_else(|| self.layout.root().to_path_buf(), |file| self.layout.path(file));
+        tracing::warn!(?op, path = %path.display(), ?piece, %error, "disk");
+        self.tell(DiskDone::Error { op, path, piece, error });
+    }
+
+    /// Marks a piece as verified; says whether it was not before.
+    pub(crate) fn mark(&self, piece: PieceIndex) -> bool {
+        let fresh = self.verified.set(piece);
+        if fresh {
+            self.layout.piece_spans(piece).for_each(|span| self.files[span.file].gained());
+        }
+        fresh
+    }
+
+    /// A piece is not verified any more; says whether it was.
+    pub(crate) fn unmark(&self, piece: PieceIndex) -> bool {
+        let there = self.verified.clear(piece);
+        if there {
+            self.layout.piece_spans(piece).for_each(|span| self.files[span.file].lost());
+            self.synced().clear(piece);
+        }
+        there
+    }
+
+    /// Marks all of these as lost and tells so.
+    pub(crate) fn unmark_all(&self, pieces: impl Iterator<Item = PieceIndex>) {
+        let mut lost = Bitfield::new(self.geometry().pieces());
+        for piece in pieces.filter(|piece| self.unmark(*piece)) {
+            lost.set(piece);
+        }
+        if lost.ones() > 0 {
+            self.tell(DiskDone::Unverified { pieces: lost });
+        }
+    }
+
+    /// Bytes of the pieces that are not verified, for the message of a full disk.
+    pub(crate) fn lacks(&self) -> u64 {
+        let have = self.verified();
+        let geometry = self.geometry();
+        have.iter().fold(geometry.total(), |left, piece| left - u64::from(geometry.piece_size(piece)))
+    }
+
+    pub(crate) fn synced(&self) -> MutexGuard<'_, Bitfield> {
+        self.synced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn epoch(&self) -> u32 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// A sync failed: what was written before is worth nothing.
+    pub(crate) fn next_epoch(&self) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Whether a sync has to be posted: only one at a time waits for a storage.
+    pub(crate) fn post_sync(&self) -> bool {
+        !self.sync_posted.swap(true, Ordering::AcqRel)
+    }
+
+    pub(crate) fn begin_sync(&self) {
+        self.sync_posted.store(false, Ordering::Release);
+    }
+
+    /// Closes it for new work; says whether it was open.
+    pub(crate) fn close(&self) -> bool {
+        !self.closed.swap(true, Ordering::AcqRel)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Whether the files of no bytes have been made.
+    pub(crate) fn is_prepared(&self) -> bool {
+        self.prepared.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_prepared(&self) {
+        self.prepared.store(true, Ordering::Release);
+    }
+
+    /// Whether a file of it was seen on disk, so that its folder must be there.
+    pub(crate) fn expects_files(&self) -> bool {
+        self.files.iter().any(FileState::is_expected)
+    }
+
+    fn queue(&self) -> MutexGuard<'_, VecDeque<DiskDone>> {
+        // An element is added or taken whole, so a panic elsewhere leaves the queue usable.
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

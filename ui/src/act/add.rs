@@ -29,9 +29,9 @@ pub fn paste(state: &mut AppState, text: &str, effects: &mut Vec<Effect>) {
     if !state.popups.is_empty() {
         return state.complain("close the dialog to add what was pasted");
     }
+    effects.push(Effect::Preview(sources[0].clone()));
     state.popups.push(Popup::Add(Box::new(AddForm::new(sources, duplicates))));
     state.dirty = true;
-    changed(state, effects);
 }
 
 /// A field of the dialog has another text.
@@ -69,7 +69,7 @@ pub fn complete(state: &mut AppState, effects: &mut Vec<Effect>) {
     let folders_only = form.field == AddField::SaveTo;
     let text = form.typed().map(|field| field.text().to_owned()).filter(|text| !text.is_empty());
     match text {
-        Some(text) if !(text.ends_with(".torrent") && !folders_only) => {
+        Some(text) if folders_only || !text.ends_with(".torrent") => {
             effects.push(Effect::Complete { text, folders_only });
         }
         _ => next_field(state, 1),

@@ -91,6 +91,7 @@ pub fn answer(state: &mut AppState, answer: Answer, effects: &mut Vec<Effect>) {
     match answer {
         Answer::Added { info_hash, already_here } => add::added(state, info_hash, already_here),
         Answer::NotAdded { source, why } => add::not_added(state, &source, why),
+        Answer::NotRemoved { torrents, why } => remove::not_removed(state, &torrents, &why),
         Answer::Preview { source, result } => add::preview(state, &source, result),
         Answer::Completions { text, candidates, free } => add::candidates(state, &text, candidates, free),
         Answer::Failed(text) => state.complain(text),

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use tc_core::types::InfoHash;
+
 use crate::message::Effect;
 use crate::state::AppState;
 use crate::state::popup::{Button, Popup, RemoveDialog};
@@ -86,6 +88,12 @@ pub fn tick(state: &mut AppState, now: Instant, effects: &mut Vec<Effect>) {
     let (due, changed) = state.undo.tick(now);
     effects.extend(due.into_iter().map(carry_out));
     state.dirty |= changed;
+}
+
+/// The engine still has them, so they are shown again.
+pub fn not_removed(state: &mut AppState, torrents: &[InfoHash], why: &str) {
+    state.table.unhide(torrents);
+    state.complain(format!("not removed: {why}"));
 }
 
 /// Completes all removals at once: on the way out there is no time to wait.

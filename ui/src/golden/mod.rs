@@ -30,7 +30,9 @@ fn check(mut stage: Stage, keys: &str, name: &str) {
 
 /// The same keys at all four sizes.
 fn check_all(keys: &str, name: &str) {
-    SIZES.map(|size| check(Stage::full(size), keys, name));
+    for size in SIZES {
+        check(Stage::full(size), keys, name);
+    }
 }
 
 #[test]
@@ -45,7 +47,9 @@ fn marks_and_a_toast() {
 
 #[test]
 fn empty_list() {
-    SIZES.map(|size| check(Stage::new(size, Vec::new()), "", "empty"));
+    for size in SIZES {
+        check(Stage::new(size, Vec::new()), "", "empty");
+    }
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use rustc_hash::FxHashSet;
 use tc_core::stats::FileStats;
 
+use crate::format;
+
 /// One line of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
@@ -24,6 +26,13 @@ impl Node {
     /// Whether it is a folder.
     pub const fn is_folder(&self) -> bool {
         self.files.is_some()
+    }
+
+    fn looks_same(&self, other: &Self) -> bool {
+        self.size == other.size
+            && self.name == other.name
+            && (self.have == other.have
+                || format::percent(self.have, self.size) == format::percent(other.have, other.size))
     }
 }
 
@@ -80,14 +89,13 @@ impl FileTree {
     /// Takes new numbers; says whether anything looks different.
     pub fn update(&mut self, files: &[FileStats]) -> bool {
         let fresh = Self::new(files);
-        if fresh.nodes == self.nodes {
-            return false;
-        }
+        let same = fresh.nodes.len() == self.nodes.len()
+            && fresh.nodes.iter().zip(&self.nodes).all(|(a, b)| a.looks_same(b));
         if fresh.nodes.len() != self.nodes.len() {
             self.shut.clear();
         }
         self.nodes = fresh.nodes;
-        true
+        !same
     }
 
     /// The lines that are seen, with their numbers: what is in a shut folder is left out.

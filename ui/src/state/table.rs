@@ -148,7 +148,7 @@ impl Table {
         self.order.iter().position(|hash| *hash == cursor)
     }
 
-    /// Whether this torrent is marked, or lies in the range that is being marked.
+    /// Whether this torrent is marked.
     pub fn is_marked(&self, info_hash: &InfoHash) -> bool {
         self.marks.contains(info_hash)
     }
@@ -234,10 +234,11 @@ impl Table {
         if still {
             self.rearrange();
         } else {
+            let at = self.position();
             let Self { rows, hidden, filter, order, .. } = self;
             order
                 .retain(|hash| !hidden.contains(hash) && rows.get(hash).is_some_and(|row| filter.holds(row)));
-            self.catch_cursor(None);
+            self.catch_cursor(at);
         }
         self.seen() != before
     }

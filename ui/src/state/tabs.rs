@@ -7,6 +7,7 @@ use tc_core::types::InfoHash;
 
 use super::files::FileTree;
 use super::scroll::Scroll;
+use crate::format;
 
 /// A tab of the detail.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -79,11 +80,13 @@ pub struct DetailPane {
 }
 
 impl DetailPane {
-    /// Turns to another torrent: what was known is of no use.
-    pub fn turn_to(&mut self, torrent: Option<InfoHash>) {
-        if self.torrent != torrent {
+    /// Turns to a torrent; says whether it is another one, of which nothing is known yet.
+    pub fn turn_to(&mut self, torrent: Option<InfoHash>) -> bool {
+        let another = self.torrent != torrent;
+        if another {
             *self = Self { tab: self.tab, torrent, watched: self.watched, ..Self::default() };
         }
+        another
     }
 
     /// Takes news of a torrent; says whether what is shown changed.
@@ -110,7 +113,10 @@ impl DetailPane {
                     let (x, y) = ((a.rate_down, a.rate_up), (b.rate_down, b.rate_up));
                     y.cmp(&x).then_with(|| a.link.cmp(&b.link))
                 });
-                let changed = self.peers.as_ref() != Some(&peers);
+                let same = |old: &Vec<PeerStats>| {
+                    old.len() == peers.len() && old.iter().zip(&peers).all(|(a, b)| peer_looks_same(a, b))
+                };
+                let changed = !self.peers.as_ref().is_some_and(same);
                 self.peers = Some(peers);
                 changed
             }
@@ -146,4 +152,25 @@ impl DetailPane {
     pub fn scroll_mut(&mut self) -> &mut Scroll {
         &mut self.scroll[self.tab as usize]
     }
+}
+
+/// Whether a peer would be drawn alike.
+fn peer_looks_same(a: &PeerStats, b: &PeerStats) -> bool {
+    let flags = |peer: &PeerStats| {
+        [
+            peer.am_interested,
+            peer.peer_unchoked,
+            peer.peer_interested,
+            peer.am_unchoked,
+            peer.optimistic,
+            peer.snubbed,
+            peer.incoming,
+        ]
+    };
+    let numbers = |peer: &PeerStats| (format::rate(peer.rate_down), format::rate(peer.rate_up));
+    a.address == b.address
+        && a.client == b.client
+        && a.progress == b.progress
+        && flags(a) == flags(b)
+        && numbers(a) == numbers(b)
 }

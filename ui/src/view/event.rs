@@ -10,7 +10,10 @@ use crate::keymap::Context;
 use crate::state::AppState;
 use crate::state::log::{Entry, What, fields};
 use crate::theme::Role;
-use crate::widget::paint::Pen;
+use crate::widget::paint::{Pen, wrap};
+
+/// Columns of a key.
+const LABEL: usize = 12;
 
 /// Draws the event with this number, if it is still kept.
 pub fn draw(state: &AppState, seq: u64, pin: Option<InfoHash>, buffer: &mut Buffer) {
@@ -21,8 +24,7 @@ pub fn draw(state: &AppState, seq: u64, pin: Option<InfoHash>, buffer: &mut Buff
         return;
     };
     let top = Rect { y: 0, height: 1, ..inner };
-    let zone = state.look.zone.to_offset(jiff::Timestamp::try_from(entry.time).unwrap_or_default());
-    let when = format!("{}  {zone}", format::clock_millis(entry.time, &state.look.zone));
+    let when = format::clock_millis(entry.time, &state.look.zone);
     Pen::new(buffer, top, 0).skip(7).at_end(&when, style(state, Role::Dim));
     let mut lines = facts(entry);
     for (label, later) in [("before", false), ("after", true)] {
@@ -31,9 +33,15 @@ pub fn draw(state: &AppState, seq: u64, pin: Option<InfoHash>, buffer: &mut Buff
             lines.push((label.to_owned(), name(near)));
         }
     }
-    for (at, (key, value)) in lines.iter().enumerate() {
-        let mut pen = Pen::new(buffer, inner, at as u16);
-        pen.left(key, 12, style(state, Role::Dim)).put(value, style(state, Role::Text));
+    let mut y = 0;
+    for (key, value) in &lines {
+        let mut label = key.as_str();
+        for part in wrap(value, usize::from(inner.width).saturating_sub(LABEL)) {
+            let mut pen = Pen::new(buffer, inner, y);
+            pen.left(label, LABEL, style(state, Role::Dim)).put(&part, style(state, Role::Text));
+            label = "";
+            y += 1;
+        }
     }
 }
 

@@ -134,7 +134,7 @@ fn line(
     let wide = area.width >= 70;
     if wide {
         pen.left(word, 5, style(state, role)).skip(1);
-        pen.left(event.kind().name(), 17, style(state, Role::Text));
+        pen.left(event.kind().name(), 17, style(state, Role::Text)).skip(1);
     } else {
         pen.put(letter, style(state, role)).skip(1);
     }

@@ -5,7 +5,9 @@ use ratatui::layout::Rect;
 
 use super::{style, typed, whole};
 use crate::keymap::{self, Context};
+use crate::message::Action;
 use crate::state::panes::{Focus, Mode};
+use crate::state::popup::Popup;
 use crate::state::{AppState, Leaving};
 use crate::theme::Role;
 use crate::widget::field::Field;
@@ -27,6 +29,12 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
 /// Writes as many hints of a place as fit into `room`.
 pub fn hints(state: &AppState, context: Context, pen: &mut Pen<'_>, room: usize) {
     let mut hints = keymap::hints(context);
+    hints.retain(|(binding, _)| is_of_use(state, context, binding));
+    if deletes(state) {
+        hints.iter_mut().filter(|(binding, _)| binding.action == Action::Yes).for_each(|(_, hint)| {
+            hint.word = "delete";
+        });
+    }
     let columns = |hints: &[(&keymap::Binding, keymap::Hint)]| -> usize {
         hints.iter().map(|(binding, hint)| width(binding.key()) + 1 + width(hint.word) + 2).sum::<usize>()
     };
@@ -38,6 +46,21 @@ pub fn hints(state: &AppState, context: Context, pen: &mut Pen<'_>, room: usize)
         pen.skip(if at > 0 { 2 } else { 0 });
         pen.put(binding.key(), style(state, Role::Key)).skip(1).put(hint.word, style(state, Role::Dim));
     }
+}
+
+/// Hints that lead nowhere from here are left out.
+fn is_of_use(state: &AppState, context: Context, binding: &keymap::Binding) -> bool {
+    match binding.action {
+        Action::TabPrev | Action::BackLayer => context != Context::List,
+        Action::Back => context == Context::List,
+        Action::Add => true,
+        _ => state.table.total() > 0 || !matches!(binding.context, Context::List | Context::Torrent),
+    }
+}
+
+/// Whether the open dialog would delete data.
+fn deletes(state: &AppState) -> bool {
+    matches!(state.popups.last(), Some(Popup::Remove(dialog)) if dialog.delete_data)
 }
 
 /// What takes the place of the hints.
@@ -60,6 +83,9 @@ fn right(state: &AppState, columns: u16) -> String {
         return String::new();
     }
     let mut text = format!("{}/{}", state.table.position().map_or(0, |at| at + 1), state.table.len());
+    if !state.table.filter().is_empty() {
+        text += &format!(" of {}", state.table.total());
+    }
     let marked = state.table.marked();
     if state.table.in_range() {
         text += "  range";

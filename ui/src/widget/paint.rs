@@ -47,6 +47,35 @@ pub fn cut_start(text: &str, columns: usize) -> String {
     kept.into_iter().rev().collect()
 }
 
+/// The text in lines of at most `columns` columns, broken at blanks where there are any.
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(2);
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split_word_bounds() {
+        let wide = word.width();
+        if used > 0 && used + wide > columns {
+            lines.push(String::new());
+            used = 0;
+            if word.trim().is_empty() {
+                continue;
+            }
+        }
+        for grapheme in word.graphemes(true) {
+            let wide = grapheme.width();
+            if used + wide > columns {
+                lines.push(String::new());
+                used = 0;
+            }
+            if let Some(line) = lines.last_mut() {
+                line.push_str(grapheme);
+            }
+            used += wide;
+        }
+    }
+    lines
+}
+
 /// A pen that writes one row from left to right and stops at its end.
 pub struct Pen<'a> {
     buffer: &'a mut Buffer,
@@ -154,6 +183,15 @@ mod tests {
         assert_eq!(cut("abc", 1), "…");
         assert_eq!(cut("abc", 0), "");
         assert_eq!(cut_start("日本語", 5), "本語");
+    }
+
+    #[test]
+    fn lines_break_at_blanks_or_where_they_must() {
+        assert_eq!(wrap("the disk is full", 9), ["the disk ", "is full"]);
+        assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
+        assert_eq!(wrap("日本語", 4), ["日本", "語"]);
+        assert_eq!(wrap("", 4), [""]);
+        assert!(wrap(&"x y".repeat(500), 7).iter().all(|line| width(line) <= 7));
     }
 
     #[test]

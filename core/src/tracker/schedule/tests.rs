@@ -1,6 +1,7 @@
 //! The schedule under a clock of the test's own.
 
 use bytes::Bytes;
+use proptest::prelude::*;
 
 use super::super::announce::Retry;
 use super::super::backoff::{FIRST_RETRY, LAST_RETRY};
@@ -498,4 +499,90 @@ fn a_clock_that_stands_still_or_jumps_ahead_makes_no_storm() {
     story.wait(30 * DAY);
     story.all_is_well("a:regular b:regular c:regular");
     story.expect("");
+}
+
+/// What may happen to a torrent, in any order.
+#[derive(Clone, Debug)]
+enum Step {
+    Wait(u64),
+    Start,
+    Pause,
+    Completed,
+    Reannounce,
+    WantPeers(bool),
+    Answer { which: usize, interval: Option<u64>, min: Option<u64> },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let seconds = prop_oneof![Just(0), 1..10u64, 10..4_000u64, Just(u64::MAX)];
+    let step = prop_oneof![
+        4 => (0..2_000u64).prop_map(Step::Wait),
+        2 => Just(Step::Start),
+        1 => Just(Step::Pause),
+        1 => Just(Step::Completed),
+        1 => Just(Step::Reannounce),
+        1 => any::<bool>().prop_map(Step::WantPeers),
+        6 => (0..8usize, prop::option::of(seconds.clone()), prop::option::of(seconds))
+            .prop_map(|(which, interval, min)| Step::Answer { which, interval, min }),
+    ];
+    prop::collection::vec(step, 0..80)
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_trackers_are_told_in_order_and_never_hurried(
+        steps in steps(),
+        private: bool,
+    ) {
+        let mut story = Story::new("a+b udp://c:1 d e+f", private);
+        let lines = if private { 1 } else { 3 };
+        let mut waiting: Vec<Announce> = Vec::new();
+        let mut told = HashSet::new();
+        let mut regular = std::collections::HashMap::new();
+        for step in steps {
+            match step {
+                Step::Wait(secs) => story.wait(secs),
+                Step::Start => story.trackers.start(story.now),
+                Step::Completed => story.trackers.completed(story.now),
+                Step::Reannounce => story.trackers.reannounce(story.now),
+                Step::WantPeers(want) => story.trackers.want_peers(story.now, want),
+                Step::Pause => {
+                    let stopped = story.trackers.pause(story.now);
+                    let told = std::mem::take(&mut told);
+                    prop_assert_eq!(stopped.iter().map(|a| a.tracker).collect::<HashSet<_>>(), told);
+                    waiting = stopped;
+                }
+                Step::Answer { which, interval, min } => {
+                    if !waiting.is_empty() {
+                        let announce = waiting.remove(which % waiting.len());
+                        let min_interval = min.map(Duration::from_secs);
+                        let reply = interval.map(Duration::from_secs).map(|interval| AnnounceReply {
+                            interval,
+                            min_interval,
+                            ..AnnounceReply::default()
+                        });
+                        story.answer(&announce, reply.ok_or(AnnounceError::Timeout));
+                    }
+                }
+            }
+            let is_due = story.trackers.next_due().is_some_and(|due| due <= story.now);
+            let announces = story.due();
+            prop_assert_eq!(is_due, !announces.is_empty(), "a due time that brings nothing is a spin");
+            prop_assert!(story.due().is_empty());
+            for announce in announces {
+                let first = told.insert(announce.tracker);
+                prop_assert!(!first || announce.event == AnnounceEvent::Started, "{:?}", announce);
+                if announce.event == AnnounceEvent::Regular {
+                    let last = regular.insert(announce.tracker, story.now);
+                    let pause = last.map_or(Duration::MAX, |last| story.now - last);
+                    prop_assert!(pause >= FIRST_RETRY, "{pause:?}");
+                }
+                // One that was `stopped` without an answer may be on its way a second time.
+                waiting.retain(|other| other.tracker != announce.tracker);
+                waiting.push(announce);
+            }
+            let on_the_way = waiting.iter().filter(|a| a.event != AnnounceEvent::Stopped).count();
+            prop_assert!(on_the_way <= lines, "{on_the_way} at once");
+        }
+    }
 }

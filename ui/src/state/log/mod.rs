@@ -145,8 +145,11 @@ impl Log {
 
     fn add(&mut self, tagged: Tagged, name_of: &mut impl FnMut(&InfoHash) -> Option<Arc<str>>) {
         let kind = Some(tagged.event.kind());
+        // Lines that somebody may be reading do not change any more.
+        let read = [self.all, self.one].iter().filter(|view| !view.follows()).map(|view| view.newest).max();
         let storm = self.ring.iter_mut().rev().take(STORM_REACH).find(|entry| {
             entry.kind() == kind
+                && read.is_none_or(|read| entry.seq > read)
                 && entry.torrent.as_ref().map(|(hash, _)| *hash) == tagged.info_hash
                 && tagged.time.duration_since(entry.time).is_ok_and(|gap| gap < STORM)
         });

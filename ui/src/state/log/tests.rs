@@ -85,3 +85,12 @@ fn steps_pause_and_the_end_follows() {
     assert_eq!(log.neighbour(20, true, None), None);
     assert_eq!(log.neighbour(20, false, None), Some(19));
 }
+
+#[test]
+fn a_storm_does_not_change_lines_that_are_read() {
+    let mut log = Log::default();
+    log.take(vec![warning(1, "a"), warning(1, "b")], |_| None);
+    log.step(Step::Up, None, 5);
+    log.take(vec![warning(1, "c"), warning(1, "d")], |_| None);
+    assert_eq!(texts(&log, 5), ["t: b×2", "t: d×2"]);
+}

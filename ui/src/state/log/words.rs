@@ -51,7 +51,9 @@ pub fn summary(event: &Event) -> String {
             format!("{swarm}{peers} peers, next {}: {}", format::duration(*interval), host(&url.to_string()))
         }
         Event::TrackerFailed { url, error, retry_in } => {
-            format!("{}: {error}, again in {}", host(&url.to_string()), format::duration(*retry_in))
+            let again =
+                retry_in.map_or_else(String::new, |wait| format!(", again in {}", format::duration(wait)));
+            format!("{}: {error}{again}", host(&url.to_string()))
         }
         Event::TrackerWarning { url, warning } => format!("{}: {warning}", host(&url.to_string())),
         Event::StatsUpdate { rate_down, rate_up, peers, .. } => {
@@ -109,7 +111,7 @@ mod tests {
         let event = Event::TrackerFailed {
             url: "https://old.example/announce".into(),
             error: "HTTP 503, retry_in: 3".into(),
-            retry_in: 90,
+            retry_in: Some(90),
         };
         let got = fields(&event);
         assert_eq!(got[0], ("url", "https://old.example/announce".to_owned()));

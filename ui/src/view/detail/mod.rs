@@ -33,11 +33,12 @@ pub fn title(state: &AppState, buffer: &mut Buffer, area: Rect) {
         facts.push((format::percent(stats.have, stats.wanted), Role::Text));
         facts.extend(stats.eta.map(|eta| (format!("eta {}", format::duration(eta)), Role::Text)));
     }
+    // Two blanks between the facts, and more before them.
     let taken: usize = facts.iter().map(|(text, _)| width(text) + 2).sum();
-    let name = pen.room().saturating_sub(taken + 2);
-    pen.left(&row.name, if facts.is_empty() { pen.room() } else { name + 2 }, style(state, Role::Title));
-    for (at, (text, role)) in facts.iter().enumerate() {
-        pen.skip(if at > 0 { 2 } else { 0 }).put(text, style(state, *role));
+    let name = pen.room().saturating_sub(if facts.is_empty() { 0 } else { taken + 2 });
+    pen.left(&row.name, name, style(state, Role::Title)).skip(2);
+    for (text, role) in &facts {
+        pen.skip(2).put(text, style(state, *role));
     }
 }
 

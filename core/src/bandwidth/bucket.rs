@@ -1,0 +1,195 @@
+//! A token bucket whose rate may change at any time: how many bytes may pass now.
+//!
+//! Exact: what has come in is counted in billionths of a byte, so no rate drifts, however often it
+//! is asked.
+
+use std::time::{Duration, Instant};
+
+/// The least that may pass in one go, whatever the rate: a request message or the header of a block,
+/// three times over.
+const LEAST_BURST: u64 = 64;
+
+const NANOS: u128 = 1_000_000_000;
+
+/// Bytes that may pass, at most a tenth of a second's worth saved up. Starts empty, so a new limit
+/// holds from its first second on. Unlimited, it does no arithmetic.
+#[derive(Clone, Debug, Default)]
+pub struct TokenBucket {
+    limit: Option<Limit>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    /// Bytes per second.
+    rate: u64,
+    /// What may pass, in billionths of a byte; at most `burst`.
+    level: u128,
+    /// When `level` was true.
+    at: Instant,
+}
+
+impl TokenBucket {
+    /// Sets the bytes per second; `None`: no limit; 0: nothing passes. What is saved up stays, as far
+    /// as the new rate may save.
+    pub fn set_rate(&mut self, now: Instant, rate: Option<u64>) {
+        self.refill(now);
+        let saved = self.limit.map_or(0, |limit| limit.level);
+        self.limit = rate.map(|rate| Limit { rate, level: saved.min(burst(rate)), at: now });
+    }
+
+    /// Bytes per second; `None`: no limit.
+    pub fn rate(&self) -> Option<u64> {
+        self.limit.map(|limit| limit.rate)
+    }
+
+    /// The most that can pass in one go; `None`: no limit.
+    pub fn burst(&self) -> Option<u64> {
+        self.limit.map(|limit| u64::try_from(burst(limit.rate) / NANOS).unwrap_or(u64::MAX))
+    }
+
+    /// Takes what may pass now, at most `want` bytes.
+    pub fn take(&mut self, now: Instant, want: u32) -> u32 {
+        self.refill(now);
+        let Some(limit) = &mut self.limit else { return want };
+        let granted = want.min(u32::try_from(limit.level / NANOS).unwrap_or(u32::MAX));
+        limit.level -= u128::from(granted) * NANOS;
+        granted
+    }
+
+    /// How long until `want` bytes may pass, or a whole burst when that is less; zero when they may
+    /// now. `None`: never at this rate.
+    pub fn until(&self, now: Instant, want: u32) -> Option<Duration> {
+        let Some(limit) = self.limit else { return Some(Duration::ZERO) };
+        if limit.rate == 0 {
+            // Nothing is saved up either.
+            return (want == 0).then_some(Duration::ZERO);
+        }
+        let want = (u128::from(want) * NANOS).min(burst(limit.rate));
+        let missing = want.saturating_sub(limit.level_at(now));
+        let nanos = missing.div_ceil(u128::from(limit.rate));
+        Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
+    }
+
+    fn refill(&mut self, now: Instant) {
+        if let Some(limit) = &mut self.limit {
+            limit.level = limit.level_at(now);
+            limit.at = limit.at.max(now);
+        }
+    }
+}
+
+impl Limit {
+    fn level_at(&self, now: Instant) -> u128 {
+        let passed = now.saturating_duration_since(self.at).as_nanos();
+        (self.level + passed.saturating_mul(self.rate.into())).min(burst(self.rate))
+    }
+}
+
+/// A tenth of a second's worth, in billionths of a byte: a task that is late by less loses nothing.
+fn burst(rate: u64) -> u128 {
+    u128::from((rate / 10).max(LEAST_BURST.min(rate))) * NANOS
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn bucket(now: Instant, rate: u64) -> TokenBucket {
+        let mut bucket = TokenBucket::default();
+        bucket.set_rate(now, Some(rate));
+        bucket
+    }
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn without_a_limit_everything_passes() {
+        let now = Instant::now();
+        let mut bucket = TokenBucket::default();
+        assert_eq!(bucket.take(now, u32::MAX), u32::MAX);
+        assert_eq!(bucket.until(now, u32::MAX), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn it_starts_empty_and_saves_a_tenth_of_a_second() {
+        let now = Instant::now();
+        let mut bucket = bucket(now, 100_000);
+        assert_eq!(bucket.take(now, 1), 0);
+        assert_eq!(bucket.until(now, 1_000), Some(ms(10)));
+        assert_eq!(bucket.take(now + ms(10), 5_000), 1_000);
+        assert_eq!(bucket.take(now + ms(60_000), u32::MAX), 10_000);
+        // More than can be saved up: as much as can.
+        assert_eq!(bucket.until(now + ms(60_000), 1_000_000), Some(ms(100)));
+    }
+
+    #[test]
+    fn a_small_rate_lets_a_header_pass_and_rate_zero_nothing() {
+        let now = Instant::now();
+        let mut small = bucket(now, 100);
+        assert_eq!(small.take(now + ms(60_000), u32::MAX), 64);
+        let mut tiny = bucket(now, 1);
+        assert_eq!(tiny.take(now + ms(999), u32::MAX), 0);
+        assert_eq!(tiny.take(now + ms(1_000), u32::MAX), 1);
+        let mut none = bucket(now, 0);
+        assert_eq!(none.take(now + ms(60_000), 1), 0);
+        assert_eq!((none.until(now, 1), none.until(now, 0)), (None, Some(Duration::ZERO)));
+    }
+
+    #[test]
+    fn a_new_rate_holds_at_once() {
+        let now = Instant::now();
+        let mut bucket = bucket(now, 1_000_000);
+        bucket.set_rate(now + ms(50), Some(10_000));
+        assert_eq!(bucket.take(now + ms(50), u32::MAX), 1_000);
+        assert_eq!(bucket.take(now + ms(60), u32::MAX), 100);
+        bucket.set_rate(now + ms(60), None);
+        assert_eq!(bucket.take(now + ms(60), 7), 7);
+        bucket.set_rate(now + ms(60), Some(10_000));
+        assert_eq!(bucket.take(now + ms(60), 7), 0);
+    }
+
+    #[test]
+    fn time_that_goes_back_gives_nothing() {
+        let start = Instant::now();
+        let mut bucket = bucket(start, 1_000);
+        assert_eq!(bucket.take(start + ms(100), 100), 100);
+        assert_eq!(bucket.take(start, 100), 0);
+        assert_eq!(bucket.take(start + ms(100), 100), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn no_more_passes_than_time_and_one_burst_allow(
+            rate in prop_oneof![1..200_u64, 1..u64::MAX],
+            steps in proptest::collection::vec((0..300_000_000_u64, any::<u32>()), 1..60),
+        ) {
+            let start = Instant::now();
+            let (mut now, mut bucket, mut passed) = (start, bucket(start, rate), 0_u128);
+            for (nanos, want) in steps {
+                now += Duration::from_nanos(nanos);
+                let wait = bucket.until(now, want).unwrap();
+                let granted = bucket.take(now, want);
+                prop_assert!(granted <= want);
+                prop_assert!(!wait.is_zero() || granted == want || u64::from(granted) == bucket.burst().unwrap());
+                passed += u128::from(granted);
+                let due = (now - start).as_nanos() * u128::from(rate) / NANOS;
+                prop_assert!(passed <= due, "{} of {}", passed, due);
+            }
+        }
+
+        #[test]
+        fn asking_often_loses_nothing(rate in 1..1_000_000_u64, step in 1..50_u64) {
+            let start = Instant::now();
+            let (mut bucket, mut passed) = (bucket(start, rate), 0);
+            for at in (step..=10_000).step_by(step as usize) {
+                passed += u64::from(bucket.take(start + ms(at), u32::MAX));
+            }
+            let due = rate * (10_000 / step * step) / 1_000;
+            prop_assert!(passed <= due && passed + 1 >= due, "{} of {}", passed, due);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Limiters under a paused clock: how much comes through, and to whom.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use super::*;
+
+/// A task that takes `want` bytes over and over and counts them.
+fn taker(limiter: &Limiter, want: u32) -> Arc<AtomicU64> {
+    let (limiter, taken) = (limiter.clone(), Arc::new(AtomicU64::new(0)));
+    let count = taken.clone();
+    tokio::spawn(async move {
+        loop {
+            limiter.take(want).await;
+            count.fetch_add(want.into(), Ordering::Relaxed);
+            // Unlimited it never waits, and the others want to run.
+            tokio::task::yield_now().await;
+        }
+    });
+    taken
+}
+
+async fn seconds(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+}
+
+/// Reads the counters and sets them back.
+fn read(takers: &[Arc<AtomicU64>]) -> Vec<u64> {
+    takers.iter().map(|taken| taken.swap(0, Ordering::Relaxed)).collect()
+}
+
+fn assert_within(got: u64, want: u64, percent: u64, what: &str) {
+    let off = got.abs_diff(want) * 100;
+    assert!(off <= want * percent, "{what}: {got}, not {want} within {percent} %");
+}
+
+/// Over 10 s, `takers` together get `rate`, and each its part.
+async fn check(rate: u64, takers: u64, want: u32) {
+    let limiter = Limiter::new(Some(rate));
+    let takers: Vec<_> = (0..takers).map(|_| taker(&limiter, want)).collect();
+    seconds(10).await;
+    let got = read(&takers);
+    assert_within(got.iter().sum(), 10 * rate, 5, "sum");
+    for each in &got {
+        assert_within(*each, 10 * rate / takers.len() as u64, 5, "one of them");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_taker_gets_the_rate() {
+    check(1_000_000, 1, BLOCK_SIZE).await;
+    check(1_000_000, 1, 100_000).await;
+    check(50_000, 1, 1_000).await;
+    check(1_000, 1, 17).await;
+    check(500_000_000, 1, BLOCK_SIZE).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn twenty_takers_share_the_rate() {
+    check(10_000_000, 20, BLOCK_SIZE).await;
+    check(1_000_000, 20, 1_000).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_holds_while_they_wait() {
+    let limiter = Limiter::new(Some(100_000));
+    let takers: Vec<_> = (0..20).map(|_| taker(&limiter, 1_000)).collect();
+    for rate in [2_000_000, 50_000, 400_000] {
+        seconds(1).await;
+        limiter.limit(Some(rate));
+        read(&takers);
+        seconds(10).await;
+        assert_within(read(&takers).iter().sum(), 10 * rate, 5, "after a change");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_of_zero_holds_until_it_is_lifted() {
+    let limiter = Limiter::new(Some(0));
+    let waiting = tokio::spawn({
+        let limiter = limiter.clone();
+        async move { limiter.take(1 << 30).await }
+    });
+    seconds(3_600).await;
+    assert!(!waiting.is_finished());
+    limiter.limit(None);
+    tokio::time::timeout(Duration::from_millis(1), waiting).await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_limit_nothing_waits() {
+    let limiter = Limiter::default().child();
+    let before = Instant::now();
+    for _ in 0..1_000 {
+        limiter.take(u32::MAX).await;
+    }
+    assert_eq!(before.elapsed(), Duration::ZERO);
+    assert!(!limiter.is_limited());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_share_depends_neither_on_links_nor_on_sizes() {
+    let global = Limiter::new(Some(10_000_000));
+    let torrents: Vec<Vec<_>> = (0..20)
+        .map(|torrent: u32| {
+            let session = global.child();
+            (0..=torrent)
+                .map(|_| taker(&session, if torrent.is_multiple_of(2) { BLOCK_SIZE } else { 500 }))
+                .collect()
+        })
+        .collect();
+    seconds(10).await;
+    for links in &torrents {
+        assert_within(read(links).iter().sum(), 5_000_000, 5, "one torrent");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_torrent_leaves_its_share_to_the_others() {
+    let global = Limiter::new(Some(1_000_000));
+    let (slow, fast) = (global.child(), global.child());
+    slow.limit(Some(100_000));
+    let takers = [taker(&slow, BLOCK_SIZE), taker(&fast, BLOCK_SIZE)];
+    seconds(10).await;
+    let got = read(&takers);
+    assert_within(got[0], 1_000_000, 5, "slow");
+    assert_within(got[1], 9_000_000, 5, "fast");
+    global.limit(None);
+    read(&takers[..1]);
+    fast.limit(Some(300_000));
+    seconds(1).await;
+    read(&takers);
+    seconds(10).await;
+    let got = read(&takers);
+    assert_within(got[0], 1_000_000, 5, "slow without a limit above");
+    assert_within(got[1], 3_000_000, 5, "fast without a limit above");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_gives_up_waiting_does_not_block_the_line() {
+    let limiter = Limiter::new(Some(1_000));
+    let first = tokio::time::timeout(Duration::from_millis(10), limiter.take(1 << 20)).await;
+    assert!(first.is_err());
+    let before = Instant::now();
+    limiter.take(100).await;
+    assert!(before.elapsed() <= Duration::from_millis(101));
+}

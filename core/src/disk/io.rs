@@ -1,0 +1,265 @@
+//! Reads and writes of ranges of a torrent's content, over as many files as they span.
+
+use std::collections::BTreeSet;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+
+use rustix::fs::FileType;
+
+use crate::disk::backend::{Backend, OpenFile};
+use crate::disk::cache::FileCache;
+use crate::storage::{DirSync, DiskError, OpenFor, Storage};
+
+/// Buffers of one vectored write: 1 MiB of blocks, which is where larger writes stop paying.
+pub(crate) const VECTOR: usize = 64;
+
+/// What failed, and at which file.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) file: Option<usize>,
+    pub(crate) error: DiskError,
+}
+
+/// The backend with the cache of open files before it.
+#[derive(Debug)]
+pub(crate) struct Io {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) cache: FileCache,
+}
+
+impl Io {
+    /// Reads exactly `buffer.len()` bytes of the content. Pad files read as zeros.
+    pub(crate) fn read(&self, storage: &Storage, offset: u64, buffer: &mut [u8]) -> Result<(), Fault> {
+        let mut rest = buffer;
+        for span in storage.layout().spans(offset, rest.len() as u64) {
+            let (part, after) = rest.split_at_mut(span.length as usize);
+            rest = after;
+            if storage.layout().files()[span.file].pad {
+                part.fill(0);
+                continue;
+            }
+            let file = self.file(storage, span.file, false)?;
+            self.read_span(&file, part, span.offset)
+                .map_err(|error| self.fault(storage, span.file, &error))?;
+        }
+        if rest.is_empty() { Ok(()) } else { Err(Fault { file: None, error: DiskError::Short }) }
+    }
+
+    /// Fills the buffer from one file.
+    pub(crate) fn read_span(&self, file: &OpenFile, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let mut done = 0;
+        while done < buffer.len() {
+            match self.backend.pread(file, &mut buffer[done..], offset + done as u64) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes adjacent buffers at `offset` of the content. Pad files are left out.
+    pub(crate) fn write(&self, storage: &Storage, offset: u64, buffers: &[&[u8]]) -> Result<(), Fault> {
+        let length = buffers.iter().map(|buffer| buffer.len() as u64).sum();
+        let mut source = Source { buffers, skip: 0 };
+        for span in storage.layout().spans(offset, length) {
+            if storage.layout().files()[span.file].pad {
+                source.advance(span.length);
+                continue;
+            }
+            let file = self.file(storage, span.file, true)?;
+            let (mut at, mut left) = (span.offset, span.length);
+            while left > 0 {
+                let mut vector = [IoSlice::new(&[]); VECTOR];
+                let count = source.fill(left, &mut vector);
+                let written = match self.backend.pwritev(&file, &vector[..count], at) {
+                    Ok(0) => return Err(self.fault(storage, span.file, &io::ErrorKind::WriteZero.into())),
+                    Ok(written) => (written as u64).min(left),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => return Err(self.fault(storage, span.file, &error)),
+                };
+                source.advance(written);
+                at += written;
+                left -= written;
+            }
+            storage.file(span.file).set_dirty();
+        }
+        Ok(())
+    }
+
+    /// The file, from the cache or opened. For writing it is made where it never was.
+    pub(crate) fn file(&self, storage: &Storage, at: usize, write: bool) -> Result<Arc<OpenFile>, Fault> {
+        let key = (storage.id(), at);
+        if let Some(file) = self.cache.get(key, write) {
+            return Ok(file);
+        }
+        let file = Arc::new(self.open(storage, at, write)?);
+        self.cache.put(key, file.clone());
+        // Whoever closed it may have emptied the cache just before.
+        if storage.is_closed() {
+            self.cache.forget(key);
+        }
+        Ok(file)
+    }
+
+    /// Opens a file past the cache.
+    pub(crate) fn open(&self, storage: &Storage, at: usize, write: bool) -> Result<OpenFile, Fault> {
+        let layout = storage.layout();
+        let (entry, state) = (&layout.files()[at], storage.file(at));
+        let how = if write {
+            OpenFor::Write { create: !state.is_expected(), create_root: !storage.expects_files() }
+        } else {
+            OpenFor::Read
+        };
+        let opened = match self.backend.open(layout.root(), &entry.path, how) {
+            // No file number is left: close some that can be opened again.
+            Err(error) if is_out_of_files(&error) => {
+                self.cache.shrink();
+                self.backend.open(layout.root(), &entry.path, how)
+            }
+            other => other,
+        };
+        let opened = opened.map_err(|error| self.fault(storage, at, &error))?;
+        let file = OpenFile { file: opened.file, path: layout.path(at), writable: write };
+        let stat = self.backend.fstat(&file).map_err(|error| self.fault(storage, at, &error))?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(Fault { file: Some(at), error: DiskError::NotAFile });
+        }
+        if opened.created {
+            state.set_created();
+            #[cfg(unix)]
+            if entry.executable {
+                use std::os::unix::fs::PermissionsExt;
+                // Convenience for the person; the content is right without it.
+                let _ = file.file.set_permissions(std::fs::Permissions::from_mode(0o755));
+            }
+        } else {
+            state.set_expected(true);
+        }
+        // What somebody appended, or an older file of this name: the torrent's file ends here.
+        if write && u64::try_from(stat.st_size).is_ok_and(|size| size > entry.length) {
+            file.file.set_len(entry.length).map_err(|error| self.fault(storage, at, &error))?;
+        }
+        Ok(file)
+    }
+
+    /// Makes the torrent's files of no bytes, once.
+    pub(crate) fn make_empty_files(&self, storage: &Storage) -> Result<(), Fault> {
+        if storage.is_prepared() {
+            return Ok(());
+        }
+        let files = storage.layout().files().iter().enumerate();
+        for (at, _) in files.filter(|(_, file)| file.length == 0 && !file.pad) {
+            self.open(storage, at, true)?;
+        }
+        storage.set_prepared();
+        Ok(())
+    }
+
+    /// Whether the file that was just read from is still the one whose pieces were verified.
+    pub(crate) fn check_unchanged(&self, storage: &Storage, at: usize, file: &OpenFile) -> Result<(), Fault> {
+        let complete = storage.file(at).is_complete();
+        let stat = self.backend.fstat(file).map_err(|error| self.fault(storage, at, &error))?;
+        if stat.st_nlink == 0 {
+            return Err(Fault { file: Some(at), error: DiskError::Vanished });
+        }
+        if complete && !storage.file(at).is_unchanged(&stat) {
+            return Err(Fault { file: Some(at), error: DiskError::Changed });
+        }
+        Ok(())
+    }
+
+    /// Syncs the files and folders that were written to since the last time.
+    pub(crate) fn sync(&self, storage: &Storage) -> Result<(), Fault> {
+        let mut made = Vec::new();
+        let result = self.sync_noting(storage, &mut made);
+        if result.is_err() {
+            // Their folders are still to be synced.
+            made.into_iter().for_each(|at| storage.file(at).set_created());
+        }
+        result
+    }
+
+    fn sync_noting(&self, storage: &Storage, made: &mut Vec<usize>) -> Result<(), Fault> {
+        let layout = storage.layout();
+        for at in 0..layout.files().len() {
+            let state = storage.file(at);
+            if !state.is_dirty() {
+                continue;
+            }
+            let (_, created) = state.take_dirty();
+            if created {
+                made.push(at);
+            }
+            let file = self.file(storage, at, false)?;
+            self.backend.fdatasync(&file).map_err(|error| self.fault(storage, at, &error))?;
+            let complete = state.is_complete();
+            let stat = self.backend.fstat(&file).map_err(|error| self.fault(storage, at, &error))?;
+            if stat.st_nlink == 0 {
+                return Err(Fault { file: Some(at), error: DiskError::Vanished });
+            }
+            state.note(&stat, complete);
+        }
+        let folders: BTreeSet<_> =
+            made.iter().flat_map(|at| DirSync::for_created(&layout.files()[*at].path)).collect();
+        // Deepest first, so that a folder is there for good before its parent says so.
+        for folder in folders.iter().rev() {
+            self.backend
+                .sync_folder(layout.root(), folder)
+                .map_err(|error| Fault { file: None, error: self.error(storage, &error) })?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn fault(&self, storage: &Storage, file: usize, error: &io::Error) -> Fault {
+        let gone = error.kind() == io::ErrorKind::NotFound;
+        let error = if gone { DiskError::Vanished } else { self.error(storage, error) };
+        Fault { file: Some(file), error }
+    }
+
+    fn error(&self, storage: &Storage, error: &io::Error) -> DiskError {
+        DiskError::from_io(error, || (storage.lacks(), self.backend.free_space(storage.layout().root())))
+    }
+}
+
+fn is_out_of_files(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
+/// Buffers that are written from, front first.
+struct Source<'a> {
+    buffers: &'a [&'a [u8]],
+    skip: usize,
+}
+
+impl<'a> Source<'a> {
+    /// Lays out up to `most` bytes; says in how many slices.
+    fn fill(&self, most: u64, vector: &mut [IoSlice<'a>]) -> usize {
+        let (mut left, mut skip, mut count) = (most, self.skip, 0);
+        for (buffer, slot) in self.buffers.iter().zip(vector) {
+            if left == 0 {
+                break;
+            }
+            let part = &buffer[skip..];
+            let part = &part[..part.len().min(usize::try_from(left).unwrap_or(usize::MAX))];
+            *slot = IoSlice::new(part);
+            left -= part.len() as u64;
+            (skip, count) = (0, count + 1);
+        }
+        count
+    }
+
+    fn advance(&mut self, mut bytes: u64) {
+        while let Some((first, rest)) = self.buffers.split_first() {
+            let here = (first.len() - self.skip) as u64;
+            if bytes < here {
+                self.skip += bytes as usize;
+                return;
+            }
+            bytes -= here;
+            (self.buffers, self.skip) = (rest, 0);
+        }
+    }
+}

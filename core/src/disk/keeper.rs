@@ -1,0 +1,101 @@
+//! The thread that syncs, closes and deletes: rare and slow things, one after the other.
+
+use std::sync::{Arc, Weak};
+
+use tokio::sync::oneshot;
+
+use crate::disk::io::Io;
+use crate::disk::queue::Queue;
+use crate::storage::{self, DiskDone, DiskError, Op, Storage};
+
+/// What the keeper is asked to do.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// At most one per storage waits.
+    Sync(Arc<Storage>),
+    /// Every worker has dropped the storage.
+    Closed(Arc<Storage>),
+    /// The same, and then its files go. The answer stands for [`DiskDone::Closed`].
+    Delete(Arc<Storage>, oneshot::Sender<Result<(), DiskError>>),
+}
+
+impl Job {
+    /// The disk is shut down; those who wait are told.
+    pub(crate) fn refuse(self) {
+        match self {
+            Self::Sync(_) => {}
+            Self::Closed(storage) => storage.tell(DiskDone::Closed),
+            Self::Delete(_, answer) => {
+                let _ = answer.send(Err(DiskError::Stopped));
+            }
+        }
+    }
+}
+
+/// Works until the queue is closed and empty.
+pub(crate) fn run(io: &Io, queue: &Queue<Job>) {
+    let mut jobs = Vec::with_capacity(1);
+    while queue.take(&mut jobs, 1) {
+        for job in jobs.drain(..) {
+            match job {
+                Job::Sync(storage) => {
+                    storage.begin_sync();
+                    sync(io, &storage);
+                }
+                Job::Closed(storage) => {
+                    sync(io, &storage);
+                    io.cache.forget_all(storage.id());
+                    storage.tell(DiskDone::Closed);
+                }
+                Job::Delete(storage, answer) => {
+                    io.cache.forget_all(storage.id());
+                    let _ = answer.send(delete(io, &storage));
+                }
+            }
+        }
+    }
+}
+
+/// The last thing before the end: what was written and not synced.
+pub(crate) fn sync_rest(io: &Io, storages: &[Weak<Storage>]) {
+    for storage in storages.iter().filter_map(Weak::upgrade) {
+        sync(io, &storage);
+    }
+}
+
+/// A piece is marked after its writes marked their files. So when the pieces are noted before the
+/// marks are taken off the files, all that the pieces need is synced.
+fn sync(io: &Io, storage: &Storage) {
+    let epoch = storage.epoch();
+    let hashed = storage.verified();
+    if let Err(fault) = io.sync(storage) {
+        // The kernel tells a failed write once, and then takes the pages for clean: a second try
+        // would succeed and mean nothing (faults.md K3).
+        storage.next_epoch();
+        storage.tell_error(Op::Sync, fault.file, None, fault.error.clone());
+        if let (DiskError::Vanished, Some(file)) = (fault.error, fault.file) {
+            storage.unmark_all(storage.layout().pieces_of(file));
+        }
+        let synced = storage.synced().clone();
+        storage.unmark_all(storage.verified().without(&synced));
+        return;
+    }
+    debug_assert_eq!(epoch, storage.epoch(), "one thread syncs");
+    let mut have = hashed;
+    let lost: Vec<_> = have.without(&storage.verified()).collect();
+    lost.into_iter().for_each(|piece| {
+        have.clear(piece);
+    });
+    storage.synced().clone_from(&have);
+    let files = (0..storage.layout().files().len()).map(|at| storage.file(at).seen()).collect();
+    storage.tell(DiskDone::Synced { have, files });
+}
+
+fn delete(io: &Io, storage: &Storage) -> Result<(), DiskError> {
+    let layout = storage.layout();
+    storage::delete(layout.root(), layout.files()).map_err(|(file, error)| {
+        let fault = io.fault(storage, file, &error);
+        storage.tell_error(Op::Delete, Some(file), None, fault.error.clone());
+        fault.error
+    })
+}

@@ -1,0 +1,84 @@
+//! The threads that read for peers: apart from those that write, so that a cold file does not hold
+//! up what comes in.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::disk::io::{Fault, Io};
+use crate::disk::queue::Queue;
+use crate::storage::{DiskError, Op, Storage};
+use crate::types::PieceRange;
+
+/// A range of a verified piece for a peer.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) storage: Arc<Storage>,
+    pub(crate) range: PieceRange,
+    pub(crate) answer: oneshot::Sender<Result<Bytes, DiskError>>,
+    /// Its place in the bounded queue.
+    pub(crate) _permit: OwnedSemaphorePermit,
+}
+
+/// Works until the queue is closed and empty.
+pub(crate) fn run(io: &Io, queue: &Queue<Read>) {
+    let mut jobs = Vec::with_capacity(1);
+    while queue.take(&mut jobs, 1) {
+        for job in jobs.drain(..) {
+            // Nobody waits any more: the link ended or the request was cancelled.
+            if !job.answer.is_closed() {
+                let result = read(io, &job.storage, job.range);
+                let _ = job.answer.send(result);
+            }
+        }
+    }
+}
+
+fn read(io: &Io, storage: &Storage, range: PieceRange) -> Result<Bytes, DiskError> {
+    if storage.is_closed() {
+        return Err(DiskError::Stopped);
+    }
+    let size = storage.geometry().piece_size(range.piece);
+    let inside = range.begin.checked_add(range.length).is_some_and(|end| end <= size);
+    if !inside || !storage.has(range.piece) {
+        return Err(DiskError::Unverified);
+    }
+    let offset = storage.geometry().piece_offset(range.piece) + u64::from(range.begin);
+    let mut buffer = vec![0; range.length as usize];
+    match read_unchanged(io, storage, offset, &mut buffer) {
+        Ok(()) => Ok(buffer.into()),
+        Err(fault) => Err(lose(io, storage, range, fault)),
+    }
+}
+
+/// Reads, then looks whether the files are still those that were verified. In this order a change
+/// that came before the read shows.
+fn read_unchanged(io: &Io, storage: &Storage, offset: u64, buffer: &mut [u8]) -> Result<(), Fault> {
+    io.read(storage, offset, buffer)?;
+    for span in storage.layout().spans(offset, buffer.len() as u64) {
+        if !storage.layout().files()[span.file].pad {
+            let file = io.file(storage, span.file, false)?;
+            io.check_unchanged(storage, span.file, &file)?;
+        }
+    }
+    Ok(())
+}
+
+/// A verified piece cannot be read: it is not there any more (faults.md K2, K5). When the file is
+/// gone or another, neither are the other pieces in it.
+fn lose(io: &Io, storage: &Storage, range: PieceRange, fault: Fault) -> DiskError {
+    if let Some(file) = fault.file {
+        io.cache.forget((storage.id(), file));
+    }
+    let error = fault.error.clone();
+    // Several reads may find the same fault; one of them tells.
+    let first = storage.unmark(range.piece);
+    if first {
+        storage.tell_error(Op::Read, fault.file, Some(range.piece), fault.error);
+    }
+    if let (true, Some(file)) = (matches!(error, DiskError::Vanished | DiskError::Changed), fault.file) {
+        storage.unmark_all(storage.layout().pieces_of(file));
+    }
+    error
+}

@@ -1,0 +1,194 @@
+//! The threads that write blocks and hash pieces. All blocks of a piece come to the same worker, so
+//! nothing here is shared and a piece is never written while it is hashed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use rustc_hash::FxHashMap;
+
+use crate::disk::Credit;
+use crate::disk::io::{Fault, Io, VECTOR};
+use crate::disk::partial::Partial;
+use crate::disk::queue::Queue;
+use crate::storage::{DiskDone, DiskError, Op, Storage};
+use crate::types::{BLOCK_SIZE, BlockRef, LinkId, PieceIndex};
+
+/// Jobs taken at once: enough to find adjacent blocks, few enough that credits come back in a
+/// steady stream.
+const HAND: usize = 256;
+
+/// Bytes read again at once where blocks came out of order.
+const COLD: usize = 256 * 1024;
+
+/// What a worker is asked to do.
+#[derive(Debug)]
+pub(crate) enum Job {
+    Write(Write),
+    /// Drop what is known of unfinished pieces.
+    Close(Arc<Closing>),
+}
+
+/// A block to write. The credit goes back when the block is on its way to the disk.
+#[derive(Debug)]
+pub(crate) struct Write {
+    pub(crate) storage: Arc<Storage>,
+    pub(crate) block: BlockRef,
+    pub(crate) data: Bytes,
+    pub(crate) from: LinkId,
+    pub(crate) _credit: Credit,
+}
+
+/// A storage that is being closed: the last worker through goes on with it.
+#[derive(Debug)]
+pub(crate) struct Closing {
+    pub(crate) storage: Arc<Storage>,
+    pub(crate) left: AtomicUsize,
+    pub(crate) then: std::sync::Mutex<Option<super::keeper::Job>>,
+}
+
+/// One worker's state.
+pub(crate) struct Worker {
+    io: Arc<Io>,
+    keeper: Arc<Queue<super::keeper::Job>>,
+    partials: FxHashMap<(u64, PieceIndex), Partial>,
+    scratch: Vec<u8>,
+}
+
+impl Worker {
+    pub(crate) fn new(io: Arc<Io>, keeper: Arc<Queue<super::keeper::Job>>) -> Self {
+        Self { io, keeper, partials: FxHashMap::default(), scratch: Vec::new() }
+    }
+
+    /// Works until the queue is closed and empty.
+    pub(crate) fn run(mut self, queue: &Queue<Job>) {
+        let (mut jobs, mut writes) = (Vec::with_capacity(HAND), Vec::with_capacity(HAND));
+        while queue.take(&mut jobs, HAND) {
+            for job in jobs.drain(..) {
+                match job {
+                    Job::Write(write) => writes.push(write),
+                    Job::Close(closing) => {
+                        self.write_all(&mut writes);
+                        self.close(&closing);
+                    }
+                }
+            }
+            self.write_all(&mut writes);
+        }
+    }
+
+    /// Writes a hand of blocks, adjacent ones together.
+    fn write_all(&mut self, writes: &mut Vec<Write>) {
+        // Stable: of two blocks for the same place the first one wins.
+        writes.sort_by_key(|write| (write.storage.id(), write.block.piece, write.block.block));
+        let mut last = None;
+        writes.retain(|write| {
+            let this = (write.storage.id(), write.block);
+            self.is_fresh(write, last.replace(this) == Some(this))
+        });
+        let mut rest = &writes[..];
+        while let Some(first) = rest.first() {
+            let adjacent = |write: &Write, at: usize| {
+                write.storage.id() == first.storage.id()
+                    && write.block.piece == first.block.piece
+                    && write.block.block == first.block.block + at as u32
+            };
+            let count = rest.iter().take(VECTOR).enumerate().take_while(|(at, w)| adjacent(w, *at)).count();
+            let (run, after) = rest.split_at(count);
+            rest = after;
+            if let Err(fault) = self.write_run(run) {
+                self.give_up(&first.storage, first.block.piece, Op::Write, fault);
+            }
+        }
+        writes.clear();
+    }
+
+    /// Whether a block is to be written: not when it is there, or came `twice` in this hand.
+    fn is_fresh(&self, write: &Write, twice: bool) -> bool {
+        let Write { storage, block, .. } = write;
+        debug_assert_eq!(storage.geometry().block_size(*block) as usize, write.data.len());
+        let partial = self.partials.get(&(storage.id(), block.piece));
+        let there = twice
+            || storage.has(block.piece)
+            || partial.is_some_and(|partial| partial.epoch == storage.epoch() && partial.has(block.block));
+        if there {
+            storage.tell(DiskDone::Duplicate { block: *block, from: write.from });
+        }
+        !there
+    }
+
+    /// Writes adjacent blocks of one piece and extends its hash.
+    fn write_run(&mut self, run: &[Write]) -> Result<(), Fault> {
+        let (storage, first) = (&run[0].storage, run[0].block);
+        let piece = first.piece;
+        // Before the write: one that a failing sync may have swallowed must not count after it.
+        let epoch = storage.epoch();
+        self.io.make_empty_files(storage)?;
+        let mut buffers = [&[][..]; VECTOR];
+        for (buffer, write) in buffers.iter_mut().zip(run) {
+            *buffer = &write.data;
+        }
+        let offset = storage.geometry().piece_offset(piece);
+        self.io.write(storage, offset + u64::from(first.begin()), &buffers[..run.len()])?;
+        let key = (storage.id(), piece);
+        let new = || Partial::new(storage.geometry().blocks_in(piece), epoch);
+        let partial = self.partials.entry(key).or_insert_with(new);
+        if partial.epoch != epoch {
+            *partial = new();
+        }
+        for write in run {
+            partial.add(write.block.block, &write.data);
+        }
+        while let Some((start, end)) = partial.cold() {
+            let end = end.min(start + COLD as u32 / BLOCK_SIZE);
+            let from = start * BLOCK_SIZE;
+            let to = (end * BLOCK_SIZE).min(storage.geometry().piece_size(piece));
+            self.scratch.resize(COLD, 0);
+            let buffer = &mut self.scratch[..(to - from) as usize];
+            self.io.read(storage, offset + u64::from(from), buffer)?;
+            partial.hash_cold(end - start, buffer);
+        }
+        if partial.is_full()
+            && let Some(partial) = self.partials.remove(&key)
+        {
+            self.judge(storage, piece, partial);
+        }
+        Ok(())
+    }
+
+    fn judge(&self, storage: &Storage, piece: PieceIndex, partial: Partial) {
+        let epoch = partial.epoch;
+        if partial.finish() != storage.layout().piece_hash(piece) {
+            storage.tell(DiskDone::Failed { piece });
+            return;
+        }
+        storage.mark(piece);
+        // A sync that failed meanwhile took stock of the marks either before or after this one.
+        if storage.epoch() == epoch {
+            storage.tell(DiskDone::Verified { piece });
+        } else {
+            storage.unmark(piece);
+            storage.tell_error(Op::Sync, None, Some(piece), DiskError::Unverified);
+        }
+    }
+
+    fn give_up(&mut self, storage: &Storage, piece: PieceIndex, op: Op, fault: Fault) {
+        self.partials.remove(&(storage.id(), piece));
+        if let Some(file) = fault.file {
+            // A handle that failed is not trusted with more.
+            self.io.cache.forget((storage.id(), file));
+        }
+        storage.tell_error(op, fault.file, Some(piece), fault.error);
+    }
+
+    fn close(&mut self, closing: &Closing) {
+        let id = closing.storage.id();
+        self.partials.retain(|(storage, _), _| *storage != id);
+        if closing.left.fetch_sub(1, Ordering::AcqRel) == 1
+            && let Some(job) = closing.then.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+            && let Err(job) = self.keeper.push(job)
+        {
+            job.refuse();
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What a session tells a link: merged slots, so that posting never waits and nothing piles up.
+
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::types::{BlockRef, PieceIndex};
+
+/// The slots. A newer choke or interest replaces an older one; a block is cancelled at most once
+/// per deal, a piece announced at most once, and the session deals no more than was asked for:
+/// that bounds the lists.
+#[derive(Debug, Default)]
+pub struct Mail {
+    /// Choke (`true`) or unchoke the peer.
+    pub choke: Option<bool>,
+    /// Tell the peer that we want something, or nothing any more.
+    pub interested: Option<bool>,
+    /// Blocks to ask for, in this order.
+    pub hand: Vec<BlockRef>,
+    /// Blocks that are not wanted from this link any more.
+    pub cancel: Vec<BlockRef>,
+    /// Pieces we have since.
+    pub have: Vec<PieceIndex>,
+    /// End the link, and why.
+    pub close: Option<&'static str>,
+}
+
+/// One link's mailbox.
+#[derive(Debug, Default)]
+pub struct Mailbox {
+    /// A leaf lock, held to change a slot or to take them all.
+    mail: Mutex<Mail>,
+    posted: Notify,
+}
+
+impl Mailbox {
+    /// Changes the slots and wakes the link.
+    pub fn post(&self, change: impl FnOnce(&mut Mail)) {
+        change(&mut self.mail.lock().unwrap_or_else(PoisonError::into_inner));
+        self.posted.notify_one();
+    }
+
+    /// Waits until something was posted, and takes all of it. May be cancelled without loss.
+    pub async fn take(&self) -> Mail {
+        self.posted.notified().await;
+        std::mem::take(&mut *self.mail.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,360 @@
+//! The task of one link: moves bytes between the socket, `conn`, the disk and the session.
+//!
+//! It is the only place that awaits the session's inbox and the disk's credits; when either is slow
+//! it stops reading, and TCP slows the sender.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::conn::{Conn, PeerFault};
+use super::mailbox::{Mail, Mailbox};
+use super::report::{LinkGauge, PeerReport, Report};
+use crate::bandwidth::Limiter;
+use crate::disk::Disk;
+use crate::rate::RateMeter;
+use crate::storage::{DiskError, Storage};
+use crate::types::{BlockRef, LinkId, PieceRange};
+use crate::wire::WireError;
+use crate::wire::message::{self, Decoder};
+
+mod send_queue;
+
+use self::send_queue::SendQueue;
+
+/// Room that the receive buffer gets while payload flows: sixteen blocks, so that a fast link costs
+/// one system call per 256 KiB.
+const READ_FAST: usize = 256 * 1024;
+
+/// Room that an idle link gets: any message but a piece or a large bitfield fits.
+const READ_IDLE: usize = 2 * 1024;
+
+/// From this rate on, bytes per second, a link gets the large buffer.
+const FAST: u64 = 512 * 1024;
+
+/// Upload bytes that wait in the send queue before the disk is asked for more: enough to bridge one
+/// disk read at 10 Gbit/s, little enough that a peer that never reads costs next to nothing.
+const SEND_AHEAD: usize = 512 * 1024;
+
+/// Requests for adjacent ranges are read from the disk together up to this many bytes.
+const READ_TOGETHER: u32 = 256 * 1024;
+
+/// A peer that takes none of what we send for this long is gone.
+const STUCK: Duration = Duration::from_secs(120);
+
+/// How often a link that moves payload brings its gauge up to date.
+const GAUGE: Duration = Duration::from_millis(500);
+
+/// What a link's task is made of.
+#[derive(Debug)]
+pub struct Setup {
+    /// Its name.
+    pub link: LinkId,
+    /// The largest message that is taken.
+    pub decoder: Decoder,
+    /// Where the session posts.
+    pub mailbox: Arc<Mailbox>,
+    /// Where the session reads figures.
+    pub gauge: Arc<LinkGauge>,
+    /// Where reports go.
+    pub reports: mpsc::Sender<PeerReport>,
+    /// The torrent's files.
+    pub storage: Arc<Storage>,
+    /// The disk's threads.
+    pub disk: Disk,
+    /// What may come in.
+    pub down: Limiter,
+    /// What may go out.
+    pub up: Limiter,
+}
+
+/// Why a link's task ends.
+enum End {
+    Fault(PeerFault),
+    Io(io::Error),
+    Closed(&'static str),
+    /// The session is gone; nobody wants to know.
+    Orphan,
+}
+
+type Reading = Pin<Box<dyn Future<Output = (PieceRange, Result<Bytes, DiskError>)> + Send>>;
+
+struct Link<S> {
+    read: ReadHalf<S>,
+    write: WriteHalf<S>,
+    conn: Conn,
+    setup: Setup,
+    inbox: BytesMut,
+    queue: SendQueue,
+    /// Blocks that wait for a credit of the disk. While there are any, nothing is read.
+    waiting: VecDeque<(BlockRef, Bytes)>,
+    /// Payload that came in beyond what the limit had allowed.
+    debt: u32,
+    reading: Option<Reading>,
+    /// The ranges that `reading` covers, in the order they were asked for.
+    batch: Vec<PieceRange>,
+    up: RateMeter,
+    uploaded: u64,
+    downloaded: u64,
+    last_progress: Instant,
+    next_gauge: Option<Instant>,
+}
+
+/// Runs a link until it ends, and reports that as the last thing.
+pub async fn run<S>(stream: S, conn: Conn, setup: Setup)
+where
+    S: AsyncRead + AsyncWrite + Send,
+{
+    let (read, write) = tokio::io::split(stream);
+    let mut link = Link {
+        read,
+        write,
+        conn,
+        inbox: BytesMut::new(),
+        queue: SendQueue::default(),
+        waiting: VecDeque::new(),
+        debt: 0,
+        reading: None,
+        batch: Vec::new(),
+        up: RateMeter::new(RateMeter::SHOWN),
+        uploaded: 0,
+        downloaded: 0,
+        last_progress: Instant::now(),
+        next_gauge: None,
+        setup,
+    };
+    let end = link.serve().await;
+    link.settle(Instant::now());
+    let (why, fault) = match end {
+        End::Orphan => return,
+        End::Fault(fault) => (fault.to_string(), true),
+        End::Io(error) => (reason(&error), false),
+        End::Closed(why) => (why.to_owned(), false),
+    };
+    let mut reports = std::mem::take(&mut link.conn.reports);
+    reports.push(Report::Closed { why, fault });
+    // A session that has gone does not need to know.
+    let _ = link.setup.reports.send(PeerReport { link: link.setup.link, reports }).await;
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "closed by the peer".to_owned(),
+        io::ErrorKind::ConnectionReset => "reset by the peer".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
+    async fn serve(&mut self) -> End {
+        loop {
+            if let Err(end) = self.advance().await {
+                return end;
+            }
+            if let Err(end) = self.step().await {
+                return end;
+            }
+        }
+    }
+
+    /// Does all that needs no waiting: decodes what is buffered, deals blocks to the disk, plays the
+    /// hand, starts a disk read, and hands the reports over.
+    async fn advance(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        if self.waiting.is_empty() {
+            while let Some(message) = self.setup.decoder.decode(&mut self.inbox).map_err(fault)? {
+                let storage = &self.setup.storage;
+                self.conn
+                    .on_message(now.into_std(), message, |piece| storage.has(piece))
+                    .map_err(End::Fault)?;
+            }
+        }
+        self.deal_to_disk(now);
+        self.conn.play(now.into_std());
+        if !self.conn.out.is_empty() {
+            self.queue.control(&mut self.conn.out);
+        }
+        self.start_reading();
+        if !self.conn.reports.is_empty() {
+            let reports = std::mem::take(&mut self.conn.reports);
+            let batch = PeerReport { link: self.setup.link, reports };
+            self.setup.reports.send(batch).await.map_err(|_| End::Orphan)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for whatever comes first.
+    async fn step(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        let mut wake = Instant::from_std(self.conn.next_timeout());
+        if !self.queue.is_empty() {
+            wake = wake.min(self.last_progress + STUCK);
+        }
+        if let Some(gauge) = self.next_gauge {
+            wake = wake.min(gauge);
+        }
+        let next_credit = self.waiting.front().map_or(0, |(_, data)| data.len() as u32);
+        let may_read = self.waiting.is_empty() && self.debt == 0;
+        if may_read {
+            self.make_room(now);
+        }
+        let slices = self.queue.slices();
+        tokio::select! {
+            mail = self.setup.mailbox.take() => self.on_mail(mail)?,
+            credit = self.setup.disk.credit(next_credit), if next_credit > 0 => {
+                if let Some((block, data)) = self.waiting.pop_front() {
+                    self.setup.disk.write(&self.setup.storage, block, data, self.setup.link, credit);
+                }
+            }
+            () = self.setup.down.take(self.debt), if self.debt > 0 => self.debt = 0,
+            read = self.read.read_buf(&mut self.inbox), if may_read => match read {
+                Ok(0) => return Err(End::Io(io::ErrorKind::UnexpectedEof.into())),
+                Ok(_) => {}
+                Err(error) => return Err(End::Io(error)),
+            },
+            wrote = self.write.write_vectored(&slices), if !self.queue.is_empty() => {
+                let wrote = wrote.map_err(End::Io)?;
+                if wrote == 0 {
+                    return Err(End::Io(io::ErrorKind::WriteZero.into()));
+                }
+                self.on_wrote(wrote);
+            }
+            (_, data) = async { self.reading.as_mut().expect("guarded by is_some").await },
+                if self.reading.is_some() => self.on_read(data),
+            () = tokio::time::sleep_until(wake) => self.on_wake()?,
+        }
+        Ok(())
+    }
+
+    fn on_mail(&mut self, mail: Mail) -> Result<(), End> {
+        if let Some(why) = mail.close {
+            return Err(End::Closed(why));
+        }
+        self.conn.on_mail(Instant::now().into_std(), mail);
+        Ok(())
+    }
+
+    fn on_wake(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        if !self.queue.is_empty() && now.duration_since(self.last_progress) >= STUCK {
+            return Err(End::Closed("takes nothing we send"));
+        }
+        if self.next_gauge.is_some_and(|due| due <= now) {
+            self.settle(now);
+        }
+        self.conn.on_timeout(now.into_std()).map_err(End::Fault)
+    }
+
+    /// Blocks go to the disk as far as it has room; the rest waits, and so does the peer.
+    fn deal_to_disk(&mut self, now: Instant) {
+        for (block, data) in self.conn.blocks.drain(..) {
+            let bytes = data.len() as u32;
+            self.downloaded += u64::from(bytes);
+            if self.setup.down.is_limited() {
+                self.debt += bytes;
+            }
+            match self.setup.disk.try_credit(bytes).filter(|_| self.waiting.is_empty()) {
+                Some(credit) => {
+                    self.setup.disk.write(&self.setup.storage, block, data, self.setup.link, credit);
+                }
+                None => self.waiting.push_back((block, data)),
+            }
+            self.next_gauge.get_or_insert(now + GAUGE);
+        }
+    }
+
+    /// Makes the receive buffer as large as the link is fast. A slow link gives a large one back.
+    fn make_room(&mut self, now: Instant) {
+        let rate = self.conn.rate_down(now.into_std());
+        let want = if rate >= FAST { READ_FAST } else { READ_IDLE };
+        let want = want.max(self.setup.decoder.needed(&self.inbox));
+        if self.inbox.is_empty() && self.inbox.capacity() > 4 * want {
+            self.inbox = BytesMut::new();
+        }
+        if self.inbox.capacity() - self.inbox.len() < want.min(READ_IDLE.max(want / 4)) {
+            self.inbox.reserve(want);
+        }
+    }
+
+    fn start_reading(&mut self) {
+        if self.reading.is_some() || self.queue.payload() >= SEND_AHEAD {
+            return;
+        }
+        let Some(first) = self.conn.next_upload() else { return };
+        let mut whole = first;
+        self.batch.clear();
+        self.batch.push(first);
+        while let Some(next) = self.conn.peek_upload()
+            && next.piece == whole.piece
+            && next.begin == whole.begin + whole.length
+            && whole.length + next.length <= READ_TOGETHER
+        {
+            whole.length += next.length;
+            self.batch.extend(self.conn.next_upload());
+        }
+        let (disk, storage, up) =
+            (self.setup.disk.clone(), self.setup.storage.clone(), self.setup.up.clone());
+        self.reading = Some(Box::pin(async move {
+            if up.is_limited() {
+                up.take(whole.length).await;
+            }
+            (whole, disk.read(&storage, whole).await)
+        }));
+    }
+
+    /// A read that failed is the session's business, which hears of it from the disk; the peer asks
+    /// again elsewhere. A choke since then voids what was read.
+    fn on_read(&mut self, data: Result<Bytes, DiskError>) {
+        self.reading = None;
+        let Ok(mut data) = data else { return };
+        if !self.conn.may_send() {
+            return;
+        }
+        for range in &self.batch {
+            let block = data.split_to((range.length as usize).min(data.len()));
+            let header = message::piece_header(range.piece.get(), range.begin, range.length);
+            self.queue.block(&header, block);
+        }
+        if self.queue.is_fresh() {
+            self.last_progress = Instant::now();
+        }
+    }
+
+    fn on_wrote(&mut self, bytes: usize) {
+        let now = Instant::now();
+        let payload = self.queue.advance(bytes);
+        if payload > 0 {
+            self.up.add(now.into_std(), payload);
+            self.uploaded += payload;
+            self.next_gauge.get_or_insert(now + GAUGE);
+        }
+        self.conn.sent(now.into_std());
+        self.last_progress = now;
+    }
+
+    /// Brings the gauge up to date; again later for as long as there is something to tell.
+    fn settle(&mut self, now: Instant) {
+        let gauge = &self.setup.gauge;
+        let (down, up) = (self.conn.rate_down(now.into_std()), self.up.rate(now.into_std()));
+        LinkGauge::set(&gauge.downloaded, self.downloaded);
+        LinkGauge::set(&gauge.uploaded, self.uploaded);
+        LinkGauge::set(&gauge.rate_down, down);
+        LinkGauge::set(&gauge.rate_up, up);
+        gauge.requests.store(self.conn.outstanding(), Ordering::Relaxed);
+        gauge.snubbed.store(self.conn.snubbed(now.into_std()), Ordering::Relaxed);
+        let busy = down > 0 || up > 0 || self.conn.outstanding() > 0;
+        self.next_gauge = busy.then_some(now + GAUGE);
+    }
+}
+
+fn fault(error: WireError) -> End {
+    End::Fault(error.into())
+}

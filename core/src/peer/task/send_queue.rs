@@ -1,0 +1,107 @@
+//! What waits to be sent on one link: control frames and blocks, in order, without copying blocks.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+
+/// Slices offered to one vectored write.
+const SLICES: usize = 32;
+
+/// Chunks in the order they go out. A chunk is payload or not, so that payload is counted when it
+/// has really left.
+#[derive(Debug, Default)]
+pub struct SendQueue {
+    chunks: VecDeque<Chunk>,
+    payload: usize,
+    untouched: bool,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    bytes: Bytes,
+    payload: bool,
+}
+
+impl SendQueue {
+    /// Takes control frames over; `frames` is empty afterwards.
+    pub fn control(&mut self, frames: &mut BytesMut) {
+        self.push(frames.split().freeze(), false);
+    }
+
+    /// Queues one piece message.
+    pub fn block(&mut self, header: &[u8], block: Bytes) {
+        self.push(Bytes::copy_from_slice(header), false);
+        self.payload += block.len();
+        self.push(block, true);
+    }
+
+    /// Bytes of blocks that wait.
+    pub const fn payload(&self) -> usize {
+        self.payload
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    /// Whether the queue was filled from empty and nothing of it has left yet.
+    pub const fn is_fresh(&self) -> bool {
+        self.untouched
+    }
+
+    /// The first chunks, for one vectored write.
+    pub fn slices(&self) -> Vec<IoSlice<'_>> {
+        self.chunks.iter().take(SLICES).map(|chunk| IoSlice::new(&chunk.bytes)).collect()
+    }
+
+    /// Drops what was written; returns how much of it was payload.
+    pub fn advance(&mut self, mut written: usize) -> u64 {
+        let mut payload = 0;
+        self.untouched = false;
+        while written > 0
+            && let Some(chunk) = self.chunks.front_mut()
+        {
+            let part = written.min(chunk.bytes.len());
+            chunk.bytes.advance(part);
+            written -= part;
+            if chunk.payload {
+                payload += part;
+            }
+            if chunk.bytes.is_empty() {
+                self.chunks.pop_front();
+            }
+        }
+        self.payload -= payload;
+        payload as u64
+    }
+
+    fn push(&mut self, bytes: Bytes, payload: bool) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.untouched |= self.chunks.is_empty();
+        self.chunks.push_back(Chunk { bytes, payload });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payload_is_counted_when_it_has_left() {
+        let mut queue = SendQueue::default();
+        queue.control(&mut BytesMut::from(&b"abc"[..]));
+        queue.block(b"head", Bytes::from_static(b"0123456789"));
+        assert!(queue.is_fresh());
+        assert_eq!(queue.payload(), 10);
+        assert_eq!(queue.advance(3 + 4 + 4), 4);
+        assert!(!queue.is_fresh());
+        assert_eq!(queue.payload(), 6);
+        assert_eq!(queue.slices()[0].as_ref(), b"456789");
+        assert_eq!(queue.advance(6), 6);
+        assert!(queue.is_empty());
+    }
+}

@@ -1,1 +1,0 @@
-//! What a run keeps: the list and the resume records.

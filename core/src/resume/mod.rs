@@ -1,0 +1,18 @@
+//! What a run keeps: the list of torrents and their resume records.
+//!
+//! The list is a folder of write-once `<info-hash>.torrent` files. What changes is one
+//! [redb](https://docs.rs/redb) store, each value with a version and a checksum. A store that does
+//! not open is set aside and the list rebuilt from the folder: the list is never lost
+//! (faults.md K12).
+
+mod folder;
+mod lock;
+mod record;
+mod store;
+mod table;
+
+pub use self::record::{RecordError, ResumeRecord, trusted};
+pub use self::store::{Saved, StateStore};
+
+#[cfg(test)]
+mod tests;

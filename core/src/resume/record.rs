@@ -1,0 +1,127 @@
+//! One torrent's resume record, and its form in the store: a version byte, four bytes of checksum,
+//! then the fields as postcard writes them.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha1::{Digest, Sha1};
+
+use crate::bitfield::Bitfield;
+use crate::storage::{CheckPlan, FileStamp, Layout};
+use crate::types::{InfoHash, UnixTime};
+
+/// The version that this program writes.
+const VERSION: u8 = 1;
+
+/// Version and checksum.
+const HEADER: usize = 1 + CHECKSUM;
+const CHECKSUM: usize = 4;
+
+/// What is kept of a torrent from one run to the next, beside its `.torrent` file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResumeRecord {
+    /// Pieces that are hashed and synced, in the form of the wire (BEP 3, bitfield).
+    pub have: Vec<u8>,
+    /// Pieces that were hashed and written since the last sync: a restart hashes them again. The
+    /// same form.
+    pub maybe: Vec<u8>,
+    /// How the files looked at the last sync, in torrent order.
+    pub files: Vec<FileStamp>,
+    /// The folder that its files are in.
+    #[serde(serialize_with = "path_to_bytes", deserialize_with = "path_from_bytes")]
+    pub save_path: PathBuf,
+    /// A person stopped it.
+    pub paused: bool,
+    /// Payload received, bytes.
+    pub downloaded: u64,
+    /// Payload sent, bytes.
+    pub uploaded: u64,
+    /// Payload received that was of no use, bytes.
+    pub wasted: u64,
+    /// Seconds it was running.
+    pub active_seconds: u64,
+    /// When it was added.
+    pub added: UnixTime,
+    /// When its download was complete.
+    pub completed: Option<UnixTime>,
+    /// The `key` that trackers know us by over changes of address (BEP 7).
+    pub tracker_key: u32,
+    /// Its place in the list, from 0.
+    pub queue_position: u32,
+}
+
+/// Why bytes are not a record that this program can use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// A newer program wrote it.
+    #[error("the resume record has version {0}, this program knows {VERSION}")]
+    Newer(u8),
+    /// Cut, changed, or of another torrent.
+    #[error("the resume record is damaged")]
+    Damaged,
+}
+
+impl ResumeRecord {
+    /// The form in the store.
+    pub(crate) fn encode(&self, info_hash: &InfoHash) -> Vec<u8> {
+        with_version(VERSION, info_hash, self)
+    }
+
+    /// Reads the form in the store.
+    pub(crate) fn decode(info_hash: &InfoHash, bytes: &[u8]) -> Result<Self, RecordError> {
+        if bytes.len() < HEADER || bytes[1..HEADER] != checksum(info_hash, bytes) {
+            return Err(RecordError::Damaged);
+        }
+        match bytes[0] {
+            VERSION => postcard::from_bytes(&bytes[HEADER..]).map_err(|_| RecordError::Damaged),
+            newer if newer > VERSION => Err(RecordError::Newer(newer)),
+            _ => Err(RecordError::Damaged),
+        }
+    }
+}
+
+pub(super) fn with_version(version: u8, info_hash: &InfoHash, record: &ResumeRecord) -> Vec<u8> {
+    let mut bytes = vec![version];
+    bytes.extend_from_slice(&[0; CHECKSUM]);
+    let mut bytes = postcard::to_extend(record, bytes).expect("every field has a form in postcard");
+    let sum = checksum(info_hash, &bytes);
+    bytes[1..HEADER].copy_from_slice(&sum);
+    bytes
+}
+
+/// Over the torrent's hash too, so that a record cannot pass for that of another torrent. This
+/// guards against damage, not against malice: four bytes do.
+fn checksum(info_hash: &InfoHash, bytes: &[u8]) -> [u8; CHECKSUM] {
+    let hash = Sha1::new()
+        .chain_update(info_hash.as_bytes())
+        .chain_update(&bytes[..1])
+        .chain_update(&bytes[HEADER..]);
+    let hash: [u8; 20] = hash.finalize().into();
+    std::array::from_fn(|at| hash[at])
+}
+
+/// What a restart checks: `have` is trusted where the files look as they did, `maybe` is hashed.
+/// A record that does not fit the torrent hashes everything. Looks at no file: the check does.
+pub fn trusted(record: &ResumeRecord, layout: &Layout) -> CheckPlan {
+    let geometry = layout.geometry();
+    let have = Bitfield::from_wire(&record.have, geometry.pieces());
+    let maybe = Bitfield::from_wire(&record.maybe, geometry.pieces());
+    match (have, maybe) {
+        (Some(have), Some(hash)) if record.files.len() == layout.files().len() => {
+            CheckPlan { trust: have, hash, stamps: record.files.clone() }
+        }
+        _ => CheckPlan::full(geometry),
+    }
+}
+
+/// A path need not be UTF-8.
+fn path_to_bytes<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(path.as_os_str().as_bytes())
+}
+
+fn path_from_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    let bytes = serde_bytes::ByteBuf::deserialize(deserializer)?;
+    Ok(OsString::from_vec(bytes.into_vec()).into())
+}

@@ -1,0 +1,303 @@
+//! The state store: a thread of its own that writes what sessions post, newest first in effect.
+
+use std::collections::HashMap;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::folder::Folder;
+use super::lock::{Lock, lock};
+use super::record::ResumeRecord;
+use super::table::Table;
+use crate::error::Error;
+use crate::types::InfoHash;
+
+/// After a failed save, most likely on a full disk, this long is waited before the next (faults.md K1).
+const RETRY: Duration = Duration::from_secs(30);
+
+/// A torrent of the last run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// Its name in the engine, from the name of its file.
+    pub info_hash: InfoHash,
+    /// The `.torrent` file, unchecked.
+    pub torrent: Bytes,
+    /// `None` when there is none that can be used: the torrent is to be checked.
+    pub record: Option<ResumeRecord>,
+}
+
+/// The state folder of a run. Posting never blocks; the thread writes.
+#[derive(Debug)]
+pub struct StateStore {
+    shared: Arc<Shared>,
+    running: Mutex<Option<Running>>,
+}
+
+/// Fields drop in this order: the lock is let go when all is written.
+#[derive(Debug)]
+struct Running {
+    thread: JoinHandle<()>,
+    _lock: Lock,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// A leaf lock, held to post or take.
+    inner: Mutex<Inner>,
+    posted: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Bounded by the number of torrents: the newest change replaces the one before.
+    changes: HashMap<InfoHash, Change>,
+    /// Bounded by the callers who wait.
+    waiting: Vec<oneshot::Sender<Result<(), String>>>,
+    closing: bool,
+    trouble: Option<String>,
+}
+
+#[derive(Debug)]
+enum Change {
+    Put { torrent: Option<Bytes>, record: Box<ResumeRecord> },
+    Remove,
+}
+
+impl StateStore {
+    /// Opens the state folder `dir`, makes it if needed, and reads the list: torrents in the order
+    /// of their records, and a line for each thing that was not as it should be. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::StateInUse`] when another run holds it, [`Error::Folder`] when it cannot be used.
+    pub fn open(dir: &Path) -> Result<(Self, Vec<Saved>, Vec<String>), Error> {
+        let failed = |source| Error::Folder { path: dir.to_path_buf(), source };
+        // What a person downloads is nobody else's business.
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+        let mut problems = Vec::new();
+        let lock = lock(dir, &mut problems)?;
+        let folder = Folder::open(dir).map_err(failed)?;
+        let (table, mut records) = Table::open(dir, &mut problems).map_err(failed)?;
+        let mut list: Vec<Saved> = Vec::new();
+        for (info_hash, torrent) in folder.list(&mut problems).map_err(failed)? {
+            let record = match records.remove(&info_hash) {
+                Some(Ok(record)) => Some(record),
+                Some(Err(error)) => {
+                    problems.push(format!("{info_hash}: {error}; it will be checked"));
+                    None
+                }
+                None => None,
+            };
+            list.push(Saved { info_hash, torrent, record });
+        }
+        // Those without a record keep the order of their hashes, after the others.
+        list.sort_by_key(|saved| {
+            saved
+                .record
+                .as_ref()
+                .map_or((u32::MAX, u64::MAX), |record| (record.queue_position, record.added.0))
+        });
+        let shared = Arc::new(Shared::default());
+        // Records whose torrent is gone: a removal that was cut short. A torrent that is there and
+        // could not be read keeps its record, for a person to repair it.
+        for info_hash in records.into_keys().filter(|info_hash| folder.lacks(info_hash)) {
+            shared.lock().changes.insert(info_hash, Change::Remove);
+        }
+        let saver = Saver {
+            shared: shared.clone(),
+            dir: dir.to_path_buf(),
+            folder,
+            table: Some(table),
+            failed: None,
+        };
+        let thread =
+            std::thread::Builder::new().name("state".into()).spawn(|| saver.run()).map_err(Error::Start)?;
+        let running = Mutex::new(Some(Running { thread, _lock: lock }));
+        Ok((Self { shared, running }, list, problems))
+    }
+
+    /// Adds a torrent to the list.
+    pub fn add(&self, info_hash: InfoHash, torrent: Bytes, record: ResumeRecord) {
+        let change = Change::Put { torrent: Some(torrent), record: Box::new(record) };
+        self.shared.post(info_hash, change);
+    }
+
+    /// Replaces the record of a torrent that is on the list.
+    pub fn put(&self, info_hash: InfoHash, record: ResumeRecord) {
+        self.shared.post(info_hash, Change::Put { torrent: None, record: Box::new(record) });
+    }
+
+    /// Takes a torrent off the list.
+    pub fn remove(&self, info_hash: InfoHash) {
+        self.shared.post(info_hash, Change::Remove);
+    }
+
+    /// Waits until everything posted so far is saved for good.
+    ///
+    /// # Errors
+    /// [`Error::State`] when it could not be saved; it is kept and tried again.
+    pub async fn flush(&self) -> Result<(), Error> {
+        let (answer, result) = oneshot::channel();
+        {
+            let mut inner = self.shared.lock();
+            if inner.closing {
+                return Err(Error::Stopping);
+            }
+            inner.waiting.push(answer);
+        }
+        self.shared.posted.notify_one();
+        result.await.map_err(|_| Error::Stopping)?.map_err(Error::State)
+    }
+
+    /// Why the last save failed; `None` when it did not. What was saved before is still good, and
+    /// the save is tried again every 30 s.
+    pub fn trouble(&self) -> Option<String> {
+        self.shared.lock().trouble.clone()
+    }
+
+    /// Saves what was posted, ends the thread, and lets the folder go. What is posted later is
+    /// dropped. Blocks: not for async code. A second call does nothing.
+    pub fn close(&self) {
+        self.shared.lock().closing = true;
+        self.shared.posted.notify_one();
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Running { thread, _lock }) = running {
+            // A panic was reported by the thread itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for StateStore {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Shared {
+    fn post(&self, info_hash: InfoHash, change: Change) {
+        let mut inner = self.lock();
+        if inner.closing {
+            return;
+        }
+        merge(&mut inner.changes, info_hash, change);
+        drop(inner);
+        self.posted.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Changes go in and out whole, so a panic elsewhere leaves them usable.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Puts a newer change over the one that waits.
+fn merge(changes: &mut HashMap<InfoHash, Change>, info_hash: InfoHash, newer: Change) {
+    let change = match (newer, changes.remove(&info_hash)) {
+        // The last word of a session that is being removed must not bring it back.
+        (Change::Put { torrent: None, .. }, Some(Change::Remove)) => Change::Remove,
+        (Change::Put { torrent: None, record }, Some(Change::Put { torrent, .. })) => {
+            Change::Put { torrent, record }
+        }
+        (newer, _) => newer,
+    };
+    changes.insert(info_hash, change);
+}
+
+/// The thread's state.
+struct Saver {
+    shared: Arc<Shared>,
+    dir: PathBuf,
+    folder: Folder,
+    /// `None` after a failure: the store refuses to go on with a file that failed, so it is opened
+    /// again.
+    table: Option<Table>,
+    failed: Option<Instant>,
+}
+
+impl Saver {
+    fn run(mut self) {
+        loop {
+            let (changes, waiting, closing) = self.take();
+            let result = self.save(&changes).map_err(|error| error.to_string());
+            let mut inner = self.shared.lock();
+            inner.trouble = result.as_ref().err().cloned();
+            if let Err(error) = &result {
+                if self.failed.is_none() {
+                    tracing::error!(%error, "the state could not be saved");
+                }
+                self.failed = Some(Instant::now());
+                self.table = None;
+                // What was posted meanwhile is newer.
+                let newer = std::mem::replace(&mut inner.changes, changes);
+                newer.into_iter().for_each(|(hash, change)| merge(&mut inner.changes, hash, change));
+            } else {
+                self.failed = None;
+            }
+            drop(inner);
+            for answer in waiting {
+                let _ = answer.send(result.clone());
+            }
+            if closing {
+                return;
+            }
+        }
+    }
+
+    /// Waits for something to do. After a failure, for the time to try again, or for somebody who
+    /// waits.
+    #[allow(clippy::type_complexity)]
+    fn take(&self) -> (HashMap<InfoHash, Change>, Vec<oneshot::Sender<Result<(), String>>>, bool) {
+        let mut inner = self.shared.lock();
+        loop {
+            let wait =
+                self.failed.map(|at| RETRY.saturating_sub(at.elapsed())).filter(|left| !left.is_zero());
+            let due = !inner.changes.is_empty() && wait.is_none();
+            if due || inner.closing || !inner.waiting.is_empty() {
+                let changes = std::mem::take(&mut inner.changes);
+                return (changes, std::mem::take(&mut inner.waiting), inner.closing);
+            }
+            inner = match wait {
+                Some(left) => {
+                    self.shared.posted.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.shared.posted.wait(inner).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// The list first, then the records: a torrent without a record is checked, a record without a
+    /// torrent is dropped at the next start.
+    fn save(
+        &mut self,
+        changes: &HashMap<InfoHash, Change>,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut listed = false;
+        for (info_hash, change) in changes {
+            match change {
+                Change::Put { torrent: Some(torrent), .. } => self.folder.write(info_hash, torrent)?,
+                Change::Put { torrent: None, .. } => continue,
+                Change::Remove => self.folder.remove(info_hash)?,
+            }
+            listed = true;
+        }
+        if listed {
+            self.folder.sync()?;
+        }
+        let table = match self.table.take() {
+            Some(table) => table,
+            None => Table::reopen(&self.dir)?,
+        };
+        self.table.insert(table).write(changes.iter().map(|(info_hash, change)| match change {
+            Change::Put { record, .. } => (info_hash, Some(&**record)),
+            Change::Remove => (info_hash, None),
+        }))
+    }
+}

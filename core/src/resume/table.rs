@@ -1,0 +1,133 @@
+//! The store of resume records: one redb file with one table.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+
+use super::record::{RecordError, ResumeRecord};
+use crate::types::InfoHash;
+
+const RECORDS: TableDefinition<'_, &[u8; 20], &[u8]> = TableDefinition::new("resume");
+
+/// Ten thousand records of a few KiB are read once, at start; afterwards only inner pages matter.
+const CACHE: usize = 8 << 20;
+
+/// What went wrong, in words: what to do is the same for all of it.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The open store.
+#[derive(Debug)]
+pub(crate) struct Table {
+    database: Database,
+}
+
+/// The records as they were found.
+pub(crate) type Records = HashMap<InfoHash, Result<ResumeRecord, RecordError>>;
+
+impl Table {
+    /// Opens the store and reads all of it. One that does not open, or holds what it should not, is
+    /// set aside and a new one begun; `problems` says so.
+    ///
+    /// # Errors
+    /// The broken store cannot be set aside, or no new one made.
+    pub(crate) fn open(state: &Path, problems: &mut Vec<String>) -> io::Result<(Self, Records)> {
+        let path = state.join("state.redb");
+        let failure = match open_and_read(&path) {
+            Ok((table, records)) => {
+                if records.values().any(|record| matches!(record, Err(RecordError::Newer(_)))) {
+                    // What a newer program wrote is kept for it.
+                    let kept = free_name(&path, "newer");
+                    fs::copy(&path, &kept)?;
+                    problems.push(format!(
+                        "a newer version wrote {}; kept as {}",
+                        path.display(),
+                        kept.display()
+                    ));
+                }
+                return Ok((table, records));
+            }
+            Err(failure) => failure,
+        };
+        let aside = free_name(&path, "broken");
+        fs::rename(&path, &aside)?;
+        problems.push(format!(
+            "{} does not open ({failure}); set aside as {}",
+            path.display(),
+            aside.display()
+        ));
+        open_and_read(&path).map_err(io::Error::other)
+    }
+
+    /// Opens the store to write on, after a failure.
+    pub(crate) fn reopen(state: &Path) -> Result<Self, Failure> {
+        create(&state.join("state.redb"))
+    }
+
+    /// Writes and removes records, all or none.
+    pub(crate) fn write<'a>(
+        &self,
+        changes: impl Iterator<Item = (&'a InfoHash, Option<&'a ResumeRecord>)>,
+    ) -> Result<(), Failure> {
+        let transaction = self.database.begin_write()?;
+        {
+            let mut table = transaction.open_table(RECORDS)?;
+            for (info_hash, record) in changes {
+                match record {
+                    Some(record) => {
+                        table.insert(info_hash.as_bytes(), record.encode(info_hash).as_slice())?;
+                    }
+                    None => {
+                        table.remove(info_hash.as_bytes())?;
+                    }
+                }
+            }
+        }
+        Ok(transaction.commit()?)
+    }
+}
+
+fn open_and_read(path: &Path) -> Result<(Table, Records), Failure> {
+    // Pages that were changed from outside can lead the store anywhere, also to a panic.
+    let result = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        let table = create(path)?;
+        let transaction = table.database.begin_read()?;
+        let mut records = Records::new();
+        match transaction.open_table(RECORDS) {
+            Ok(rows) => {
+                for row in rows.iter()? {
+                    let (key, value) = row?;
+                    let info_hash = InfoHash::new(*key.value());
+                    records.insert(info_hash, ResumeRecord::decode(&info_hash, value.value()));
+                }
+            }
+            Err(redb::TableError::TableDoesNotExist(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok((table, records))
+    }));
+    result.unwrap_or_else(|_| Err("its pages contradict each other".into()))
+}
+
+fn create(path: &Path) -> Result<Table, Failure> {
+    Ok(Table { database: Database::builder().set_cache_size(CACHE).create(path)? })
+}
+
+/// The first of `PATH.WORD-1`, `PATH.WORD-2`, ... that is not taken.
+fn free_name(path: &Path, word: &str) -> PathBuf {
+    (1_u64..)
+        .map(|at| path.with_extension(format!("redb.{word}-{at}")))
+        .find(|name| !name.exists())
+        .expect("fewer than 2^64 files are there")
+}
+
+/// Puts any bytes in the place of a record.
+#[cfg(test)]
+pub(super) fn plant(state: &Path, info_hash: &InfoHash, value: &[u8]) {
+    let table = Table::reopen(state).unwrap();
+    let transaction = table.database.begin_write().unwrap();
+    transaction.open_table(RECORDS).unwrap().insert(info_hash.as_bytes(), value).unwrap();
+    transaction.commit().unwrap();
+}

@@ -1,0 +1,230 @@
+//! The task of one session: takes every decision of its torrent, over plain fields.
+//!
+//! One closed list of inputs; deciding never awaits. What happens when two managers meet is written
+//! in `on_*.rs`, one file per kind of input.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::Rng as _;
+use rustc_hash::FxHashMap;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+
+use super::control::{Control, Orders, Watch};
+use super::files::FileProgress;
+use super::links::LinkEntry;
+use super::totals::Totals;
+use super::{Torrent, Trouble};
+use crate::bandwidth::Limiter;
+use crate::download::DownloadManager;
+use crate::net::dial::{DialError, Greeted};
+use crate::peer::{PeerPool, PeerReport};
+use crate::shared::{Registration, SharedResources};
+use crate::stats::{Place, SessionState, SessionStats};
+use crate::storage::{DiskDone, Storage};
+use crate::tracker::{AnnounceError, AnnounceEvent, AnnounceReply, TrackerCoordinator, TrackerId};
+use crate::types::LinkId;
+use crate::upload::UploadManager;
+
+/// Batches of reports that wait: enough that a hundred links are not held up by one turn of the
+/// actor, little enough that a stuck actor stops its links within one socket read each.
+pub const REPORTS: usize = 256;
+
+/// Results of dials and announces that wait; each try awaits its place, so none is lost.
+pub const DISCOVERIES: usize = 32;
+
+/// Peers that called us and wait to be let in; more are turned away.
+pub const INCOMING: usize = 16;
+
+/// How often figures are gathered while something moves.
+pub const TICK: Duration = Duration::from_secs(1);
+
+/// What the outside has found for us.
+#[derive(Debug)]
+pub enum Discovery {
+    /// A tracker answered, or did not.
+    Announced {
+        /// Which tracker.
+        tracker: TrackerId,
+        /// What it was told.
+        event: AnnounceEvent,
+        /// What it said.
+        result: Result<AnnounceReply, AnnounceError>,
+    },
+    /// A dial succeeded or failed.
+    Dialled {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// What came of it.
+        result: Result<Greeted, DialError>,
+        /// The right to hold a connection.
+        permit: OwnedSemaphorePermit,
+    },
+}
+
+/// The ends of the queues that lead to an actor.
+#[derive(Debug)]
+pub struct Doors {
+    /// From links.
+    pub reports: mpsc::Receiver<PeerReport>,
+    /// From announces and dials.
+    pub discoveries: mpsc::Receiver<Discovery>,
+    /// From the listener.
+    pub incoming: mpsc::Receiver<Greeted>,
+    /// The engine is shutting down.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// Everything that can make an actor decide.
+#[derive(Debug)]
+pub enum Input {
+    /// People.
+    Orders(Orders),
+    /// A link.
+    Peer(PeerReport),
+    /// The disk.
+    Disk(DiskDone),
+    /// A tracker or a dial.
+    Discovery(Discovery),
+    /// A peer that called us.
+    Incoming(Greeted),
+    /// Something is due.
+    Timeout,
+    /// The engine is shutting down.
+    Stopping,
+}
+
+impl Doors {
+    async fn next(&mut self, control: &Control, storage: &Storage, due: Option<Instant>) -> Input {
+        let timeout = async {
+            match due {
+                Some(due) => tokio::time::sleep_until(due.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            orders = control.take() => Input::Orders(orders),
+            Some(report) = self.reports.recv() => Input::Peer(report),
+            done = storage.done() => Input::Disk(done),
+            Some(discovery) = self.discoveries.recv() => Input::Discovery(discovery),
+            Some(greeted) = self.incoming.recv() => Input::Incoming(greeted),
+            () = timeout => Input::Timeout,
+            // An engine that is gone without a word stops its sessions too.
+            _ = self.stopping.wait_for(|stopping| *stopping) => Input::Stopping,
+        }
+    }
+}
+
+/// What the session is at. [`SessionState`] is what viewers see of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Opened, not asked to run.
+    Idle,
+    /// Looking at what is on disk, in order to run.
+    Checking,
+    /// With peers.
+    Running,
+    /// A person stopped it.
+    Paused,
+    /// Trouble stopped it; when to try again by itself.
+    Failed(Trouble, Option<Instant>),
+    /// Has left the swarm; what was written is being synced, until then at the latest.
+    Stopping(Instant),
+    /// Over. The actor ends.
+    Stopped,
+}
+
+/// The state of one torrent. Only its own task touches it.
+#[derive(Debug)]
+pub struct Actor {
+    pub(super) torrent: Arc<Torrent>,
+    pub(super) shared: Arc<SharedResources>,
+    pub(super) phase: Phase,
+    pub(super) storage: Arc<Storage>,
+    pub(super) download: DownloadManager,
+    pub(super) upload: UploadManager,
+    pub(super) pool: PeerPool,
+    pub(super) trackers: TrackerCoordinator,
+    pub(super) files: FileProgress,
+    pub(super) totals: Totals,
+    pub(super) links: FxHashMap<LinkId, LinkEntry>,
+    pub(super) watches: Vec<Watch>,
+    pub(super) up: Limiter,
+    pub(super) down: Limiter,
+    pub(super) to_reports: mpsc::Sender<PeerReport>,
+    pub(super) to_discoveries: mpsc::Sender<Discovery>,
+    pub(super) door: Option<Registration>,
+    pub(super) to_door: mpsc::Sender<Greeted>,
+    /// The next time that figures are gathered; `None` while nothing moves.
+    pub(super) tick: Option<Instant>,
+    /// Blocks came back or became worth fetching: hungry links are to be dealt to.
+    pub(super) feed: bool,
+    /// What is on disk was looked at in this run.
+    pub(super) checked: bool,
+    /// `session.completed` was published in this run.
+    pub(super) completed: bool,
+    /// Pieces looked at so far by a check that is under way.
+    pub(super) pieces_checked: u32,
+    pub(super) saving: super::save::Saving,
+    pub(super) place: Place,
+    pub(super) newest: SessionStats,
+    /// It was taken off the list: nothing of it is saved any more.
+    pub(super) removed: bool,
+    pub(super) swarm: Option<(u32, u32)>,
+    pub(super) tracker_host: Option<crate::untrusted::Untrusted>,
+    pub(super) last_payload: Option<Instant>,
+}
+
+impl Actor {
+    /// Runs until the session is stopped or the engine shuts down.
+    pub async fn run(mut self, control: Arc<Control>, mut doors: Doors) {
+        while self.phase != Phase::Stopped {
+            let due = self.next_timeout();
+            let input = doors.next(&control, &self.storage, due).await;
+            let now = tokio::time::Instant::now().into_std();
+            self.decide(now, input);
+            self.carry_out(now);
+        }
+    }
+
+    fn decide(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Orders(orders) => self.on_orders(now, orders),
+            Input::Peer(report) => self.on_peer(now, report),
+            Input::Disk(done) => self.on_disk(now, done),
+            Input::Discovery(discovery) => self.on_discovery(now, discovery),
+            Input::Incoming(greeted) => self.on_incoming(now, greeted),
+            Input::Timeout => self.on_timeout(now),
+            Input::Stopping => self.stop(now, "the engine is shutting down"),
+        }
+    }
+
+    /// What follows from any input.
+    fn carry_out(&mut self, now: Instant) {
+        if self.phase == Phase::Running {
+            self.deal(now);
+            self.choke(now);
+        }
+        let moving = !self.links.is_empty() || self.phase == Phase::Checking || !self.watches.is_empty();
+        if moving && self.tick.is_none() {
+            self.tick = Some(now + TICK);
+        }
+    }
+
+    /// The state that viewers see.
+    pub(super) fn state(&self) -> SessionState {
+        match self.phase {
+            Phase::Idle => SessionState::Queued,
+            Phase::Checking => SessionState::Checking,
+            Phase::Running if self.download.is_finished() => SessionState::Seeding,
+            Phase::Running => SessionState::Downloading,
+            Phase::Paused | Phase::Stopping(_) | Phase::Stopped => SessionState::Paused,
+            Phase::Failed(..) => SessionState::Error,
+        }
+    }
+}
+
+/// A number for shuffles that nobody outside can guess.
+pub fn seed() -> u64 {
+    rand::rng().next_u64()
+}

@@ -1,0 +1,74 @@
+//! What people want of a session: merged into one cell, so that a command never waits and a hundred
+//! of them are one.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Notify, watch};
+
+use crate::manager::RemoveData;
+use crate::stats::{Detail, DetailKind};
+
+/// Addresses that wait to be taken over by the session; more than a person can name.
+const MAX_PEERS: usize = 256;
+
+/// Detail panes that wait to be opened; a viewer opens one at a time.
+const MAX_WATCHES: usize = 16;
+
+/// Whether the torrent should run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wish {
+    /// Nobody has said yet.
+    #[default]
+    None,
+    /// It should run.
+    Run,
+    /// It should rest, and stay so over restarts.
+    Pause,
+    /// It should end for this run.
+    Stop,
+}
+
+/// A detail pane: what it shows and where the content goes.
+pub type Watch = (DetailKind, watch::Sender<Option<Arc<Detail>>>);
+
+/// Everything that was asked for since the session last looked.
+#[derive(Debug, Default)]
+pub struct Orders {
+    /// The newest wish; `None` if it has not changed.
+    pub wish: Wish,
+    /// The torrent was taken off the list: leave no trace of it but, perhaps, its files.
+    pub remove: Option<RemoveData>,
+    /// Ask the trackers again.
+    pub reannounce: bool,
+    /// Connect to these too.
+    pub peers: Vec<SocketAddr>,
+    /// Panes that were opened.
+    pub watches: Vec<Watch>,
+}
+
+/// The cell between the handles of a session and its actor.
+#[derive(Debug, Default)]
+pub struct Control {
+    /// A leaf lock, held to change the orders or to take them.
+    orders: Mutex<Orders>,
+    changed: Notify,
+}
+
+impl Control {
+    /// Adds to the orders and wakes the session.
+    pub fn order(&self, change: impl FnOnce(&mut Orders)) {
+        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut orders);
+        orders.peers.truncate(MAX_PEERS);
+        orders.watches.truncate(MAX_WATCHES);
+        drop(orders);
+        self.changed.notify_one();
+    }
+
+    /// Waits for orders and takes them all. May be cancelled without loss.
+    pub async fn take(&self) -> Orders {
+        self.changed.notified().await;
+        std::mem::take(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,110 @@
+//! What a session keeps of each link.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::download::LinkSpeed;
+use crate::peer::{LinkGauge, Mailbox};
+use crate::stats::PeerSource;
+use crate::types::PeerId;
+use crate::untrusted::Untrusted;
+use crate::upload::Candidate;
+
+/// From this rate on, bytes per second, a link is dealt whole pieces: it finishes a 4 MiB one within
+/// seconds.
+const FAST: u64 = 1 << 20;
+
+/// From this rate on a link is no burden on a shared piece.
+const MEDIUM: u64 = 32 << 10;
+
+/// One link, as its session sees it.
+#[derive(Debug)]
+pub struct LinkEntry {
+    /// Where the peer is.
+    pub address: SocketAddr,
+    /// Where the peer listens, if it called us and has said so: what the pool knows it by.
+    pub known_as: SocketAddr,
+    /// Its name for itself.
+    pub peer_id: PeerId,
+    /// Its client.
+    pub client: Untrusted,
+    /// How it came to be.
+    pub source: PeerSource,
+    /// Whether it called us.
+    pub incoming: bool,
+    /// How to tell it something.
+    pub mailbox: Arc<Mailbox>,
+    /// Its figures.
+    pub gauge: Arc<LinkGauge>,
+    /// We said that we want something.
+    pub am_interested: bool,
+    /// We let it ask.
+    pub am_unchoked: bool,
+    /// When that began, or ended.
+    pub choke_changed: Option<Instant>,
+    /// What it had been sent when it was unchoked.
+    pub uploaded_at_unchoke: u64,
+    /// It said that it wants something.
+    pub peer_interested: bool,
+    /// It lets us ask.
+    pub peer_unchoked: bool,
+    /// BEP 21: it will not download.
+    pub upload_only: bool,
+    /// Blocks it could ask for and was not dealt.
+    pub hungry: u32,
+    /// Ticks in a row in which it had nothing for us.
+    pub dull_ticks: u32,
+    /// When the link came up.
+    pub since: Instant,
+    /// Payload from it that the totals include.
+    pub counted_down: u64,
+    /// Payload to it that the totals include.
+    pub counted_up: u64,
+    /// It was told to close; its last report is awaited.
+    pub closing: bool,
+    /// The right to hold a connection.
+    pub _permit: OwnedSemaphorePermit,
+}
+
+impl LinkEntry {
+    /// How many pieces at a time it is good for.
+    pub fn speed(&self) -> LinkSpeed {
+        match LinkGauge::get(&self.gauge.rate_down) {
+            rate if rate >= FAST => LinkSpeed::Fast,
+            rate if rate >= MEDIUM => LinkSpeed::Medium,
+            _ => LinkSpeed::Slow,
+        }
+    }
+
+    /// What the choker sees of it.
+    pub fn candidate(&self, link: crate::types::LinkId) -> Candidate {
+        let uploaded = LinkGauge::get(&self.gauge.uploaded);
+        Candidate {
+            link,
+            interested: self.peer_interested && !self.closing,
+            rate_down: LinkGauge::get(&self.gauge.rate_down),
+            rate_up: LinkGauge::get(&self.gauge.rate_up),
+            uploaded_since_unchoke: uploaded.saturating_sub(self.uploaded_at_unchoke),
+            snubbed: self.snubbed(),
+            unchoked: self.am_unchoked,
+            changed_at: self.choke_changed,
+            upload_only: self.upload_only,
+            connected_at: self.since,
+        }
+    }
+
+    /// It owes us data for too long.
+    pub fn snubbed(&self) -> bool {
+        self.gauge.snubbed.load(Ordering::Relaxed)
+    }
+
+    /// Tells it to end.
+    pub fn close(&mut self, why: &'static str) {
+        self.closing = true;
+        self.mailbox.post(|mail| mail.close = Some(why));
+    }
+}

@@ -1,0 +1,311 @@
+//! What happens when a tracker answers, a dial ends, or a peer calls us.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::actor::{Actor, Discovery, Phase};
+use super::links::LinkEntry;
+use crate::event::{Event, Kind};
+use crate::net::dial::{self, DialError, Greeted};
+use crate::peer::conn::Opening;
+use crate::peer::pool::Outcome;
+use crate::peer::task::{self, Setup};
+use crate::peer::{Conn, LinkGauge, Mailbox, client};
+use crate::stats::PeerSource;
+use crate::tracker::{
+    Announce, AnnounceError, AnnounceEvent, AnnounceParams, AnnounceReply, Answered, TrackerId, mask_url,
+};
+use crate::types::LinkId;
+use crate::untrusted::Untrusted;
+use crate::wire::message::Decoder;
+
+/// Dials that one session starts in one go; libtorrent opens 30 connections a second over all.
+const DIALS: usize = 10;
+
+/// Peers asked of a tracker: enough to fill a torrent's links twice (interop.md: 80 to 200).
+const NUMWANT: u32 = 200;
+
+impl Actor {
+    /// Takes what the outside has found.
+    pub(super) fn on_discovery(&mut self, now: Instant, discovery: Discovery) {
+        match discovery {
+            Discovery::Announced { tracker, event, result } => {
+                self.on_announced(now, tracker, event, &result);
+            }
+            Discovery::Dialled { address, result, permit } => self.on_dialled(now, address, result, permit),
+        }
+    }
+
+    /// Sends the announces that are due.
+    pub(super) fn announce(&mut self, now: Instant) {
+        for announce in self.trackers.due(now) {
+            let params = self.announce_params(announce.event);
+            let http = self.shared.http_tracker().clone();
+            let found = self.to_discoveries.clone();
+            self.shared.tasks().spawn(async move {
+                let result = http.announce(&announce.url, &params, announce.tracker_id.as_deref()).await;
+                let Announce { tracker, event, .. } = announce;
+                // A session that has ended does not need to know.
+                let _ = found.send(Discovery::Announced { tracker, event, result }).await;
+            });
+        }
+    }
+
+    /// Tells trackers that we leave. Nobody waits for the answers but the engine's shutdown.
+    pub(super) fn farewell(&self, announces: Vec<Announce>) {
+        for announce in announces {
+            let params = self.announce_params(announce.event);
+            let http = self.shared.http_tracker().clone();
+            let patience = self.shared.config().stop_timeout;
+            self.shared.tasks().spawn(async move {
+                let said = http.announce(&announce.url, &params, announce.tracker_id.as_deref());
+                if let Ok(Err(error)) = tokio::time::timeout(patience, said).await {
+                    tracing::debug!(url = %mask_url(&announce.url), %error, "stopped was not heard");
+                }
+            });
+        }
+    }
+
+    fn announce_params(&self, event: AnnounceEvent) -> AnnounceParams {
+        let enough = event == AnnounceEvent::Stopped || self.pool.busy() >= self.max_links();
+        AnnounceParams {
+            info_hash: self.torrent.info_hash(),
+            peer_id: self.torrent.peer_id,
+            port: self.shared.port().unwrap_or(0),
+            uploaded: self.totals.run_uploaded,
+            downloaded: self.totals.run_downloaded,
+            left: self.torrent.metainfo.geometry.total() - self.download.have_bytes(),
+            key: self.torrent.key,
+            numwant: if enough { 0 } else { NUMWANT },
+            event,
+        }
+    }
+
+    fn on_announced(
+        &mut self,
+        now: Instant,
+        tracker: TrackerId,
+        event: AnnounceEvent,
+        result: &Result<AnnounceReply, AnnounceError>,
+    ) {
+        let Answered { url, next, switched } = self.trackers.answered(now, tracker, event, result);
+        if switched {
+            self.drop_peers(now, "the private torrent changed its tracker");
+        }
+        match result {
+            Ok(reply) => {
+                for address in &reply.peers {
+                    self.pool.learn(now, *address, PeerSource::Tracker);
+                }
+                if let (Some(seeds), Some(leechers)) = (reply.seeds, reply.leechers) {
+                    self.swarm = Some((seeds, leechers));
+                }
+                self.tracker_host = host_of(&url);
+                self.torrent.bus.publish(Kind::TrackerSuccess, || Event::TrackerSuccess {
+                    url: url.clone(),
+                    peers: reply.peers.len() as u32,
+                    seeds: reply.seeds,
+                    leechers: reply.leechers,
+                    interval: next.map_or(0, |next| next.as_secs()),
+                });
+                if let Some(warning) = &reply.warning {
+                    let warning = warning.clone();
+                    self.torrent.bus.publish(Kind::TrackerWarning, || Event::TrackerWarning { url, warning });
+                }
+            }
+            Err(error) => self.torrent.bus.publish(Kind::TrackerFailed, || Event::TrackerFailed {
+                url,
+                error: error.to_string().into(),
+                retry_in: next.map(|next| next.as_secs()),
+            }),
+        }
+        if self.phase == Phase::Running {
+            self.dial(now);
+        }
+        self.tick.get_or_insert(now);
+    }
+
+    /// Links of this torrent at most.
+    pub(super) fn max_links(&self) -> usize {
+        self.shared.config().max_connections_per_torrent
+    }
+
+    /// Dials as many known peers as there is room for. A seed dials too: leechers behind a NAT get
+    /// nothing otherwise.
+    pub(super) fn dial(&mut self, now: Instant) {
+        let room = self.max_links().saturating_sub(self.pool.busy()).min(DIALS);
+        for address in self.pool.dial(now, room) {
+            let Some((half_open, permit)) = self.shared.dial_ticket() else {
+                self.pool.put_back(address);
+                continue;
+            };
+            let source = self.shared.source_for(&address);
+            let (info_hash, peer_id) = (self.torrent.info_hash(), self.torrent.peer_id);
+            let found = self.to_discoveries.clone();
+            self.shared.tasks().spawn(async move {
+                let result = dial::dial(address, source, info_hash, peer_id).await;
+                drop(half_open);
+                // A session that has ended does not need to know.
+                let _ = found.send(Discovery::Dialled { address, result, permit }).await;
+            });
+        }
+    }
+
+    fn on_dialled(
+        &mut self,
+        now: Instant,
+        address: SocketAddr,
+        result: Result<Greeted, DialError>,
+        permit: OwnedSemaphorePermit,
+    ) {
+        match result {
+            Ok(greeted) if self.phase == Phase::Running => self.welcome(now, greeted, permit, false),
+            Ok(_) => self.pool.ended(now, address, Outcome::Ended),
+            Err(error) => {
+                tracing::trace!(%address, %error, "no link");
+                self.pool.ended(now, address, Outcome::Unreachable);
+            }
+        }
+    }
+
+    /// A peer that called us has greeted us.
+    pub(super) fn on_incoming(&mut self, now: Instant, greeted: Greeted) {
+        let room = self.phase == Phase::Running
+            && self.links.len() < self.max_links()
+            && !self.pool.is_banned(now, &greeted.address);
+        if let Some(permit) = room.then(|| self.shared.connection_permit()).flatten() {
+            self.welcome(now, greeted, permit, true);
+        }
+    }
+
+    fn welcome(&mut self, now: Instant, greeted: Greeted, permit: OwnedSemaphorePermit, incoming: bool) {
+        let Greeted { stream, address, handshake } = greeted;
+        if handshake.peer_id == self.torrent.peer_id {
+            // Ourselves, by another way round.
+            self.pool.ended(now, address, Outcome::Useless);
+            return;
+        }
+        if let Some(twin) = self.twin_of(&handshake.peer_id)
+            && !self.replaces(now, twin, &handshake.peer_id, &address, incoming)
+        {
+            self.pool.ended(now, address, Outcome::Useless);
+            return;
+        }
+        let link = self.shared.new_link();
+        let source = if incoming { PeerSource::Incoming } else { PeerSource::Tracker };
+        if self.pool.connected(now, address, source, link).is_err() {
+            return;
+        }
+        let (mailbox, gauge) = (Arc::new(Mailbox::default()), Arc::new(LinkGauge::default()));
+        let geometry = self.torrent.metainfo.geometry;
+        let opening = Opening {
+            have: self.download.have(),
+            extensions: handshake.reserved.extensions(),
+            listen_port: self.shared.port(),
+            your_ip: address.ip(),
+        };
+        let conn = Conn::open(now, geometry, &opening);
+        let setup = Setup {
+            link,
+            decoder: Decoder::new(Some(geometry.pieces())),
+            mailbox: mailbox.clone(),
+            gauge: gauge.clone(),
+            reports: self.to_reports.clone(),
+            storage: self.storage.clone(),
+            disk: self.shared.disk().clone(),
+            down: self.down.clone(),
+            up: self.up.clone(),
+        };
+        self.shared.tasks().spawn(task::run(stream, conn, setup));
+        self.download.link_joined(link);
+        let entry = LinkEntry {
+            address,
+            known_as: address,
+            peer_id: handshake.peer_id,
+            client: client::name(&handshake.peer_id, None),
+            source,
+            incoming,
+            mailbox,
+            gauge,
+            am_interested: false,
+            am_unchoked: false,
+            choke_changed: None,
+            uploaded_at_unchoke: 0,
+            peer_interested: false,
+            peer_unchoked: false,
+            upload_only: false,
+            hungry: 0,
+            dull_ticks: 0,
+            since: now,
+            counted_down: 0,
+            counted_up: 0,
+            closing: false,
+            _permit: permit,
+        };
+        self.torrent.bus.publish(Kind::PeerConnected, || Event::PeerConnected {
+            address,
+            peer_id: entry.peer_id,
+            client: entry.client.clone(),
+            incoming,
+        });
+        self.links.insert(link, entry);
+    }
+
+    fn twin_of(&self, peer_id: &crate::types::PeerId) -> Option<LinkId> {
+        self.links.iter().find(|(_, entry)| entry.peer_id == *peer_id).map(|(link, _)| *link)
+    }
+
+    /// Two links to one peer: both sides must let the same one go. Where both were dialled at once,
+    /// the side with the lower port keeps its outgoing one, as libtorrent does; else the older stays.
+    fn replaces(
+        &mut self,
+        now: Instant,
+        twin: LinkId,
+        peer_id: &crate::types::PeerId,
+        address: &SocketAddr,
+        incoming: bool,
+    ) -> bool {
+        let Some(there) = self.links.get_mut(&twin) else { return true };
+        if there.incoming == incoming {
+            return false;
+        }
+        let outgoing = if incoming { there.address } else { *address };
+        let ours = (self.shared.port().unwrap_or(0), self.torrent.peer_id);
+        let keep_outgoing = ours < (outgoing.port(), *peer_id);
+        if keep_outgoing == incoming {
+            return false;
+        }
+        there.close("a second link to the same peer");
+        self.let_go(now, twin, "a second link to the same peer", Outcome::Useless);
+        true
+    }
+
+    /// A peer that called us says where it listens: from now on it is known by that address, and can
+    /// be dialled when it has gone.
+    pub(super) fn on_listen_port(&mut self, now: Instant, link: LinkId, port: u16) {
+        let Some(entry) = self.links.get_mut(&link) else { return };
+        if !entry.incoming || port == 0 || entry.known_as.port() == port {
+            return;
+        }
+        let listens = SocketAddr::new(entry.address.ip(), port);
+        if self.pool.connected(now, listens, PeerSource::Tracker, link).is_ok() {
+            self.pool.ended(now, entry.known_as, Outcome::Ended);
+            entry.known_as = listens;
+        }
+    }
+
+    /// Lets peers call us.
+    pub(super) fn open_door(&mut self) {
+        let door = crate::shared::Door { peer_id: self.torrent.peer_id, incoming: self.to_door.clone() };
+        self.door = Some(self.shared.registry().open(self.torrent.info_hash(), door));
+    }
+}
+
+/// The host name in a URL, for a column of the table.
+fn host_of(url: &Untrusted) -> Option<Untrusted> {
+    let url = url::Url::parse(url.raw()).ok()?;
+    url.host_str().map(Untrusted::from)
+}

@@ -1,0 +1,141 @@
+//! What happens when a link says something: the peers meet what we want and what we give.
+
+use std::time::Instant;
+
+use super::actor::Actor;
+use crate::download::{Arrived, PeerPieces};
+use crate::event::{Event, Kind};
+use crate::peer::pool::Outcome;
+use crate::peer::{PeerReport, Report, client};
+use crate::types::{BlockRef, LinkId};
+
+impl Actor {
+    /// Takes one batch of a link. A batch of a link that was let go says nothing any more.
+    pub(super) fn on_peer(&mut self, now: Instant, batch: PeerReport) {
+        let link = batch.link;
+        for report in batch.reports {
+            if !self.links.contains_key(&link) {
+                return;
+            }
+            self.on_report(now, link, report);
+        }
+    }
+
+    fn on_report(&mut self, now: Instant, link: LinkId, report: Report) {
+        match report {
+            Report::Pieces(pieces) => self.on_pieces(link, pieces),
+            Report::Has(piece) => {
+                self.download.link_has(link, piece);
+                self.feed = true;
+                self.show_interest(link);
+            }
+            Report::Unchoked(unchoked) => {
+                if let Some(entry) = self.links.get_mut(&link) {
+                    entry.peer_unchoked = unchoked;
+                    entry.hungry = 0;
+                }
+            }
+            Report::Interested(interested) => self.on_interested(now, link, interested),
+            Report::Block(block) => self.on_block(link, block),
+            Report::Returned(blocks) => {
+                for block in blocks {
+                    self.download.returned(link, block);
+                }
+                self.feed = true;
+            }
+            Report::Hungry(room) => {
+                if let Some(entry) = self.links.get_mut(&link) {
+                    entry.hungry = room;
+                    self.feed = true;
+                }
+            }
+            Report::Introduced { client, listen_port, your_ip: _, upload_only } => {
+                if let Some(entry) = self.links.get_mut(&link) {
+                    entry.client = client::name(&entry.peer_id, client.as_ref());
+                    entry.upload_only = upload_only;
+                }
+                if let Some(port) = listen_port {
+                    self.on_listen_port(now, link, port);
+                }
+            }
+            Report::Closed { why, fault } => {
+                let outcome = if fault { Outcome::Fault } else { Outcome::Ended };
+                self.let_go(now, link, &why, outcome);
+            }
+        }
+    }
+
+    fn on_pieces(&mut self, link: LinkId, pieces: PeerPieces) {
+        self.download.link_pieces(link, pieces);
+        self.feed = true;
+        self.show_interest(link);
+    }
+
+    fn on_interested(&mut self, now: Instant, link: LinkId, interested: bool) {
+        let Some(entry) = self.links.get_mut(&link) else { return };
+        entry.peer_interested = interested;
+        let candidate = entry.candidate(link);
+        if interested {
+            let changes = self.upload.interested(now, &candidate);
+            self.apply_chokes(now, changes);
+        } else {
+            self.upload.uninterested(now, link);
+        }
+    }
+
+    fn on_block(&mut self, link: LinkId, block: BlockRef) {
+        self.last_payload = Some(tokio::time::Instant::now().into_std());
+        let Arrived::Fresh { cancel, .. } = self.download.arrived(link, block) else { return };
+        for other in cancel {
+            if let Some(entry) = self.links.get(&other) {
+                entry.mailbox.post(|mail| mail.cancel.push(block));
+            }
+        }
+    }
+
+    /// Deals blocks to links that could ask for more, if anything has changed for them.
+    pub(super) fn deal(&mut self, now: Instant) {
+        if !std::mem::take(&mut self.feed) {
+            return;
+        }
+        let mut hand = Vec::new();
+        for (link, entry) in &mut self.links {
+            if entry.hungry == 0 || !entry.peer_unchoked || !entry.am_interested || entry.closing {
+                continue;
+            }
+            self.download.deal(now, *link, entry.hungry, entry.speed(), &mut hand);
+            if !hand.is_empty() {
+                entry.hungry = 0;
+                let hand = std::mem::take(&mut hand);
+                entry.mailbox.post(|mail| mail.hand.extend(hand));
+            }
+        }
+    }
+
+    /// Tells a link that we want something it has. That we want nothing any more is told by the
+    /// tick, which waits a little: the peer may have the next piece in a moment.
+    pub(super) fn show_interest(&mut self, link: LinkId) {
+        let Some(entry) = self.links.get_mut(&link) else { return };
+        if !entry.am_interested && self.download.interested_in(link) {
+            entry.am_interested = true;
+            entry.dull_ticks = 0;
+            entry.mailbox.post(|mail| mail.interested = Some(true));
+        }
+    }
+
+    /// Forgets a link that has ended or is told to; everything it held is free again.
+    pub(super) fn let_go(&mut self, now: Instant, link: LinkId, why: &str, outcome: Outcome) {
+        let Some(mut entry) = self.links.remove(&link) else { return };
+        self.totals.count(&mut entry);
+        self.download.link_gone(link);
+        self.upload.gone(now, link);
+        self.pool.ended(now, entry.known_as, outcome);
+        self.feed = true;
+        self.torrent.bus.publish(Kind::PeerDisconnected, || Event::PeerDisconnected {
+            address: entry.address,
+            peer_id: entry.peer_id,
+            client: entry.client.clone(),
+            why: why.into(),
+        });
+    }
+}

@@ -1,0 +1,171 @@
+//! What outlives the run: payload is synced first, then the record that claims it is written.
+
+use std::time::{Duration, Instant};
+
+use super::Torrent;
+use super::actor::{Actor, Phase};
+use crate::bitfield::Bitfield;
+use crate::resume::{self, ResumeRecord};
+use crate::storage::{CheckPlan, FileStamp};
+
+/// Payload is synced at least this often while pieces come in (design: about every 10 s).
+const SYNC_EVERY: Duration = Duration::from_secs(10);
+
+/// ... and as soon as this much of it is not synced.
+const SYNC_BYTES: u64 = 512 << 20;
+
+/// Totals that changed without a new piece are saved this often.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+
+/// When to sync and save, and what the last record said.
+#[derive(Debug)]
+pub struct Saving {
+    /// A person paused the torrent.
+    pub paused: bool,
+    kept: Option<ResumeRecord>,
+    /// Hashed and synced: may be claimed.
+    synced: Bitfield,
+    /// How the files looked when that was so.
+    files: Vec<FileStamp>,
+    /// Pieces that were good once and have to be hashed before they count again.
+    doubted: Bitfield,
+    dirty_bytes: u64,
+    due: Option<Instant>,
+    fetched: u64,
+}
+
+impl Saving {
+    /// Goes on from the record of the last run.
+    pub fn new(kept: Option<ResumeRecord>, pieces: u32, paused: bool) -> Self {
+        Self {
+            paused,
+            kept,
+            synced: Bitfield::new(pieces),
+            files: Vec::new(),
+            doubted: Bitfield::new(pieces),
+            dirty_bytes: 0,
+            due: None,
+            fetched: 0,
+        }
+    }
+
+    /// What has to be hashed before the torrent runs: everything that the last record does not vouch
+    /// for, or in a later start of this run what is in doubt since. `None`: nothing.
+    pub fn check_plan(&mut self, torrent: &Torrent, checked: bool) -> Option<CheckPlan> {
+        let pieces = torrent.metainfo.geometry.pieces();
+        let doubted = std::mem::replace(&mut self.doubted, Bitfield::new(pieces));
+        match &self.kept {
+            _ if checked && doubted.ones() == 0 => None,
+            _ if checked => {
+                Some(CheckPlan { trust: Bitfield::new(pieces), hash: doubted, stamps: Vec::new() })
+            }
+            Some(record) => Some(resume::trusted(record, &torrent.layout())),
+            None => Some(CheckPlan::full(&torrent.metainfo.geometry)),
+        }
+    }
+
+    /// These have to be hashed before they count again.
+    pub fn doubt(&mut self, pieces: &Bitfield) {
+        for piece in pieces.iter() {
+            self.doubted.set(piece);
+        }
+    }
+
+    /// Whether pieces were written that are not synced.
+    pub const fn is_dirty(&self) -> bool {
+        self.dirty_bytes > 0
+    }
+
+    /// A piece was written and hashed.
+    pub fn dirty(&mut self, now: Instant, bytes: u64) {
+        self.fetched += bytes;
+        self.dirty_bytes += bytes;
+        let due = if self.dirty_bytes >= SYNC_BYTES { now } else { now + SYNC_EVERY };
+        self.due = Some(self.due.map_or(due, |at| at.min(due)));
+    }
+
+    /// Payload moved: totals have changed.
+    pub fn moved(&mut self, now: Instant) {
+        self.due.get_or_insert(now + SAVE_EVERY);
+    }
+
+    /// What is on disk was looked at: a record of it is worth having soon.
+    pub fn checked(&mut self, now: Instant, bytes_hashed: u64) {
+        self.kept = None;
+        if bytes_hashed > 0 {
+            self.due = Some(now);
+        }
+    }
+
+    /// When to sync and save.
+    pub const fn next_due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Bytes of the pieces that were fetched in this run.
+    pub const fn fetched_in_run(&self) -> u64 {
+        self.fetched
+    }
+}
+
+impl Actor {
+    /// Asks the disk to sync; the record is written when it has ([`on_synced`](Self::on_synced)).
+    pub(super) fn sync_and_save(&mut self, now: Instant) {
+        self.saving.due = None;
+        if self.shared.store().is_none() {
+            return;
+        }
+        if self.checked {
+            self.saving.dirty_bytes = 0;
+            self.shared.disk().sync(&self.storage);
+        } else {
+            self.save(now);
+        }
+    }
+
+    /// Payload up to here is on the disk for good: it may be claimed.
+    pub(super) fn on_synced(&mut self, now: Instant, have: Bitfield, files: Vec<FileStamp>) {
+        self.saving.synced = have;
+        self.saving.files = files;
+        if matches!(self.phase, Phase::Stopping(_)) {
+            self.end(now);
+        } else {
+            self.save(now);
+        }
+    }
+
+    /// Posts a record to the store. It claims what is synced; what was hashed since goes into `maybe`.
+    pub(super) fn save(&self, now: Instant) {
+        let Some(store) = self.shared.store().filter(|_| !self.removed) else { return };
+        let paused = self.saving.paused;
+        if let Some(kept) = &self.saving.kept {
+            // Not all was looked at: the last record still holds, but for what a person asked for.
+            store.put(self.torrent.info_hash(), ResumeRecord { paused, ..kept.clone() });
+            return;
+        }
+        if !self.checked {
+            return;
+        }
+        let have = self.download.have();
+        let mut maybe = Bitfield::new(have.len());
+        for piece in have.without(&self.saving.synced) {
+            maybe.set(piece);
+        }
+        let record = ResumeRecord {
+            have: self.saving.synced.to_wire(),
+            maybe: maybe.to_wire(),
+            files: self.saving.files.clone(),
+            save_path: self.torrent.save_path.clone(),
+            paused,
+            downloaded: self.totals.downloaded,
+            uploaded: self.totals.uploaded,
+            wasted: self.totals.wasted,
+            active_seconds: self.totals.active(now).as_secs(),
+            added: self.totals.added,
+            completed: self.totals.completed,
+            tracker_key: self.torrent.key,
+            queue_position: self.torrent.queue,
+        };
+        store.put(self.torrent.info_hash(), record);
+    }
+}

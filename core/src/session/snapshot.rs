@@ -1,0 +1,91 @@
+//! The figures that a session shows: the snapshot on the board, and `stats.update`.
+
+use std::time::{Duration, Instant};
+
+use super::actor::{Actor, Phase};
+use crate::event::{Event, Kind};
+use crate::peer::LinkGauge;
+use crate::stats::{SessionState, SessionStats};
+
+/// A download that brought nothing for this long is stalled.
+const STALLED: Duration = Duration::from_secs(60);
+
+impl Actor {
+    /// Puts the newest snapshot up, and tells those who listen if a figure has changed.
+    pub(super) fn pin(&mut self, now: Instant) {
+        let stats = self.snapshot(now);
+        if stats == self.newest {
+            return;
+        }
+        let told = |stats: &SessionStats| {
+            (
+                stats.downloaded,
+                stats.uploaded,
+                stats.rate_down,
+                stats.rate_up,
+                stats.have,
+                stats.seeds + stats.leechers,
+            )
+        };
+        if told(&stats) != told(&self.newest) {
+            self.torrent.bus.publish(Kind::StatsUpdate, || Event::StatsUpdate {
+                downloaded: stats.downloaded,
+                uploaded: stats.uploaded,
+                rate_down: stats.rate_down,
+                rate_up: stats.rate_up,
+                peers: stats.seeds + stats.leechers,
+                progress: stats.progress(),
+            });
+        }
+        self.newest = stats.clone();
+        self.place.pin(stats);
+    }
+
+    fn snapshot(&self, now: Instant) -> SessionStats {
+        let rate = |pick: fn(&LinkGauge) -> u64| self.links.values().map(|entry| pick(&entry.gauge)).sum();
+        let rate_down: u64 = rate(|gauge| LinkGauge::get(&gauge.rate_down));
+        let rate_up: u64 = rate(|gauge| LinkGauge::get(&gauge.rate_up));
+        let seeds = self.links.keys().filter(|link| self.download.is_seed(**link)).count() as u32;
+        let wanted = self.download.wanted_bytes();
+        let have = wanted - self.download.missing_bytes();
+        let state = self.state();
+        let downloading = state == SessionState::Downloading;
+        let eta = (downloading && rate_down > 0).then(|| wanted.saturating_sub(have).div_ceil(rate_down));
+        let silent = self.last_payload.is_none_or(|at| now.saturating_duration_since(at) >= STALLED);
+        let metainfo = &self.torrent.metainfo;
+        SessionStats {
+            info_hash: self.torrent.info_hash(),
+            name: metainfo.name.clone(),
+            state,
+            message: match &self.phase {
+                Phase::Failed(trouble, _) => Some(trouble.to_string().into()),
+                _ => None,
+            },
+            total_size: metainfo.total_size(),
+            wanted,
+            have,
+            pieces: metainfo.geometry.pieces(),
+            pieces_have: self.download.have().ones(),
+            piece_length: metainfo.geometry.piece_length(),
+            pieces_checked: self.pieces_checked,
+            rate_down,
+            rate_up,
+            downloaded: self.totals.downloaded,
+            uploaded: self.totals.uploaded,
+            wasted: self.totals.wasted,
+            seeds,
+            leechers: self.links.len() as u32 - seeds,
+            swarm: self.swarm,
+            known_peers: self.pool.known() as u32,
+            availability: self.download.availability(),
+            eta,
+            active_seconds: self.totals.active(now).as_secs(),
+            added: self.totals.added,
+            completed: self.totals.completed,
+            save_path: self.torrent.save_path.clone(),
+            tracker: self.tracker_host.clone(),
+            private: metainfo.private,
+            stalled: downloading && silent,
+        }
+    }
+}

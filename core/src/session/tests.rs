@@ -1,0 +1,159 @@
+//! Whole engines against each other on loopback, each on an address of its own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use sha1::{Digest as _, Sha1};
+
+use crate::event::{Delivery, Event};
+use crate::manager::{AddOptions, RemoveData, TorrentManager};
+use crate::metainfo::Metainfo;
+use crate::stats::SessionState;
+use crate::{Config, Session};
+
+const PIECE: usize = 64 * 1024;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn content(bytes: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    (0..bytes)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state as u8
+        })
+        .collect()
+}
+
+/// A torrent of two files over this content.
+fn torrent(content: &[u8], split: usize) -> Metainfo {
+    let pieces: Vec<u8> = content.chunks(PIECE).flat_map(|piece| Sha1::digest(piece).to_vec()).collect();
+    let mut bytes = format!(
+        "d4:infod5:filesld6:lengthi{split}e4:pathl1:aeed6:lengthi{}e4:pathl3:sub1:beee4:name4:both12:piece lengthi{PIECE}e6:pieces{}:",
+        content.len() - split,
+        pieces.len()
+    )
+    .into_bytes();
+    bytes.extend(pieces);
+    bytes.extend(b"ee");
+    Metainfo::parse(bytes.into()).unwrap()
+}
+
+fn lay_out(dir: &Path, content: &[u8], split: usize) {
+    std::fs::create_dir_all(dir.join("both/sub")).unwrap();
+    std::fs::write(dir.join("both/a"), &content[..split]).unwrap();
+    std::fs::write(dir.join("both/sub/b"), &content[split..]).unwrap();
+}
+
+fn read_back(dir: &Path) -> Vec<u8> {
+    let mut all = std::fs::read(dir.join("both/a")).unwrap();
+    all.extend(std::fs::read(dir.join("both/sub/b")).unwrap());
+    all
+}
+
+fn engine(dir: &Path, host: u8) -> TorrentManager {
+    let mut config = Config::new(dir);
+    config.listen = vec![SocketAddr::from(([127, 0, 9, host], 0))];
+    config.state_dir = Some(dir.join("state"));
+    TorrentManager::start(config).unwrap()
+}
+
+fn address(manager: &TorrentManager) -> SocketAddr {
+    manager.shared().listening().addresses[0]
+}
+
+fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
+fn wait_for(session: &Session, state: SessionState) {
+    wait(&format!("{state:?}"), || session.stats().is_some_and(|stats| stats.state == state));
+}
+
+#[test]
+fn a_torrent_goes_from_a_seed_to_a_leecher_and_survives_a_restart() {
+    let (seed_dir, leech_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let content = content(3_000_001);
+    lay_out(seed_dir.path(), &content, 1_234_567);
+    let seeder = engine(seed_dir.path(), 1);
+    let seed = seeder.add_metainfo(torrent(&content, 1_234_567), AddOptions::default()).unwrap();
+    wait_for(&seed, SessionState::Seeding);
+
+    let leecher = engine(leech_dir.path(), 2);
+    let mut events = leecher.subscribe_all("session.* piece.* file.*").unwrap();
+    let options = AddOptions { peers: vec![address(&seeder)], ..AddOptions::default() };
+    let leech = leecher.add_metainfo(torrent(&content, 1_234_567), options).unwrap();
+    wait_for(&leech, SessionState::Seeding);
+    assert!(read_back(leech_dir.path()) == content);
+    wait("the figures", || seed.stats().unwrap().uploaded == content.len() as u64);
+    wait("the figures", || leech.stats().unwrap().downloaded == content.len() as u64);
+
+    let (mut pieces, mut files, mut completed) = (0, 0, 0);
+    while let Some(Delivery::Event(tagged)) = events.try_next() {
+        match &*tagged.event {
+            Event::PieceCompleted { .. } => pieces += 1,
+            Event::FileCompleted { .. } => files += 1,
+            Event::SessionCompleted { downloaded, .. } => {
+                completed += 1;
+                assert_eq!(*downloaded, content.len() as u64);
+            }
+            _ => {}
+        }
+    }
+    assert_eq!((pieces, files, completed), (content.len().div_ceil(PIECE), 2, 1));
+
+    leecher.shutdown();
+    assert_eq!(leecher.shared().tasks().alive(), 0);
+    let again = engine(leech_dir.path(), 2);
+    let mut events = again.subscribe_all("session.checked").unwrap();
+    let session = again.all().pop().expect("the list is kept");
+    wait_for(&session, SessionState::Seeding);
+    wait("session.checked", || match events.try_next() {
+        Some(Delivery::Event(tagged)) => {
+            assert!(matches!(*tagged.event, Event::SessionChecked { bytes_hashed: 0, .. }), "{tagged:?}");
+            true
+        }
+        _ => false,
+    });
+    assert_eq!(session.stats().unwrap().downloaded, content.len() as u64);
+    again.shutdown();
+    seeder.shutdown();
+}
+
+#[test]
+fn pause_lets_peers_go_and_resume_goes_on() {
+    let (seed_dir, leech_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let content = content(8_000_000);
+    lay_out(seed_dir.path(), &content, 5);
+    let mut config = Config::new(seed_dir.path());
+    config.listen = vec![SocketAddr::from(([127, 0, 9, 3], 0))];
+    config.upload_limit = Some(4 << 20);
+    let seeder = TorrentManager::start(config).unwrap();
+    seeder.add_metainfo(torrent(&content, 5), AddOptions::default()).unwrap();
+
+    let leecher = engine(leech_dir.path(), 4);
+    let options = AddOptions { peers: vec![address(&seeder)], ..AddOptions::default() };
+    let leech = leecher.add_metainfo(torrent(&content, 5), options).unwrap();
+    wait("some pieces", || leech.stats().unwrap().pieces_have > 5);
+    leech.pause();
+    wait_for(&leech, SessionState::Paused);
+    let stats = leech.stats().unwrap();
+    assert_eq!(stats.seeds + stats.leechers, 0);
+    assert!(!stats.is_complete());
+    leech.resume();
+    wait_for(&leech, SessionState::Seeding);
+    assert!(read_back(leech_dir.path()) == content);
+
+    let hash = leech.info_hash();
+    leecher.remove_torrent(&hash, RemoveData::Delete).unwrap();
+    wait("its place to go", || leecher.board().get(&hash).is_none());
+    wait("its files to go", || !leech_dir.path().join("both").exists());
+    leecher.shutdown();
+    seeder.shutdown();
+}

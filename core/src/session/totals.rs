@@ -1,0 +1,72 @@
+//! What was moved for a torrent, in this run and over all runs.
+
+use std::time::{Duration, Instant};
+
+use super::links::LinkEntry;
+use crate::peer::LinkGauge;
+use crate::types::UnixTime;
+
+/// Sums of payload and time.
+#[derive(Clone, Debug)]
+pub struct Totals {
+    /// Payload received over all runs.
+    pub downloaded: u64,
+    /// Payload sent over all runs.
+    pub uploaded: u64,
+    /// Payload received that was of no use.
+    pub wasted: u64,
+    /// Payload received in this run, for the trackers.
+    pub run_downloaded: u64,
+    /// Payload sent in this run, for the trackers.
+    pub run_uploaded: u64,
+    /// Seconds with peers in earlier runs and stretches.
+    active: Duration,
+    /// Since when it is active now.
+    active_since: Option<Instant>,
+    /// When the torrent was added.
+    pub added: UnixTime,
+    /// When all that is wanted was there.
+    pub completed: Option<UnixTime>,
+}
+
+impl Totals {
+    /// Goes on from what was kept.
+    pub fn resume(downloaded: u64, uploaded: u64, wasted: u64, active_seconds: u64) -> Self {
+        Self {
+            downloaded,
+            uploaded,
+            wasted,
+            run_downloaded: 0,
+            run_uploaded: 0,
+            active: Duration::from_secs(active_seconds),
+            active_since: None,
+            added: UnixTime::now(),
+            completed: None,
+        }
+    }
+
+    /// Adds what a link has moved since it was last asked; says how much that was, both ways.
+    pub fn count(&mut self, link: &mut LinkEntry) -> u64 {
+        let down = LinkGauge::get(&link.gauge.downloaded);
+        let up = LinkGauge::get(&link.gauge.uploaded);
+        let (more_down, more_up) = (down - link.counted_down, up - link.counted_up);
+        link.counted_down = down;
+        link.counted_up = up;
+        self.downloaded += more_down;
+        self.run_downloaded += more_down;
+        self.uploaded += more_up;
+        self.run_uploaded += more_up;
+        more_down + more_up
+    }
+
+    /// The torrent runs, or rests.
+    pub fn set_active(&mut self, now: Instant, active: bool) {
+        self.active = self.active(now);
+        self.active_since = active.then_some(now);
+    }
+
+    /// Time with peers, over all runs.
+    pub fn active(&self, now: Instant) -> Duration {
+        self.active + self.active_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+    }
+}

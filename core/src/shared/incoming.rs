@@ -1,0 +1,180 @@
+//! Peers that call us: accepted, greeted within a deadline, and led to their session.
+
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, mpsc};
+
+use super::SharedResources;
+use crate::event::{Event, Kind};
+use crate::net::{dial, listen};
+
+/// A taken port is tried again this often.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// Connections from one address that have not said yet what they want: a seedbox full of users
+/// behind one address needs a few, a flood has a thousand (faults.md P10).
+const GREETINGS_PER_ADDRESS: usize = 16;
+
+/// Callers that wait to be greeted; more wait in the kernel.
+const CALLERS: usize = 16;
+
+/// Peers that are being greeted.
+struct Greetings {
+    /// Where listeners hand callers over.
+    callers: mpsc::Sender<(TcpStream, SocketAddr)>,
+    room: Arc<Semaphore>,
+    by_address: Mutex<FxHashMap<std::net::IpAddr, usize>>,
+}
+
+/// Listens on every wanted address for as long as the engine runs.
+pub fn listen(shared: &Arc<SharedResources>) {
+    let (to_callers, callers) = mpsc::channel(CALLERS);
+    let greetings = Arc::new(Greetings {
+        callers: to_callers,
+        room: Arc::new(Semaphore::new(shared.config.max_half_open)),
+        by_address: Mutex::default(),
+    });
+    take_callers(shared, callers, greetings.clone());
+    let wanted = shared.config.listen.clone();
+    // Binding must happen within the runtime, and before the first announce tells a port.
+    let _guard = shared.tasks.runtime().enter();
+    let missing = bind(shared, &wanted, &greetings);
+    if !missing.is_empty() {
+        try_again(shared, missing, greetings);
+    }
+}
+
+/// Binds what can be bound; returns the addresses that are taken.
+fn bind(shared: &Arc<SharedResources>, wanted: &[SocketAddr], greetings: &Arc<Greetings>) -> Vec<SocketAddr> {
+    let mut missing = Vec::new();
+    for bound in listen::bind(wanted) {
+        match bound {
+            Ok(listener) => {
+                let address = listener.address();
+                change(shared, |listening| {
+                    listening.addresses.push(address);
+                    listening.error = None;
+                });
+                shared.hub.publish(Kind::ListenOk, || Event::ListenOk { address });
+                let callers = greetings.callers.clone();
+                shared.tasks.spawn(listener.run(callers));
+            }
+            Err((address, error)) => {
+                missing.push(address);
+                let why = format!("port {}: {error}", address.port());
+                change(shared, |listening| listening.error = Some(why.as_str().into()));
+                shared.hub.publish(Kind::ListenFailed, || Event::ListenFailed {
+                    address,
+                    error: error.to_string().into(),
+                });
+            }
+        }
+    }
+    missing
+}
+
+fn change(shared: &SharedResources, change: impl FnOnce(&mut super::Listening)) {
+    change(&mut shared.listening.lock().unwrap_or_else(PoisonError::into_inner));
+}
+
+fn try_again(shared: &Arc<SharedResources>, mut missing: Vec<SocketAddr>, greetings: Arc<Greetings>) {
+    let mut stopping = shared.stopping();
+    let engine = Arc::downgrade(shared);
+    shared.tasks.spawn(async move {
+        while !missing.is_empty() {
+            tokio::select! {
+                _ = stopping.wait_for(|stopping| *stopping) => return,
+                () = tokio::time::sleep(RETRY) => {}
+            }
+            let Some(shared) = engine.upgrade() else { return };
+            missing = bind(&shared, &missing, &greetings);
+        }
+    });
+}
+
+/// Takes callers from all listeners, until the engine stops; then the listeners end too.
+fn take_callers(
+    shared: &Arc<SharedResources>,
+    mut callers: mpsc::Receiver<(TcpStream, SocketAddr)>,
+    greetings: Arc<Greetings>,
+) {
+    let mut stopping = shared.stopping();
+    let engine = Arc::downgrade(shared);
+    shared.tasks.spawn(async move {
+        loop {
+            let caller = tokio::select! {
+                _ = stopping.wait_for(|stopping| *stopping) => return,
+                caller = callers.recv() => caller,
+            };
+            let (Some((stream, address)), Some(shared)) = (caller, engine.upgrade()) else { return };
+            greet(&shared, stream, address, &greetings);
+        }
+    });
+}
+
+/// Greets one peer in a task of its own; too many at once, or from one address, are turned away.
+fn greet(shared: &Arc<SharedResources>, stream: TcpStream, address: SocketAddr, greetings: &Arc<Greetings>) {
+    let Some(guard) = Greeting::begin(greetings, address) else { return };
+    let engine: Weak<SharedResources> = Arc::downgrade(shared);
+    let registry = shared.registry.clone();
+    let mut stopping = shared.stopping();
+    shared.tasks.spawn(async move {
+        let known = |info_hash: &_| registry.find(info_hash).map(|door| door.peer_id);
+        let greeted = tokio::select! {
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+            greeted = dial::answer(stream, address, known) => greeted,
+        };
+        drop(guard);
+        let greeted = match greeted {
+            Ok(greeted) => greeted,
+            Err(error) => {
+                tracing::trace!(%address, %error, "not let in");
+                return;
+            }
+        };
+        if let Some(shared) = engine.upgrade() {
+            shared.incoming_seen.store(true, Ordering::Relaxed);
+        }
+        if let Some(door) = registry.find(&greeted.handshake.info_hash) {
+            // A session that has enough to do lets the peer call again.
+            let _ = door.incoming.try_send(greeted);
+        }
+    });
+}
+
+/// One peer that is being greeted.
+struct Greeting {
+    greetings: Arc<Greetings>,
+    address: std::net::IpAddr,
+    _room: tokio::sync::OwnedSemaphorePermit,
+}
+
+impl Greeting {
+    fn begin(greetings: &Arc<Greetings>, address: SocketAddr) -> Option<Self> {
+        let room = greetings.room.clone().try_acquire_owned().ok()?;
+        let mut by_address = greetings.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = by_address.entry(address.ip()).or_default();
+        if *there >= GREETINGS_PER_ADDRESS {
+            return None;
+        }
+        *there += 1;
+        Some(Self { greetings: greetings.clone(), address: address.ip(), _room: room })
+    }
+}
+
+impl Drop for Greeting {
+    fn drop(&mut self) {
+        let mut by_address = self.greetings.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(there) = by_address.get_mut(&self.address) {
+            *there -= 1;
+            if *there == 0 {
+                by_address.remove(&self.address);
+            }
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! What all sessions borrow and none owns: runtime, disk, listeners, resolver, bandwidth, totals.
+//!
+//! The number of borrowers is the `Arc`'s own count. What a session registers comes back as a guard
+//! that takes it back on drop.
+
+mod incoming;
+mod registry;
+mod tasks;
+mod totals;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+pub use self::registry::{Door, Registration, Registry};
+pub use self::tasks::Tasks;
+use crate::bandwidth::Limiter;
+use crate::config::Config;
+use crate::disk::Disk;
+use crate::error::Error;
+use crate::event::EventBus;
+use crate::net::resolver::Resolver;
+use crate::resume::{Saved, StateStore};
+use crate::stats::StatsBoard;
+use crate::tracker::http::{HttpOptions, HttpTracker};
+use crate::types::LinkId;
+use crate::untrusted::Untrusted;
+
+/// Names looked up at once: each may hang for seconds, and private trackers are few per person.
+const RESOLVER_THREADS: usize = 4;
+
+/// Threads for links and sessions at most (design: min(cores, 8)).
+const MAX_WORKERS: usize = 8;
+
+/// What the engine needs beyond the announces to end in good order.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The common parts of one engine.
+#[derive(Debug)]
+pub struct SharedResources {
+    config: Config,
+    /// Ours to end, unless the embedder brought one.
+    runtime: Mutex<Option<Runtime>>,
+    tasks: Tasks,
+    disk: Disk,
+    hub: Arc<EventBus>,
+    board: Arc<StatsBoard>,
+    resolver: Resolver,
+    http_tracker: HttpTracker,
+    registry: Arc<Registry>,
+    store: Option<StateStore>,
+    /// What the last run kept, until the manager takes it.
+    saved: Mutex<Vec<Saved>>,
+    next_link: AtomicU64,
+    connections: Arc<Semaphore>,
+    half_open: Arc<Semaphore>,
+    up: Limiter,
+    down: Limiter,
+    /// Addresses that accept peers, and why one does not.
+    listening: Mutex<Listening>,
+    incoming_seen: AtomicBool,
+    stopping: watch::Sender<bool>,
+}
+
+/// Where peers can call us.
+#[derive(Clone, Debug, Default)]
+pub struct Listening {
+    /// Addresses that accept peers.
+    pub addresses: Vec<SocketAddr>,
+    /// Why a wanted one does not.
+    pub error: Option<Untrusted>,
+}
+
+impl SharedResources {
+    /// Starts threads, runtime and listeners. An address that is taken does not fail the start: it is
+    /// told as `listen.failed` and tried again.
+    ///
+    /// # Errors
+    /// No thread or runtime can be started, or the state folder cannot be used.
+    pub fn start(config: Config) -> Result<Arc<Self>, Error> {
+        let (store, saved, problems) = match &config.state_dir {
+            Some(dir) => {
+                let (store, saved, problems) = StateStore::open(dir)?;
+                (Some(store), saved, problems)
+            }
+            None => (None, Vec::new(), Vec::new()),
+        };
+        for problem in &problems {
+            tracing::warn!(problem = %Untrusted::from(problem.as_str()), "state");
+        }
+        let (runtime, handle) = match &config.runtime {
+            Some(handle) => (None, handle.clone()),
+            None => {
+                let runtime = new_runtime().map_err(Error::Start)?;
+                let handle = runtime.handle().clone();
+                (Some(runtime), handle)
+            }
+        };
+        let disk = Disk::start(config.disk_threads, config.disk_buffer, config.max_open_files)
+            .map_err(Error::Start)?;
+        let resolver = Resolver::start(RESOLVER_THREADS).map_err(Error::Start)?;
+        let trackers = HttpOptions {
+            stop_deadline: config.stop_timeout,
+            allow_inward_peers: config.allow_inward_peers,
+            ..HttpOptions::default()
+        };
+        let shared = Arc::new(Self {
+            http_tracker: HttpTracker::new(resolver.clone(), trackers)
+                .map_err(|error| Error::Start(std::io::Error::other(error)))?,
+            runtime: Mutex::new(runtime),
+            tasks: Tasks::new(handle),
+            disk,
+            hub: EventBus::hub(),
+            board: Arc::default(),
+            resolver,
+            registry: Arc::default(),
+            store,
+            saved: Mutex::new(saved),
+            next_link: AtomicU64::new(1),
+            connections: Arc::new(Semaphore::new(config.max_connections)),
+            half_open: Arc::new(Semaphore::new(config.max_half_open)),
+            up: Limiter::new(config.upload_limit),
+            down: Limiter::new(config.download_limit),
+            listening: Mutex::default(),
+            incoming_seen: AtomicBool::new(false),
+            stopping: watch::Sender::new(false),
+            config,
+        });
+        incoming::listen(&shared);
+        totals::keep(&shared);
+        Ok(shared)
+    }
+
+    /// Ends everything in order, within `stop_timeout` and two seconds: no more peers are let in,
+    /// sessions tell their trackers, the disk drains, records are saved. Blocks: not for async code.
+    pub fn shutdown(&self) {
+        let Some(handle) = self.begin_stopping() else { return };
+        let patience = self.config.stop_timeout + GRACE;
+        // Links, announces and sessions end by themselves when `stopping` is set.
+        let _ = handle.block_on(async { tokio::time::timeout(patience, self.tasks.ended()).await });
+        self.disk.shutdown();
+        if let Some(store) = &self.store {
+            store.close();
+        }
+        self.resolver.shutdown();
+        let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(runtime) = runtime {
+            runtime.shutdown_timeout(GRACE);
+        }
+    }
+
+    fn begin_stopping(&self) -> Option<Handle> {
+        let first = self.stopping.send_if_modified(|stopping| !std::mem::replace(stopping, true));
+        first.then(|| self.tasks.runtime().clone())
+    }
+
+    /// What the embedder decided.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// All sessions' events.
+    pub const fn hub(&self) -> &Arc<EventBus> {
+        &self.hub
+    }
+
+    /// All sessions' snapshots.
+    pub const fn board(&self) -> &Arc<StatsBoard> {
+        &self.board
+    }
+
+    /// The disk's threads.
+    pub const fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// Every task of the engine.
+    pub const fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    /// Where incoming peers find their session.
+    pub const fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// HTTP trackers.
+    pub const fn http_tracker(&self) -> &HttpTracker {
+        &self.http_tracker
+    }
+
+    /// What outlives the run; `None`: nothing does.
+    pub const fn store(&self) -> Option<&StateStore> {
+        self.store.as_ref()
+    }
+
+    /// What the last run kept; given once.
+    pub fn take_saved(&self) -> Vec<Saved> {
+        std::mem::take(&mut *self.saved.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What may go out, over all torrents.
+    pub const fn up(&self) -> &Limiter {
+        &self.up
+    }
+
+    /// What may come in, over all torrents.
+    pub const fn down(&self) -> &Limiter {
+        &self.down
+    }
+
+    /// A name for a new link.
+    pub fn new_link(&self) -> LinkId {
+        LinkId(self.next_link.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The right to hold one more connection; `None`: the limit is reached.
+    pub fn connection_permit(&self) -> Option<OwnedSemaphorePermit> {
+        self.connections.clone().try_acquire_owned().ok()
+    }
+
+    /// The rights to dial, and to hold what comes of it.
+    pub fn dial_ticket(&self) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
+        let half_open = self.half_open.clone().try_acquire_owned().ok()?;
+        Some((half_open, self.connection_permit()?))
+    }
+
+    /// The address to dial from: the one that is listened on, if a particular one was asked for.
+    pub fn source_for(&self, target: &SocketAddr) -> Option<IpAddr> {
+        let same = |address: &&SocketAddr| address.is_ipv4() == target.is_ipv4();
+        let address = self.config.listen.iter().find(same)?;
+        (!address.ip().is_unspecified()).then_some(address.ip())
+    }
+
+    /// The port that peers can call; `None` while none can.
+    pub fn port(&self) -> Option<u16> {
+        self.listening().addresses.first().map(SocketAddr::port)
+    }
+
+    /// Where peers can call.
+    pub fn listening(&self) -> Listening {
+        self.listening.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells when the engine begins to shut down.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
+    /// Whether the engine is shutting down.
+    pub fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+}
+
+impl Drop for SharedResources {
+    fn drop(&mut self) {
+        // An engine that was dropped without a word still ends its runtime, off any async thread.
+        let runtime = self.runtime.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(runtime) = runtime {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn new_runtime() -> std::io::Result<Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Builder::new_multi_thread()
+        .worker_threads(cores.min(MAX_WORKERS))
+        .thread_name("tc-net")
+        .enable_all()
+        .build()
+}

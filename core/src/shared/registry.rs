@@ -1,0 +1,57 @@
+//! Which sessions answer the door: incoming peers name a torrent, and this finds its session.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustc_hash::FxHashMap;
+use tokio::sync::mpsc;
+
+use crate::net::dial::Greeted;
+use crate::types::{InfoHash, PeerId};
+
+/// What the listener must know of a session.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// Our name in this torrent's swarm.
+    pub peer_id: PeerId,
+    /// Where greeted peers go; full means that the session has enough to do.
+    pub incoming: mpsc::Sender<Greeted>,
+}
+
+/// The doors that are open.
+#[derive(Debug, Default)]
+pub struct Registry {
+    /// A leaf lock, held for a look-up or a change.
+    doors: Mutex<FxHashMap<InfoHash, Door>>,
+}
+
+/// An open door; dropping it closes it.
+#[derive(Debug)]
+pub struct Registration {
+    registry: Arc<Registry>,
+    info_hash: InfoHash,
+    incoming: mpsc::Sender<Greeted>,
+}
+
+impl Registry {
+    /// Opens a door for as long as the registration lives.
+    pub fn open(self: &Arc<Self>, info_hash: InfoHash, door: Door) -> Registration {
+        let incoming = door.incoming.clone();
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner).insert(info_hash, door);
+        Registration { registry: self.clone(), info_hash, incoming }
+    }
+
+    /// The door of this torrent.
+    pub fn find(&self, info_hash: &InfoHash) -> Option<Door> {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner).get(info_hash).cloned()
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut doors = self.registry.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        // A torrent that was removed and added again has opened a door of its own by now.
+        if doors.get(&self.info_hash).is_some_and(|door| door.incoming.same_channel(&self.incoming)) {
+            doors.remove(&self.info_hash);
+        }
+    }
+}

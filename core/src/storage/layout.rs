@@ -1,0 +1,122 @@
+//! Where the content of one torrent lies: its shape, its files, their folder, its piece hashes.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::geometry::Geometry;
+use crate::metainfo::{FileEntry, Metainfo};
+use crate::storage::span::{self, Span};
+use crate::types::PieceIndex;
+
+/// Who knows the hash that a piece must have.
+pub trait PieceHashes: Send + Sync + 'static {
+    /// The SHA-1 of this piece (BEP 3, `pieces`).
+    fn piece_hash(&self, piece: PieceIndex) -> [u8; 20];
+}
+
+impl PieceHashes for Metainfo {
+    fn piece_hash(&self, piece: PieceIndex) -> [u8; 20] {
+        Self::piece_hash(self, piece)
+    }
+}
+
+/// In piece order; a piece past the end has a hash that nothing has.
+impl PieceHashes for Vec<[u8; 20]> {
+    fn piece_hash(&self, piece: PieceIndex) -> [u8; 20] {
+        self.get(piece.as_usize()).copied().unwrap_or_default()
+    }
+}
+
+/// What the disk must know of a torrent. Cheap to clone.
+#[derive(Clone)]
+pub struct Layout {
+    geometry: Geometry,
+    files: Arc<[FileEntry]>,
+    root: Arc<Path>,
+    hashes: Arc<dyn PieceHashes>,
+}
+
+impl Layout {
+    /// The files of a torrent below the folder `root`. The folder may be a symbolic link, and need
+    /// not exist yet.
+    pub fn new(metainfo: &Arc<Metainfo>, root: impl Into<PathBuf>) -> Self {
+        Self::from_parts(metainfo.geometry, metainfo.files.clone(), root, metainfo.clone())
+    }
+
+    /// For content that has no `.torrent` file. `files` are in torrent order, each starting where
+    /// the one before ends.
+    pub fn from_parts(
+        geometry: Geometry,
+        files: impl Into<Arc<[FileEntry]>>,
+        root: impl Into<PathBuf>,
+        hashes: Arc<dyn PieceHashes>,
+    ) -> Self {
+        Self { geometry, files: files.into(), root: root.into().into(), hashes }
+    }
+
+    /// The shape of the content.
+    pub const fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// The files in torrent order, pad files included.
+    pub fn files(&self) -> &[FileEntry] {
+        &self.files
+    }
+
+    /// The folder that the files' paths are relative to.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where a file lies, by its number.
+    pub fn path(&self, file: usize) -> PathBuf {
+        self.files.get(file).map_or_else(|| self.root.to_path_buf(), |entry| self.root.join(&entry.path))
+    }
+
+    /// The hash that a piece must have.
+    pub fn piece_hash(&self, piece: PieceIndex) -> [u8; 20] {
+        self.hashes.piece_hash(piece)
+    }
+
+    /// The parts of files that a range of the content covers.
+    pub fn spans(&self, offset: u64, length: u64) -> impl Iterator<Item = Span> + '_ {
+        span::spans(&self.files, offset, length)
+    }
+
+    /// The parts of files that a piece covers.
+    pub fn piece_spans(&self, piece: PieceIndex) -> impl Iterator<Item = Span> + '_ {
+        span::piece_spans(&self.geometry, &self.files, piece)
+    }
+
+    /// The pieces that hold a byte of a file.
+    pub fn pieces_of(&self, file: usize) -> impl Iterator<Item = PieceIndex> + use<> {
+        self.files.get(file).map_or(0..0, |entry| span::pieces_of(&self.geometry, entry)).map(PieceIndex::new)
+    }
+}
+
+impl fmt::Debug for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Layout({} pieces, {} files, {:?})", self.geometry.pieces(), self.files.len(), self.root)
+    }
+}
+
+/// Files `0`, `d1/1`, `d2/2`, `3`, ... of these lengths; `true` marks a pad file.
+#[cfg(test)]
+pub(crate) fn entries(lengths: &[(u64, bool)]) -> Vec<FileEntry> {
+    let mut offset = 0;
+    lengths
+        .iter()
+        .enumerate()
+        .map(|(at, &(length, pad))| {
+            let path = match at % 3 {
+                0 => PathBuf::from(at.to_string()),
+                folder => PathBuf::from(format!("d{folder}/{at}")),
+            };
+            let entry = FileEntry { path, length, offset, pad, executable: false };
+            offset += length;
+            entry
+        })
+        .collect()
+}

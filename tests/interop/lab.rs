@@ -1,0 +1,174 @@
+//! What each test begins with: a network, a folder, a tracker, content and its .torrent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::clients::driver;
+use crate::clients::libtorrent::Libtorrent;
+use crate::clients::ours::Ours;
+use crate::clients::tracker::Tracker;
+use crate::clients::transmission::{self, Transmission};
+use crate::net::{Family, Host, Net};
+use crate::torrent::{self, Content};
+use crate::wait::Deadline;
+use crate::work::Work;
+
+/// To hash the content, start a client and have its announce, on a busy machine.
+const READY_SECONDS: u64 = 120;
+/// For 64 MiB between two clients on one machine; transmission begins with up to 20 s of waiting.
+const TRANSFER_SECONDS: u64 = 180;
+
+/// The fields are dropped in this order: clients of the test went before, the tracker goes before its network.
+#[derive(Debug)]
+pub struct Lab {
+    pub tracker: Tracker,
+    pub net: Net,
+    pub work: Work,
+    pub family: Family,
+    pub torrent: PathBuf,
+    pub info_hash: String,
+    content: Content,
+    sums: BTreeMap<PathBuf, String>,
+}
+
+impl Lab {
+    /// Sets up, or says why this machine cannot and returns nothing.
+    ///
+    /// # Panics
+    /// Where `CI` is set, a test that cannot run is a failure.
+    pub fn new(test: &str, content: Content, family: Family) -> Option<Self> {
+        let mut net = require(programs().and_then(|()| Net::new()), test)?;
+        let work = Work::new(test);
+        let tracker = Tracker::start(net.host("tracker"), &work);
+        let torrent = work.join("test.torrent");
+        let info_hash = content.torrent(&[tracker.url(family)], &torrent);
+        content.write(&work.join("seed"));
+        let sums = torrent::sha256(&work.join("seed"));
+        Some(Self { tracker, net, work, family, torrent, info_hash, content, sums })
+    }
+
+    /// A folder of the test.
+    pub fn dir(&self, name: &str) -> PathBuf {
+        let dir = self.work.join(name);
+        std::fs::create_dir_all(&dir).expect("the folder is ours");
+        dir
+    }
+
+    /// libtorrent with this torrent, its files in the test's folder `name`.
+    pub fn libtorrent(&mut self, name: &str, mut settings: Value) -> (Host, Libtorrent) {
+        let host = self.net.host(name);
+        // TCP is what is tested here.
+        settings["enable_outgoing_utp"] = false.into();
+        settings["enable_incoming_utp"] = false.into();
+        let mut client = Libtorrent::start(&host, self.family, settings, self.work.log(name));
+        assert_eq!(client.add(&self.torrent, &self.dir(name)), self.info_hash);
+        (host, client)
+    }
+
+    /// transmission with this torrent, its files in the test's folder `name`.
+    pub fn transmission(&mut self, name: &str) -> (Host, Transmission) {
+        let host = self.net.host(name);
+        let mut client = Transmission::start(&host, &self.work);
+        client.add(&self.torrent, &self.dir(name));
+        (host, client)
+    }
+
+    /// `tc-tui get` of this torrent, its files in the test's folder `name`.
+    pub fn ours(&mut self, name: &str, more: &[&str]) -> (Host, Ours) {
+        let host = self.net.host(name);
+        let client = Ours::get(&host, self.family, &self.torrent, &self.dir(name), name, &self.work, more);
+        (host, client)
+    }
+
+    /// libtorrent with all of the content, listed by the tracker.
+    pub fn libtorrent_seed(&mut self, settings: Value) -> (Host, Libtorrent) {
+        let (host, mut seed) = self.libtorrent("seed", settings);
+        seed.wait_seeding(&self.info_hash, ready());
+        self.tracker.wait_seed(&host, ready());
+        (host, seed)
+    }
+
+    /// transmission with all of the content, listed by the tracker.
+    pub fn transmission_seed(&mut self) -> (Host, Transmission) {
+        let (host, mut seed) = self.transmission("seed");
+        seed.wait_seeding(ready());
+        self.tracker.wait_seed(&host, ready());
+        (host, seed)
+    }
+
+    /// Ours with all of the content, listed by the tracker.
+    pub fn our_seed(&mut self) -> (Host, Ours) {
+        let (host, seed) = self.ours("seed", &["--seed-after"]);
+        let checked = seed.event("session.checked", ready());
+        assert_eq!(checked["bytes_hashed"], self.content.size(), "{checked}");
+        self.tracker.wait_seed(&host, ready());
+        (host, seed)
+    }
+
+    /// Checks that the folder `name` holds the content and nothing else, by SHA-256.
+    pub fn assert_same(&self, name: &str) {
+        self.compare(name, &self.sums);
+    }
+
+    /// The same for a client that makes no file of no bytes, as transmission 3.00.
+    pub fn assert_same_but_empty(&self, name: &str) {
+        let mut sums = self.sums.clone();
+        for (path, _) in self.content.files.iter().filter(|(_, length)| *length == 0) {
+            sums.remove(&Path::new(&self.content.name).join(path));
+        }
+        self.compare(name, &sums);
+    }
+
+    fn compare(&self, name: &str, wanted: &BTreeMap<PathBuf, String>) {
+        let got = torrent::sha256(&self.work.join(name));
+        let paths: BTreeSet<_> = wanted.keys().chain(got.keys()).collect();
+        let wrong: Vec<_> = paths
+            .into_iter()
+            .filter(|path| wanted.get(*path) != got.get(*path))
+            .map(|path| format!("{}: {:?}, not {:?}", path.display(), got.get(path), wanted.get(path)))
+            .collect();
+        assert!(wrong.is_empty(), "{name} has other content than the seed:\n{}", wrong.join("\n"));
+    }
+}
+
+/// The end of patience for a client that starts.
+pub fn ready() -> Deadline {
+    Deadline::seconds(READY_SECONDS)
+}
+
+/// The end of patience for a transfer.
+pub fn transfer() -> Deadline {
+    Deadline::seconds(TRANSFER_SECONDS)
+}
+
+/// libtorrent's defaults.
+pub fn defaults() -> Value {
+    json!({})
+}
+
+fn programs() -> Result<(), String> {
+    if !driver::python().exists() {
+        return Err(format!("{} is missing", driver::python().display()));
+    }
+    transmission::program().map(drop).ok_or_else(|| "transmission-daemon is missing".to_owned())
+}
+
+/// Says why a test is skipped, which is a failure where `CI` is set.
+pub fn require<T>(found: Result<T, String>, test: &str) -> Option<T> {
+    match found {
+        Ok(found) => Some(found),
+        Err(why) => {
+            let in_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+            assert!(!in_ci, "{test} cannot run: {why}");
+            // Past the test runner, which swallows what a passed test prints.
+            let _ = writeln!(
+                std::io::stderr(),
+                "{test} SKIPPED: {why} (tests/run installs and asks for what it needs)"
+            );
+            None
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Transfers between this program and other clients, in networks of the test's own.
+//!
+//! Each test has a network to itself, so they run side by side; each wait has a deadline. Needs
+//! root, iproute2, libtorrent and transmission-daemon: `tests/run` sees to it.
+
+#[path = "../support/clients/mod.rs"]
+mod clients;
+#[path = "../support/lines.rs"]
+mod lines;
+#[path = "../support/net.rs"]
+mod net;
+#[path = "../bench/rounds/mod.rs"]
+mod rounds;
+#[path = "../support/torrent.rs"]
+mod torrent;
+#[path = "../support/wait.rs"]
+mod wait;
+#[path = "../support/work.rs"]
+mod work;
+
+mod bench;
+mod lab;
+mod others;
+mod swarm;
+mod transfer;

@@ -1,0 +1,92 @@
+//! `tc-tui get`, the real program.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::lines::Lines;
+use crate::net::{Family, Host};
+use crate::wait::{Deadline, until};
+use crate::work::Work;
+
+/// Where it listens for peers.
+pub const PORT: u16 = 7000;
+/// From SIGINT to the end: `stopped` has 5 s, saving 2 s (design: leaving), and the machine is busy.
+const LEAVE_SECONDS: u64 = 20;
+
+/// One run of it.
+#[derive(Debug)]
+pub struct Ours {
+    name: String,
+    child: Child,
+    lines: Lines,
+}
+
+impl Ours {
+    /// Starts `tc-tui get TORRENT -d DIR --json` with more arguments, listening on the place's address of
+    /// this family only. Its state and its stderr go to the test's folder under `name`.
+    pub fn get(
+        host: &Host,
+        family: Family,
+        torrent: &Path,
+        dir: &Path,
+        name: &str,
+        work: &Work,
+        more: &[&str],
+    ) -> Self {
+        let at = SocketAddr::new(host.address(family), PORT);
+        let mut child = host
+            .command(env!("CARGO_BIN_EXE_tc-tui"))
+            .arg("get")
+            .arg(torrent)
+            .arg("-d")
+            .arg(dir)
+            .arg("--state-dir")
+            .arg(work.join(&format!("{name}-state")))
+            .args(["--json", "--listen", &at.to_string()])
+            .args(more)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(work.log(name))
+            .spawn()
+            .expect("tc-tui was built with the tests");
+        let lines = Lines::of(child.stdout.take().expect("it is piped"));
+        Self { name: name.to_owned(), child, lines }
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for the first event of a kind.
+    pub fn event(&self, kind: &str, deadline: Deadline) -> Value {
+        let found = self.lines.find(deadline, |line| line["kind"] == kind);
+        found.unwrap_or_else(|why| panic!("{}: no {kind}: {why}", self.name))
+    }
+
+    /// Waits until it ends by itself and returns its lines.
+    pub fn wait_exit(&mut self, deadline: Deadline) -> (ExitStatus, Vec<Value>) {
+        let lines = self.lines.to_end(deadline).unwrap_or_else(|why| panic!("{}: {why}", self.name));
+        let status = until(deadline, "the end of tc-tui", || self.child.try_wait().expect("it is our child"));
+        (status, lines)
+    }
+
+    /// Interrupts it as Ctrl-C does and waits for its end.
+    pub fn interrupt(&mut self) -> (ExitStatus, Vec<Value>) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::INT).unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        self.wait_exit(Deadline::seconds(LEAVE_SECONDS))
+    }
+}
+
+impl Drop for Ours {
+    fn drop(&mut self) {
+        // Only a test that failed leaves it running.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

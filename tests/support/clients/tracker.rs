@@ -1,0 +1,68 @@
+//! The tests' HTTP tracker, which tells what it is told.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::driver::Driver;
+use crate::net::{Family, Host};
+use crate::wait::Deadline;
+use crate::work::Work;
+
+/// Seconds between two announces that it asks for.
+const INTERVAL: u64 = 60;
+
+/// A running tracker.
+#[derive(Debug)]
+pub struct Tracker {
+    driver: Driver,
+    host: Host,
+}
+
+/// One announce as it came.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Announce {
+    /// Where from.
+    pub ip: std::net::IpAddr,
+    /// Bytes that are missing there.
+    pub left: u64,
+    /// The event, empty for a regular announce.
+    pub said: String,
+}
+
+impl Tracker {
+    /// Starts it and waits until it listens.
+    pub fn start(host: Host, work: &Work) -> Self {
+        let mut driver =
+            Driver::start(&host, "tracker_driver.py", [INTERVAL.to_string()], work.log("tracker"));
+        driver.ask("alive", json!({}));
+        Self { driver, host }
+    }
+
+    /// Its announce URL.
+    pub fn url(&self, family: Family) -> String {
+        match family {
+            Family::V4 => format!("http://{}:6969/announce", self.host.v4),
+            Family::V6 => format!("http://[{}]:6969/announce", self.host.v6),
+        }
+    }
+
+    /// Waits for an announce from `host` that `wanted` accepts.
+    pub fn wait(&self, host: &Host, deadline: Deadline, wanted: impl Fn(&Announce) -> bool) -> Announce {
+        let mut found = None;
+        self.driver.event(deadline, "announce", |line| {
+            let announce: Announce = serde_json::from_value(line.clone()).expect("the fields of the driver");
+            let from_host = announce.ip == host.v4 || announce.ip == host.v6;
+            let good = from_host && wanted(&announce);
+            if good {
+                found = Some(announce);
+            }
+            good
+        });
+        found.expect("the event was found")
+    }
+
+    /// Waits until `host` is listed as a seed: who asks from then on hears of it.
+    pub fn wait_seed(&self, host: &Host, deadline: Deadline) {
+        self.wait(host, deadline, |announce| announce.left == 0 && announce.said != "stopped");
+    }
+}
