@@ -1,6 +1,7 @@
 //! `tc-tui get`: what scripts and people see of it, and how it ends.
 
 use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -8,16 +9,16 @@ use serde_json::Value;
 
 use crate::support::home::{Home, wait_exit};
 use crate::support::pty::{Modes, Pty};
-use crate::support::torrent;
+use crate::support::single;
 
 /// A torrent whose content lies in `out` if it is `there`.
 fn torrent(home: &Home, name: &str, there: bool) -> String {
-    let content = torrent::content(5, 300_000);
+    let content = single::content(5, 300_000);
     if there {
         home.write(&format!("out/{name}"), &content);
     }
     let file = format!("{name}.torrent");
-    home.write(&file, torrent::single(name, &content, 65_536, None));
+    home.write(&file, single::single(name, &content, 65_536, None));
     file
 }
 
@@ -107,6 +108,30 @@ fn seeding_afterwards_ends_well_by_a_signal() {
     assert!(child.try_wait().unwrap().is_none(), "it seeds");
     signal(&child, Signal::TERM);
     assert_eq!(wait_exit(&mut child), Some(0));
+}
+
+#[test]
+fn a_peer_that_is_named_is_downloaded_from() {
+    let (seeder, home) = (Home::new(), Home::new());
+    let file = torrent(&seeder, "shared.bin", true);
+    let there = torrent(&home, "shared.bin", false);
+    // A free port of an address that is the seeder's own.
+    let free =
+        TcpListener::bind("127.0.0.2:0").and_then(|listener| listener.local_addr()).unwrap().to_string();
+    let mut seed = seeder
+        .command(&["get", &file, "-d", "out", "--seed-after", "--json", "--listen", &free])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(seed.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("session.completed")));
+    let output = home.run(&args(&there, &["--peer", &free]));
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("shared.bin: complete, 293K"));
+    assert_eq!(std::fs::read(home.path("out/shared.bin")).unwrap(), single::content(5, 300_000));
+    signal(&seed, Signal::INT);
+    lines.for_each(drop);
+    assert_eq!(wait_exit(&mut seed), Some(0));
 }
 
 #[test]

@@ -5,14 +5,14 @@
 use crate::support::golden;
 use crate::support::home::Home;
 use crate::support::pty::Pty;
-use crate::support::torrent;
+use crate::support::single;
 
 const NAMES: [&str; 3] = ["alpha.bin", "beta.bin", "gamma.bin"];
 
 /// Writes a torrent file for each of these names.
 fn torrents(home: &Home, names: &[&str]) -> Vec<String> {
     let write = |(name, seed): (&&str, u64)| {
-        let bytes = torrent::single(name, &torrent::content(seed, 300_000), 65_536, None);
+        let bytes = single::single(name, &single::content(seed, 300_000), 65_536, None);
         home.write(&format!("{name}.torrent"), bytes).display().to_string()
     };
     names.iter().zip(1..).map(write).collect()
@@ -142,7 +142,7 @@ fn tabs_open_and_close() {
 fn names_cannot_reach_the_terminal_raw() {
     let home = Home::new();
     let evil = "evil\x1b]0;owned\x07\u{9b}31m\u{202e}name";
-    let bytes = torrent::single(evil, &torrent::content(9, 40_000), 16_384, None);
+    let bytes = single::single(evil, &single::content(9, 40_000), 16_384, None);
     let file = home.write("evil.torrent", bytes).display().to_string();
     let mut pty = Pty::start(&home, &["--listen", "127.0.0.1:0", &file], (100, 30), &[]);
     pty.see("evil")
