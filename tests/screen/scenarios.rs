@@ -158,6 +158,31 @@ fn names_cannot_reach_the_terminal_raw() {
 }
 
 #[test]
+fn a_screen_and_a_step_cost_few_bytes() {
+    // screen.md 14, tests 1, 3 and 4.
+    let home = Home::new();
+    let files = torrents(&home, &NAMES);
+    let mut args = vec!["--listen", "127.0.0.1:0"];
+    args.extend(files.iter().map(String::as_str));
+    let mut pty = Pty::start(&home, &args, (80, 24), &[]);
+    pty.see("gamma.bin").keys("vvgg*p");
+    NAMES.iter().for_each(|name| see_in_row(&mut pty, name, "paused"));
+    while pty.idle_bytes() > 0 {}
+    assert!(pty.bytes.len() <= 4_200, "{} bytes so far, for some five frames", pty.bytes.len());
+    // The first step also clears what the footer said.
+    pty.keys("j");
+    see_cursor(&mut pty, "beta.bin");
+    while pty.idle_bytes() > 0 {}
+    let before = pty.bytes.len();
+    pty.keys("j");
+    see_cursor(&mut pty, "gamma.bin");
+    while pty.idle_bytes() > 0 {}
+    let step = pty.bytes.len() - before;
+    assert!((1..=260).contains(&step), "{step} bytes");
+    leave(pty);
+}
+
+#[test]
 fn the_list_looks_as_kept() {
     for (name, size, to_the_list) in [("list-80x24", (80, 24), "vv"), ("list-60x15", (60, 15), "")] {
         let home = Home::new();

@@ -139,7 +139,10 @@ impl<W: Write> Lean<W> {
         } else if is_blank(cell) {
             self.shadow[first] = Face::Blank;
         }
-        self.write_with(Pen::of(cell));
+        let pen = Pen::of(cell);
+        if symbol != " " || !self.pen.is_some_and(|now| now.paints_same_blank(pen)) {
+            self.write_with(pen);
+        }
         self.frame.extend_from_slice(symbol.as_bytes());
         self.at = advance(symbol).map(|width| Position { x: at.x + width, y: at.y });
     }
