@@ -2,14 +2,14 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use anyhow::Context as _;
 use tc_core::untrusted::clean;
 use tc_core::{AddOptions, TorrentManager};
-use tc_ui::message::Message;
+use tc_ui::message::{Message, Why};
 use tc_ui::terminal::Terminal;
 use tc_ui::{Ports, input};
 
@@ -21,6 +21,9 @@ use crate::{crash, dirs, engine, logging, signals, source};
 
 /// Exit code where the dashboard cannot be shown at all, as for a misspelt option.
 const NO_TERMINAL: u8 = 2;
+
+/// Exit code after Ctrl-C by a person who did not want to wait, as shells count.
+const IMPATIENT: i32 = 130;
 
 /// News that wait for the dashboard. It drains all of them before each frame; a person, a clock and
 /// a board make some ten a second, and whoever finds it full waits.
@@ -49,7 +52,7 @@ pub fn run(args: &DashboardArgs) -> anyhow::Result<ExitCode> {
             return Err(error).context(name);
         }
     }
-    show(&manager, args.screen, || ())
+    show(&manager, args.screen, Arc::new(|| ()))
 }
 
 /// Whether a dashboard can be shown on standard input and output.
@@ -64,30 +67,29 @@ pub fn refuse() -> ExitCode {
     ExitCode::from(NO_TERMINAL)
 }
 
-/// Shows the dashboard until it is left, then ends the engine in order. `abandon` is called when a
-/// second signal ends the program without order.
+/// What is done last where the program ends without order.
+pub type Abandon = Arc<dyn Fn() + Send + Sync>;
+
+/// Shows the dashboard until it is left, then ends the engine in order. Where the person does not
+/// want to wait for that, or sends a second signal, `abandon` is called and the program exits.
 ///
 /// # Errors
 /// The terminal cannot be taken, or no signal handler can be had.
-pub fn show(
-    manager: &TorrentManager,
-    args: ScreenArgs,
-    abandon: impl FnOnce() + Send + 'static,
-) -> anyhow::Result<ExitCode> {
+pub fn show(manager: &TorrentManager, args: ScreenArgs, abandon: Abandon) -> anyhow::Result<ExitCode> {
     // A panic on the screen's thread must not keep the engine from saving what it knows.
-    let outcome = catch_unwind(AssertUnwindSafe(|| on_screen(manager, args, abandon)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| on_screen(manager, args, abandon.clone())));
+    if matches!(outcome, Ok(Ok(Why::Impatient))) {
+        abandon();
+        process::exit(IMPATIENT);
+    }
     manager.shutdown();
     match outcome {
-        Ok(outcome) => outcome.map(|()| ExitCode::SUCCESS),
+        Ok(outcome) => outcome.map(|_why| ExitCode::SUCCESS),
         Err(_) => Ok(ExitCode::from(crash::EXIT_CODE)),
     }
 }
 
-fn on_screen(
-    manager: &TorrentManager,
-    args: ScreenArgs,
-    abandon: impl FnOnce() + Send + 'static,
-) -> anyhow::Result<()> {
+fn on_screen(manager: &TorrentManager, args: ScreenArgs, abandon: Abandon) -> anyhow::Result<Why> {
     let (post, inbox) = sync_channel(INBOX);
     let tell = post.clone();
     crash::watch(move || _ = tell.try_send(Message::Hangup));
@@ -104,10 +106,10 @@ fn on_screen(
         // The terminal may be gone, and then nobody misses them.
         let _ = writeln!(io::stdout(), "{}", clean(&words));
     }
-    Ok(())
+    Ok(leave.why)
 }
 
-fn listen(post: SyncSender<Message>, abandon: impl FnOnce() + Send + 'static) -> io::Result<()> {
+fn listen(post: SyncSender<Message>, abandon: Abandon) -> io::Result<()> {
     let tell = move |news| {
         // A dashboard that is that far behind, or has ended, is not helped by waiting for it.
         let _ = post.try_send(match news {
@@ -116,5 +118,5 @@ fn listen(post: SyncSender<Message>, abandon: impl FnOnce() + Send + 'static) ->
             News::Continued => Message::Woken,
         });
     };
-    signals::listen(tell, abandon)
+    signals::listen(tell, move || abandon())
 }

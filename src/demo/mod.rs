@@ -10,6 +10,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
+use std::sync::Arc;
 use std::{env, iter};
 
 use anyhow::{Context as _, ensure};
@@ -39,10 +40,11 @@ pub fn run(args: ScreenArgs) -> anyhow::Result<ExitCode> {
     let swarm = Swarm::start(folder.path(), &torrents)?;
     let manager = swarm.viewer(folder.path(), &torrents)?;
     let abandoned = folder.path().to_owned();
-    dashboard::show(&manager, args, move || {
-        // The program ends within this call; what cannot be removed stays.
-        let _ = fs::remove_dir_all(abandoned);
-    })
+    let abandon = move || {
+        // The program ends after this; what cannot be removed stays.
+        let _ = fs::remove_dir_all(&abandoned);
+    };
+    dashboard::show(&manager, args, Arc::new(abandon))
 }
 
 /// A folder for one demo. Removed when dropped.

@@ -99,6 +99,31 @@ fn half_a_paste_does_not_hold_the_program_back_when_the_terminal_closes() {
 }
 
 #[test]
+fn a_terminal_that_takes_no_bytes_does_not_hold_the_program_back() {
+    let home = Home::new();
+    let mut pty = dashboard(&home, &[]);
+    while pty.idle_bytes() > 0 {}
+    let _stalled = pty.stall();
+    pty.signal(Signal::TERM);
+    assert_eq!(pty.wait_exit(AT_ONCE).exit_code(), 0);
+    assert!(pty.modes().echo && pty.modes().canonical);
+}
+
+#[test]
+fn a_second_signal_ends_a_program_that_is_stuck() {
+    let home = Home::new();
+    let mut pty = dashboard(&home, &[]);
+    let stalled = pty.stall();
+    pty.resize(100, 30).wait("a program that is stuck", Pty::is_stuck_writing);
+    pty.signal(Signal::TERM);
+    assert_eq!(pty.idle_bytes(), 0);
+    pty.signal(Signal::TERM);
+    assert_eq!(pty.wait_exit(AT_ONCE).exit_code(), 143);
+    assert!(pty.modes().echo && pty.modes().canonical);
+    drop(stalled);
+}
+
+#[test]
 fn a_stopped_program_lends_the_terminal_to_the_shell() {
     let home = Home::new();
     let mut pty = dashboard(&home, &[]);
@@ -118,7 +143,6 @@ fn an_idle_dashboard_writes_nothing_and_uses_no_cpu() {
     let home = Home::new();
     let mut pty = dashboard(&home, &[]);
     // What the first seconds bring (a port, free space) settles first.
-    pty.wait("rest", |_| true);
     while pty.idle_bytes() > 0 {}
     let before = pty.cpu_time();
     assert_eq!(pty.idle_bytes(), 0);

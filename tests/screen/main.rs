@@ -1,7 +1,10 @@
 //! The program as a person meets it: in a terminal that is closed, resized, killed and typed into.
 
 mod cli;
+mod demo;
+mod get;
 mod leaving;
+mod scenarios;
 mod sizes;
 #[path = "../support/mod.rs"]
 mod support;

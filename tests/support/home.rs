@@ -1,12 +1,31 @@
 //! A home folder for one test, so that nothing is read from or left in a person's own.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
+use std::time::Instant;
 
 use tempfile::TempDir;
 
+use super::pty::{DEADLINE, pause};
+
 /// The program under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_tc-tui");
+
+/// Waits for a program without a terminal and returns its exit code.
+#[track_caller]
+pub fn wait_exit(child: &mut Child) -> Option<i32> {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(status) = child.try_wait().expect("a child can be waited for") {
+            return status.code();
+        }
+        if Instant::now() > deadline {
+            let _ = child.kill();
+            panic!("the program did not end");
+        }
+        pause();
+    }
+}
 
 /// The folders and the environment of one test. Removed when dropped.
 pub struct Home {

@@ -3,9 +3,11 @@
 //! There is no thread: whoever waits reads what the program wrote. Nothing waits for luck: each wait
 //! is for a condition, with a deadline that says what was missing and shows the screen.
 
-use std::fs;
+use std::fs::{self, File};
 use std::num::NonZeroU16;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, PtySize, native_pty_system};
@@ -13,7 +15,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
     Pid, PidfdFlags, PidfdGetfdFlags, Signal, getpid, kill_process, pidfd_getfd, pidfd_open,
 };
-use rustix::termios::{ControlModes, InputModes, LocalModes, OutputModes, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{
+    Action, ControlModes, InputModes, LocalModes, OutputModes, Winsize, tcflow, tcgetattr, tcsetwinsize,
+};
 
 use super::home::{Home, PROGRAM};
 
@@ -29,12 +33,31 @@ const QUIET: Duration = Duration::from_millis(1_200);
 /// A program in a terminal.
 pub struct Pty {
     master: Option<OwnedFd>,
+    /// The program's side of the terminal.
+    tty: PathBuf,
     /// The line discipline before the program.
     found: Line,
     child: Box<dyn Child + Send + Sync>,
     parser: vt100::Parser<Heard>,
     /// All bytes the program wrote.
     pub bytes: Vec<u8>,
+}
+
+/// For what cannot be waited on: the time between two looks.
+pub fn pause() {
+    let step = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
+    // Interrupted is as good as over.
+    let _ = poll(&mut [], Some(&step));
+}
+
+/// A terminal that takes no bytes. Dropping it lets them flow.
+pub struct Stalled(File);
+
+impl Drop for Stalled {
+    fn drop(&mut self) {
+        // It may be gone with the program.
+        let _ = tcflow(&self.0, Action::OOn);
+    }
 }
 
 /// What a terminal was told that is no part of the grid.
@@ -120,10 +143,11 @@ impl Pty {
         let raw = pair.master.as_raw_fd().expect("a master has a descriptor");
         let ourselves = pidfd_open(getpid(), PidfdFlags::empty()).expect("a handle on this process");
         let master = pidfd_getfd(ourselves, raw, PidfdGetfdFlags::empty()).expect("the descriptor");
+        let tty = pair.master.tty_name().expect("a terminal has a name");
         let found = line(&master);
         let child = pair.slave.spawn_command(command).expect("the program starts");
         let parser = vt100::Parser::new_with_callbacks(cells(rows), cells(cols), 0, Heard::default());
-        Self { master: Some(master), found, child, parser, bytes: Vec::new() }
+        Self { master: Some(master), tty, found, child, parser, bytes: Vec::new() }
     }
 
     /// Types. `\x1b` is Esc, `\r` is Enter, `\x03` is Ctrl-C.
@@ -259,6 +283,24 @@ impl Pty {
         assert_eq!(self.heard().unknown, [""; 0]);
     }
 
+    /// The terminal takes no more bytes until the returned file is dropped: a connection that hangs.
+    pub fn stall(&self) -> Stalled {
+        let flags = rustix::fs::OFlags::NOCTTY.bits().cast_signed();
+        let tty = File::options().read(true).write(true).custom_flags(flags).open(&self.tty);
+        let tty = tty.expect("the terminal is there");
+        tcflow(&tty, Action::OOff).expect("a terminal can be held");
+        Stalled(tty)
+    }
+
+    /// Whether the program's main thread waits for the terminal to take bytes.
+    pub fn is_stuck_writing(&self) -> bool {
+        let path = format!("/proc/{}/syscall", self.pid().as_raw_nonzero());
+        let now = fs::read_to_string(path).expect("the program is there");
+        let mut words = now.split_whitespace();
+        // The number of write(2) differs between machines, its descriptor and place do not.
+        words.next() != Some("running") && words.next() == Some("0x1") && words.count() == 7
+    }
+
     /// Closes the terminal, as a dropped connection does.
     pub fn close(&mut self) {
         self.master = None;
@@ -285,9 +327,7 @@ impl Pty {
             }
             assert!(Instant::now() < deadline, "the program did not end; the screen:\n{}", self.text());
             if !self.read(STEP) {
-                // Without a terminal there is nothing to wait on but the clock.
-                let step = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
-                let _ = poll(&mut [], Some(&step));
+                pause();
             }
         }
     }

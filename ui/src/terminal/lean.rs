@@ -139,7 +139,10 @@ impl<W: Write> Lean<W> {
         } else if is_blank(cell) {
             self.shadow[first] = Face::Blank;
         }
-        self.write_with(Pen::of(cell));
+        let pen = Pen::of(cell);
+        if symbol != " " || !self.pen.is_some_and(|now| now.paints_same_blank(pen)) {
+            self.write_with(pen);
+        }
         self.frame.extend_from_slice(symbol.as_bytes());
         self.at = advance(symbol).map(|width| Position { x: at.x + width, y: at.y });
     }
@@ -158,11 +161,12 @@ impl<W: Write> Lean<W> {
 }
 
 /// How far the cursor moves for a symbol, where all terminals agree: one code point of fixed width.
-/// For joined emoji, variation selectors and combining marks they do not (screen.md 10.4).
+/// For joined emoji, variation selectors and combining marks they do not (screen.md 10.4), and for the
+/// replacement character some do nothing.
 fn advance(symbol: &str) -> Option<u16> {
     let mut chars = symbol.chars();
     match (chars.next(), chars.next()) {
-        (Some(_), None) => u16::try_from(symbol.width()).ok(),
+        (Some(c), None) if c != char::REPLACEMENT_CHARACTER => u16::try_from(symbol.width()).ok(),
         _ => None,
     }
 }

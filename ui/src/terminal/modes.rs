@@ -7,7 +7,7 @@ use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::stdio::stdin;
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
 
 use super::tty;
 
@@ -114,8 +114,10 @@ fn set_raw(found: &Termios) -> io::Result<()> {
 fn give_back(found: &Termios) {
     // Nothing is left to tell anybody if the terminal is gone.
     let _ = tty::write_if_ready(LEAVE);
-    // Flush: keys that were meant for the dashboard are no commands for the shell.
-    let _ = tcsetattr(stdin(), OptionalActions::Flush, found);
+    // Keys that were meant for the dashboard are no commands for the shell. (TCSAFLUSH would do both,
+    // but it waits for the terminal to take what was written.)
+    let _ = tcflush(stdin(), QueueSelector::IFlush);
+    let _ = tcsetattr(stdin(), OptionalActions::Now, found);
 }
 
 /// Gives the terminal back as it was found, if it is ours. May be called from any thread, any number

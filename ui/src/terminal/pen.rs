@@ -41,7 +41,17 @@ impl Pen {
 
     /// Whether a blank by this pen looks like an erased cell.
     pub(super) fn leaves_no_trace(self) -> bool {
-        self.bg == Color::Reset && !self.modifier.intersects(VISIBLE_ON_BLANK)
+        self.bg == Color::Reset && self.is_plain_on_blank()
+    }
+
+    /// Whether a blank by this pen looks like one by `other`: what cannot be seen on a blank is no
+    /// reason to change pens between words.
+    pub(super) fn paints_same_blank(self, other: Self) -> bool {
+        self == other || (self.bg == other.bg && self.is_plain_on_blank() && other.is_plain_on_blank())
+    }
+
+    fn is_plain_on_blank(self) -> bool {
+        !self.modifier.intersects(VISIBLE_ON_BLANK)
     }
 
     /// Writes the shorter of two ways to `next`: the difference, or a reset and all it wants.

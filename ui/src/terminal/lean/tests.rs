@@ -122,6 +122,15 @@ fn a_number_that_ticks_costs_a_move_and_its_digits() {
 }
 
 #[test]
+fn blanks_between_words_are_no_reason_to_change_pens() {
+    let mut terminal = terminal();
+    let dim = Style::new().dim();
+    let bytes =
+        draw(&mut terminal, &[(0, 0, "one", dim), (3, 0, "  ", Style::new().bold()), (5, 0, "two", dim)]);
+    assert!(String::from_utf8(bytes).unwrap().ends_with("\x1b[2mone  two"));
+}
+
+#[test]
 fn a_smaller_screen_is_painted_anew() {
     let mut terminal = terminal();
     draw(&mut terminal, &[(0, 0, "wide", Style::new())]);

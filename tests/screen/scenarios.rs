@@ -1,0 +1,203 @@
+//! What a person does: add, mark, pause, remove, take it back, filter, look, leave.
+//!
+//! Torrents without trackers and peers stand still, so that each row says what was done to it.
+
+use crate::support::golden;
+use crate::support::home::Home;
+use crate::support::pty::Pty;
+use crate::support::single;
+
+const NAMES: [&str; 3] = ["alpha.bin", "beta.bin", "gamma.bin"];
+
+/// Writes a torrent file for each of these names.
+fn torrents(home: &Home, names: &[&str]) -> Vec<String> {
+    let write = |(name, seed): (&&str, u64)| {
+        let bytes = single::single(name, &single::content(seed, 300_000), 65_536, None);
+        home.write(&format!("{name}.torrent"), bytes).display().to_string()
+    };
+    names.iter().zip(1..).map(write).collect()
+}
+
+/// The dashboard over three torrents.
+fn dashboard(home: &Home) -> Pty {
+    let files = torrents(home, &NAMES);
+    let mut args = vec!["--listen", "127.0.0.1:0"];
+    args.extend(files.iter().map(String::as_str));
+    let mut pty = Pty::start(home, &args, (100, 30), &[]);
+    NAMES.iter().for_each(|name| _ = pty.see(name));
+    pty
+}
+
+/// Waits until the row of `name` holds `word`.
+#[track_caller]
+fn see_in_row(pty: &mut Pty, name: &str, word: &str) {
+    pty.wait(&format!("{word} in the row of {name}"), |pty| {
+        pty.row(name).is_some_and(|row| row.contains(word))
+    });
+}
+
+/// Waits until the cursor is on the row of `name`.
+#[track_caller]
+fn see_cursor(pty: &mut Pty, name: &str) {
+    pty.wait(&format!("the cursor on {name}"), |pty| pty.row(name).is_some_and(|row| row.starts_with('>')));
+}
+
+#[track_caller]
+fn leave(mut pty: Pty) {
+    // Twice: where a dialog asks, the second one answers it.
+    pty.keys("qq");
+    assert_eq!(pty.exit_code(), 0);
+    pty.assert_restored();
+}
+
+#[test]
+fn a_torrent_is_added_by_the_dialog() {
+    let home = Home::new();
+    let files = torrents(&home, &["delta.bin"]);
+    let mut pty = Pty::start(&home, &["--listen", "127.0.0.1:0"], (100, 30), &[]);
+    pty.see_dashboard().keys("a").see("Add torrent").keys(&files[0]).see("delta.bin  1 file").keys("\r");
+    pty.see_no("Add torrent");
+    see_cursor(&mut pty, "delta.bin");
+    leave(pty);
+}
+
+#[test]
+fn a_paste_opens_the_dialog_and_is_never_keys() {
+    let home = Home::new();
+    let files = torrents(&home, &["delta.bin"]);
+    let mut pty = dashboard(&home);
+    pty.paste("dyq:quit\n");
+    NAMES.iter().for_each(|name| _ = pty.see(name));
+    assert_eq!(pty.row("Remove 1 torrent"), None);
+    pty.paste(&files[0]).see("Add torrent").keys("\x1b").see_no("Add torrent");
+    assert_eq!(pty.row("delta.bin"), None);
+    leave(pty);
+}
+
+#[test]
+fn pause_and_resume_act_on_the_cursor_row_or_on_the_marks() {
+    let home = Home::new();
+    let mut pty = dashboard(&home);
+    pty.keys("gg");
+    see_cursor(&mut pty, "alpha.bin");
+    pty.keys("p");
+    see_in_row(&mut pty, "alpha.bin", "paused");
+    pty.keys("p").see_no("paused");
+    pty.keys("  ").see("2 marked").keys("p");
+    see_in_row(&mut pty, "alpha.bin", "paused");
+    see_in_row(&mut pty, "beta.bin", "paused");
+    assert!(!pty.row("gamma.bin").is_some_and(|row| row.contains("paused")));
+    leave(pty);
+}
+
+#[test]
+fn nothing_is_removed_but_by_yes_and_undo_brings_it_back() {
+    let home = Home::new();
+    let mut pty = dashboard(&home);
+    pty.keys("gg");
+    see_cursor(&mut pty, "alpha.bin");
+    for no in ["n", "\x1b", "q", "\r"] {
+        pty.keys("d").see("Remove 1 torrent").keys(no).see_no("Remove 1 torrent").see("alpha.bin");
+    }
+    pty.keys("d").see("Remove 1 torrent").keys("d").keys("\x1b").see_no("Remove 1 torrent").see("alpha.bin");
+    pty.keys("d").see("Remove 1 torrent").keys("y").see("u undo");
+    pty.wait("a list without it", |pty| pty.row("alpha.bin").is_none());
+    pty.keys("u").see("alpha.bin");
+    leave(pty);
+}
+
+#[test]
+fn a_removal_that_quitting_completes_is_told_to_the_shell() {
+    let home = Home::new();
+    let mut pty = dashboard(&home);
+    pty.keys("d").see("Remove 1 torrent").keys("y").see("u undo").keys("qq");
+    assert_eq!(pty.exit_code(), 0);
+    pty.assert_restored();
+    assert!(pty.text().contains("removed 1 torrent, files kept"), "{}", pty.text());
+}
+
+#[test]
+fn the_filter_narrows_the_list_and_esc_widens_it() {
+    let home = Home::new();
+    let mut pty = dashboard(&home);
+    pty.keys("/").keys("bet").see("1 of 3 match").see_no("alpha.bin").see("beta.bin");
+    pty.keys("\r").see("beta.bin").keys("\x1b").see("alpha.bin").see("gamma.bin");
+    leave(pty);
+}
+
+#[test]
+fn tabs_open_and_close() {
+    let home = Home::new();
+    let mut pty = dashboard(&home);
+    pty.keys("gg");
+    see_cursor(&mut pty, "alpha.bin");
+    for tab in ["1", "2", "3", "4", "5", "]", "["] {
+        pty.keys(tab).see("Trackers");
+    }
+    pty.keys("?").see("Torrent").keys("\x1b").see("alpha.bin");
+    leave(pty);
+}
+
+#[test]
+fn names_cannot_reach_the_terminal_raw() {
+    let home = Home::new();
+    let evil = "evil\x1b]0;owned\x07\u{9b}31m\u{202e}name";
+    let bytes = single::single(evil, &single::content(9, 40_000), 16_384, None);
+    let file = home.write("evil.torrent", bytes).display().to_string();
+    let mut pty = Pty::start(&home, &["--listen", "127.0.0.1:0", &file], (100, 30), &[]);
+    pty.see("evil")
+        .keys("1")
+        .see("Trackers")
+        .keys("d")
+        .see("Remove 1 torrent")
+        .keys("\x1b")
+        .see_no("Remove 1 torrent");
+    assert!(pty.heard().titles.iter().all(|title| !title.contains("owned")));
+    assert!(!pty.bytes.windows(3).any(|bytes| bytes == "\u{202e}".as_bytes()));
+    leave(pty);
+}
+
+#[test]
+fn a_screen_and_a_step_cost_few_bytes() {
+    // screen.md 14, tests 1, 3 and 4.
+    let home = Home::new();
+    let files = torrents(&home, &NAMES);
+    let mut args = vec!["--listen", "127.0.0.1:0"];
+    args.extend(files.iter().map(String::as_str));
+    let mut pty = Pty::start(&home, &args, (80, 24), &[]);
+    pty.see("gamma.bin").keys("vvgg*p");
+    NAMES.iter().for_each(|name| see_in_row(&mut pty, name, "paused"));
+    while pty.idle_bytes() > 0 {}
+    assert!(pty.bytes.len() <= 4_200, "{} bytes so far, for some five frames", pty.bytes.len());
+    // The first step also clears what the footer said.
+    pty.keys("j");
+    see_cursor(&mut pty, "beta.bin");
+    while pty.idle_bytes() > 0 {}
+    let before = pty.bytes.len();
+    pty.keys("j");
+    see_cursor(&mut pty, "gamma.bin");
+    while pty.idle_bytes() > 0 {}
+    let step = pty.bytes.len() - before;
+    assert!((1..=260).contains(&step), "{step} bytes");
+    leave(pty);
+}
+
+#[test]
+fn the_list_looks_as_kept() {
+    for (name, size, to_the_list) in [("list-80x24", (80, 24), "vv"), ("list-60x15", (60, 15), "")] {
+        let home = Home::new();
+        let files = torrents(&home, &NAMES);
+        let mut args = vec!["--listen", "127.0.0.1:0"];
+        args.extend(files.iter().map(String::as_str));
+        let mut pty = Pty::start(&home, &args, size, &[]);
+        pty.see("gamma.bin").keys(to_the_list).keys("gg*p");
+        // Paused torrents do not change any more; the folder and the day are not on the list.
+        NAMES.iter().for_each(|name| see_in_row(&mut pty, name, "paused"));
+        see_cursor(&mut pty, "alpha.bin");
+        pty.keys("*").see("1/3\n");
+        while pty.idle_bytes() > 0 {}
+        // Free space is what it is.
+        golden::compare("screen", name, &pty.text(), &["free"]);
+        leave(pty);
+    }
+}
