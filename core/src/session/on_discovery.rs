@@ -84,7 +84,8 @@ impl Actor {
                     let _turn = turn.await;
                     http.announce(&announce.url, &params, announce.tracker_id.as_deref()).await
                 };
-                let result = tokio::time::timeout(patience, said).await.unwrap_or(Err(AnnounceError::Timeout));
+                let result =
+                    tokio::time::timeout(patience, said).await.unwrap_or(Err(AnnounceError::Timeout));
                 if let Err(error) = &result {
                     tracing::debug!(url = %mask_url(&announce.url), %error, "the good-bye was not heard");
                 }
