@@ -6,3 +6,4 @@ pub mod reach;
 pub mod resolver;
 pub mod scope;
 pub mod tls;
+pub mod udp;

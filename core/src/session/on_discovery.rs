@@ -43,12 +43,12 @@ impl Actor {
     pub(super) fn announce(&mut self, now: Instant) {
         for announce in self.trackers.due(now) {
             let params = self.announce_params(announce.event);
-            let http = self.shared.http_tracker().clone();
+            let trackers = self.shared.trackers().clone();
             let found = self.to_discoveries.clone();
             let turn = self.turn(announce.tracker);
             self.shared.tasks().spawn(async move {
                 let _turn = turn.await;
-                let result = http.announce(&announce.url, &params, announce.tracker_id.as_deref()).await;
+                let result = trackers.announce(&announce.url, &params, announce.tracker_id.as_deref()).await;
                 let Announce { tracker, event, .. } = announce;
                 // A session that has ended does not need to know.
                 let _ = found.send(Discovery::Announced { tracker, event, result }).await;
@@ -75,14 +75,14 @@ impl Actor {
     pub(super) fn farewell(&mut self, announces: Vec<Announce>) {
         for announce in announces {
             let params = self.announce_params(announce.event);
-            let http = self.shared.http_tracker().clone();
+            let trackers = self.shared.trackers().clone();
             let patience = self.shared.config().stop_timeout;
             let turn = self.turn(announce.tracker);
             let found = self.to_discoveries.clone();
             self.shared.tasks().spawn(async move {
                 let said = async {
                     let _turn = turn.await;
-                    http.announce(&announce.url, &params, announce.tracker_id.as_deref()).await
+                    trackers.announce(&announce.url, &params, announce.tracker_id.as_deref()).await
                 };
                 let result =
                     tokio::time::timeout(patience, said).await.unwrap_or(Err(AnnounceError::Timeout));

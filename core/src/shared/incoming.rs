@@ -44,6 +44,7 @@ pub fn listen(shared: &Arc<SharedResources>) {
     // Binding must happen within the runtime, and before the first announce tells a port.
     let _guard = shared.tasks.runtime().enter();
     let missing = bind(shared, &wanted, &greetings);
+    open_udp(shared, &wanted);
     if !missing.is_empty() {
         try_again(shared, missing, greetings);
     }
@@ -76,6 +77,19 @@ fn bind(shared: &Arc<SharedResources>, wanted: &[SocketAddr], greetings: &Arc<Gr
         }
     }
     missing
+}
+
+/// Opens a UDP socket beside each listener, and beside those that are missing. Who listens nowhere asks
+/// trackers all the same.
+fn open_udp(shared: &SharedResources, wanted: &[SocketAddr]) {
+    let any = crate::config::Config::any(0);
+    let bound = shared.listening().addresses;
+    for address in if wanted.is_empty() { &any } else { wanted } {
+        let beside = bound.iter().find(|listener| listener.ip() == address.ip()).unwrap_or(address);
+        if let Err(error) = shared.udp.bind(*beside) {
+            tracing::warn!(address = %beside, %error, "no UDP socket");
+        }
+    }
 }
 
 fn change(shared: &SharedResources, change: impl FnOnce(&mut super::Listening)) {

@@ -24,9 +24,10 @@ use crate::disk::Disk;
 use crate::error::Error;
 use crate::event::EventBus;
 use crate::net::resolver::Resolver;
+use crate::net::udp::UdpSockets;
 use crate::resume::{Saved, StateStore};
 use crate::stats::StatsBoard;
-use crate::tracker::http::{HttpOptions, HttpTracker};
+use crate::tracker::{TrackerOptions, Trackers};
 use crate::types::LinkId;
 use crate::untrusted::Untrusted;
 
@@ -50,7 +51,8 @@ pub struct SharedResources {
     hub: Arc<EventBus>,
     board: Arc<StatsBoard>,
     resolver: Resolver,
-    http_tracker: HttpTracker,
+    udp: UdpSockets,
+    trackers: Trackers,
     registry: Arc<Registry>,
     store: Option<StateStore>,
     /// What the last run kept, until the manager takes it.
@@ -103,14 +105,16 @@ impl SharedResources {
         let disk = Disk::start(config.disk_threads, config.disk_buffer, config.max_open_files)
             .map_err(Error::Start)?;
         let resolver = Resolver::start(RESOLVER_THREADS).map_err(Error::Start)?;
-        let trackers = HttpOptions {
+        let (udp, takers) = UdpSockets::new(handle.clone());
+        let options = TrackerOptions {
             stop_deadline: config.stop_timeout,
             allow_inward_peers: config.allow_inward_peers,
-            ..HttpOptions::default()
         };
+        let trackers = Trackers::start(&handle, resolver.clone(), udp.clone(), takers.tracker, options)
+            .map_err(|error| Error::Start(std::io::Error::other(error)))?;
         let shared = Arc::new(Self {
-            http_tracker: HttpTracker::new(resolver.clone(), trackers)
-                .map_err(|error| Error::Start(std::io::Error::other(error)))?,
+            udp,
+            trackers,
             runtime: Mutex::new(runtime),
             tasks: Tasks::new(handle),
             disk,
@@ -142,6 +146,8 @@ impl SharedResources {
         let patience = self.config.stop_timeout + GRACE;
         // Links, announces and sessions end by themselves when `stopping` is set.
         let _ = handle.block_on(async { tokio::time::timeout(patience, self.tasks.ended()).await });
+        // After the good-byes to UDP trackers.
+        self.udp.close();
         self.disk.shutdown();
         if let Some(store) = &self.store {
             store.close();
@@ -188,9 +194,9 @@ impl SharedResources {
         &self.registry
     }
 
-    /// HTTP trackers.
-    pub const fn http_tracker(&self) -> &HttpTracker {
-        &self.http_tracker
+    /// Trackers of every kind.
+    pub const fn trackers(&self) -> &Trackers {
+        &self.trackers
     }
 
     /// What outlives the run; `None`: nothing does.

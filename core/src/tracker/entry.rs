@@ -9,6 +9,7 @@ use rand::rngs::SmallRng;
 use super::announce::{AnnounceError, AnnounceEvent, AnnounceReply, TrackerId};
 use super::backoff;
 use super::mask::mask_url;
+use super::trackers::Scheme;
 use crate::stats::{TrackerState, TrackerStats};
 use crate::types::UnixTime;
 use crate::untrusted::Untrusted;
@@ -60,7 +61,7 @@ impl Entry {
             tier,
             url: url.clone(),
             shown: mask_url(url),
-            supported: is_http(url.raw()),
+            supported: Scheme::of(url.raw()).is_some(),
             told: false,
             knows_us: false,
             tracker_id: None,
@@ -189,10 +190,4 @@ fn summary(reply: &AnnounceReply) -> Untrusted {
         }
     }
     Untrusted::new(text)
-}
-
-fn is_http(url: &str) -> bool {
-    url.split_once("://").is_some_and(|(scheme, _)| {
-        scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
-    })
 }

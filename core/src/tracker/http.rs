@@ -1,29 +1,31 @@
-//! Announces over HTTP(S): BEP 3, BEP 7 (one per address family), BEP 23.
+//! Announces and scrapes over HTTP(S): BEP 3, BEP 7 (one per address family), BEP 23, BEP 48.
 //!
 //! Every hop is checked before it is taken (faults.md T1). A URL from a torrent file leads to the
 //! internet, or into a private network if it is a plain announce there; a redirect leads no further in
 //! than the server that sent it; neither ever leads to a link-local address. Redirects are followed
 //! five times, never from https to http, and take no password to another origin.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::LOCATION;
 use reqwest::{Response, StatusCode};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use url::{Host, Url};
 
 use super::announce::{AnnounceError, AnnounceEvent, AnnounceParams, AnnounceReply};
 use super::clients::Clients;
 pub use super::clients::SetupError;
+use super::families::both;
 use super::query::{self, AnnounceUrl};
 use super::reply;
+use super::scrape::{self, ScrapeCounts};
+use super::turns::{Turn, Turns};
 use crate::net::reach::{Family, Reach};
 use crate::net::resolver::Resolver;
 use crate::net::scope::{Scope, may_name};
+use crate::types::InfoHash;
 use crate::untrusted::Untrusted;
 
 #[cfg(test)]
@@ -40,10 +42,6 @@ const IN_FLIGHT: usize = 50;
 
 /// Announces on their way to one host and port.
 const IN_FLIGHT_PER_HOST: usize = 6;
-
-/// Once one address family brought an answer, how long the other is waited for: a machine with broken
-/// IPv6 should not find its peers later than one without.
-const OTHER_FAMILY: Duration = Duration::from_secs(3);
 
 /// What an embedder or a test may want otherwise.
 #[derive(Clone, Copy, Debug)]
@@ -80,9 +78,7 @@ struct Inner {
     options: HttpOptions,
     resolver: Resolver,
     clients: Clients,
-    all: Arc<Semaphore>,
-    /// Held for one look. Hosts that nobody is waiting for are swept out when the map has doubled.
-    hosts: Mutex<HashMap<String, Weak<Semaphore>>>,
+    turns: Turns,
 }
 
 impl HttpTracker {
@@ -90,8 +86,8 @@ impl HttpTracker {
     /// some milliseconds.
     pub fn new(resolver: Resolver, options: HttpOptions) -> Result<Self, SetupError> {
         let clients = Clients::new(&resolver, options.connect_deadline)?;
-        let all = Arc::new(Semaphore::new(IN_FLIGHT));
-        Ok(Self { inner: Arc::new(Inner { options, resolver, clients, all, hosts: Mutex::default() }) })
+        let turns = Turns::new(IN_FLIGHT, IN_FLIGHT_PER_HOST);
+        Ok(Self { inner: Arc::new(Inner { options, resolver, clients, turns }) })
     }
 
     /// Announces over each address family that the host has, and merges the answers; one is enough.
@@ -106,9 +102,7 @@ impl HttpTracker {
     ) -> Result<AnnounceReply, AnnounceError> {
         let inner = &self.inner;
         let first = query::announce_url(url, params, tracker_id)?;
-        // The host's turn first, so that one slow tracker does not fill the queue of all.
-        let _host = turn(inner.host_semaphore(&first.url)).await;
-        let _all = turn(inner.all.clone()).await;
+        let _turn = inner.turn(&first.url).await;
         let deadline = match params.event {
             AnnounceEvent::Stopped => inner.options.stop_deadline,
             _ => inner.options.deadline,
@@ -119,56 +113,92 @@ impl HttpTracker {
         };
         let has = |family| ips.iter().any(|addr| Family::of(addr.ip()) == family);
         match (has(Family::V4), has(Family::V6)) {
-            (true, true) => inner.both(&first, deadline).await,
-            (true, false) => inner.within(Family::V4, &first, deadline).await,
-            (false, _) => inner.within(Family::V6, &first, deadline).await,
+            (true, true) => {
+                let v4 = inner.announce_within(Family::V4, &first, deadline);
+                let v6 = inner.announce_within(Family::V6, &first, deadline);
+                both(v4, v6, deadline).await
+            }
+            (true, false) => inner.announce_within(Family::V4, &first, deadline).await,
+            (false, _) => inner.announce_within(Family::V6, &first, deadline).await,
         }
     }
-}
 
-async fn turn(semaphore: Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
-    // An error means closed, and nobody closes these.
-    semaphore.acquire_owned().await.ok()
+    /// The figures of these torrents, sixty in one request. A tracker that refuses so many at once is
+    /// asked for fewer, down to one.
+    ///
+    /// # Errors
+    /// The URL has no scrape, or the tracker refuses or fails for a single torrent too.
+    pub async fn scrape(
+        &self,
+        tracker: &Untrusted,
+        torrents: &[InfoHash],
+    ) -> Result<Vec<ScrapeCounts>, AnnounceError> {
+        let inner = &self.inner;
+        let _turn = inner.turn(&scrape::scrape_url(tracker, &[])?.url).await;
+        let mut counts = Vec::with_capacity(torrents.len());
+        let (mut rest, mut at_once) = (torrents, scrape::MAX_SCRAPE);
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(at_once.min(rest.len()));
+            match inner.scrape(tracker, now).await {
+                Ok(found) => {
+                    counts.extend(found);
+                    rest = later;
+                }
+                Err(AnnounceError::Refused { .. } | AnnounceError::Status(_)) if now.len() > 1 => {
+                    at_once = now.len() / 2;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(counts)
+    }
 }
 
 impl Inner {
-    async fn both(&self, first: &AnnounceUrl, deadline: Duration) -> Result<AnnounceReply, AnnounceError> {
-        let mut v4 = std::pin::pin!(self.within(Family::V4, first, deadline));
-        let mut v6 = std::pin::pin!(self.within(Family::V6, first, deadline));
-        let late = || Err(AnnounceError::Timeout);
-        let (v4, v6) = tokio::select! {
-            v4 = &mut v4 => {
-                let patience = if v4.is_ok() { OTHER_FAMILY } else { deadline };
-                let v6 = timeout(patience, v6).await.unwrap_or_else(|_| late());
-                (v4, v6)
-            }
-            v6 = &mut v6 => {
-                let patience = if v6.is_ok() { OTHER_FAMILY } else { deadline };
-                let v4 = timeout(patience, v4).await.unwrap_or_else(|_| late());
-                (v4, v6)
-            }
+    /// Over one address family: the figures are the same over the other, which is tried if this fails.
+    async fn scrape(
+        &self,
+        tracker: &Untrusted,
+        torrents: &[InfoHash],
+    ) -> Result<Vec<ScrapeCounts>, AnnounceError> {
+        let first = scrape::scrape_url(tracker, torrents)?;
+        let deadline = self.options.deadline;
+        let page = match self.page(Family::V4, &first, deadline).await {
+            Ok(page) => page,
+            // The second error tells of a tracker that has no IPv4 address.
+            Err(AnnounceError::Resolve(_)) => self.page(Family::V6, &first, deadline).await?,
+            Err(v4) => self.page(Family::V6, &first, deadline).await.map_err(|_| v4)?,
         };
-        match (v4, v6) {
-            (Ok(v4), Ok(v6)) => Ok(reply::merge(v4, v6)),
-            (Ok(only), Err(_)) | (Err(_), Ok(only)) => Ok(only),
-            // What the tracker itself says tells more than a network that is not there.
-            (Err(_), Err(refusal @ AnnounceError::Refused { .. })) => Err(refusal),
-            (Err(v4), Err(_)) => Err(v4),
-        }
+        page.judge(|body| scrape::decode(body, torrents))
     }
 
-    async fn within(
+    async fn turn(&self, url: &Url) -> Turn {
+        self.turns.take(url.host_str().unwrap_or(""), url.port_or_known_default().unwrap_or(0)).await
+    }
+
+    async fn announce_within(
         &self,
         family: Family,
         first: &AnnounceUrl,
         deadline: Duration,
     ) -> Result<AnnounceReply, AnnounceError> {
-        let announce = self.follow(family, first);
-        timeout(deadline, announce).await.unwrap_or(Err(AnnounceError::Timeout))
+        let page = self.page(family, first, deadline).await?;
+        let allow_inward = self.options.allow_inward_peers;
+        page.judge(|body| reply::decode(body, page.from, allow_inward))
     }
 
-    /// One announce over one address family, through its redirects.
-    async fn follow(&self, family: Family, first: &AnnounceUrl) -> Result<AnnounceReply, AnnounceError> {
+    /// What is at a URL, over one address family.
+    async fn page(
+        &self,
+        family: Family,
+        first: &AnnounceUrl,
+        deadline: Duration,
+    ) -> Result<Page, AnnounceError> {
+        timeout(deadline, self.follow(family, first)).await.unwrap_or(Err(AnnounceError::Timeout))
+    }
+
+    /// One request over one address family, through its redirects.
+    async fn follow(&self, family: Family, first: &AnnounceUrl) -> Result<Page, AnnounceError> {
         let mut url = first.url.clone();
         let mut sent_by: Option<IpAddr> = None;
         for _ in 0..=MAX_REDIRECTS {
@@ -181,7 +211,7 @@ impl Inner {
             };
             match redirect(&url, &response)? {
                 Some(next) => (url, sent_by) = (next, Some(from)),
-                None => return self.read(response, from).await,
+                None => return Page::read(response, from).await,
             }
         }
         Err(AnnounceError::Redirects)
@@ -225,8 +255,18 @@ impl Inner {
             None => Err(AnnounceError::Url("no host")),
         }
     }
+}
 
-    async fn read(&self, mut response: Response, from: IpAddr) -> Result<AnnounceReply, AnnounceError> {
+/// A server's answer, whole.
+#[derive(Debug)]
+struct Page {
+    status: StatusCode,
+    from: IpAddr,
+    body: Vec<u8>,
+}
+
+impl Page {
+    async fn read(mut response: Response, from: IpAddr) -> Result<Self, AnnounceError> {
         let status = response.status();
         if response.content_length().is_some_and(|length| length > MAX_BODY as u64) {
             return Err(AnnounceError::TooLarge);
@@ -238,27 +278,16 @@ impl Inner {
             }
             body.extend_from_slice(&chunk);
         }
-        match reply::decode(&body, from, self.options.allow_inward_peers) {
-            // Many trackers refuse with 4xx and say why in the body.
-            Err(refusal @ AnnounceError::Refused { .. }) => Err(refusal),
-            _ if !status.is_success() => Err(AnnounceError::Status(status.as_u16())),
-            other => other,
-        }
+        Ok(Self { status, from, body })
     }
 
-    fn host_semaphore(&self, url: &Url) -> Arc<Semaphore> {
-        let key = format!("{}:{}", url.host_str().unwrap_or(""), url.port_or_known_default().unwrap_or(0));
-        // The map is whole after any panic: entries are inserted in one step.
-        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(semaphore) = hosts.get(&key).and_then(Weak::upgrade) {
-            return semaphore;
+    fn judge<T>(&self, decode: impl FnOnce(&[u8]) -> Result<T, AnnounceError>) -> Result<T, AnnounceError> {
+        match decode(&self.body) {
+            // Many trackers refuse with 4xx and say why in the body.
+            Err(refusal @ AnnounceError::Refused { .. }) => Err(refusal),
+            _ if !self.status.is_success() => Err(AnnounceError::Status(self.status.as_u16())),
+            other => other,
         }
-        if hosts.len() == hosts.capacity() {
-            hosts.retain(|_, semaphore| semaphore.strong_count() > 0);
-        }
-        let semaphore = Arc::new(Semaphore::new(IN_FLIGHT_PER_HOST));
-        hosts.insert(key, Arc::downgrade(&semaphore));
-        semaphore
     }
 }
 

@@ -1,6 +1,7 @@
-//! Announcing: when, to whom, and how (BEP 3, 7, 12, 23, 24, 27, 31).
+//! Announcing: when, to whom, and how (BEP 3, 7, 12, 15, 23, 24, 27, 31, 41, 48).
 //!
-//! [`schedule`] decides and sees no socket; [`http`] carries out what it decided.
+//! [`schedule`] decides and sees no socket; [`Trackers`] carries out what it decided, over [`http`] or
+//! [`udp`].
 
 pub mod announce;
 pub mod mask;
@@ -12,8 +13,13 @@ mod entry;
 pub mod http;
 pub mod query;
 pub mod reply;
+pub mod scrape;
+pub mod trackers;
+pub mod udp;
 
 mod clients;
+mod families;
+mod turns;
 
 pub use self::announce::{
     Announce, AnnounceError, AnnounceEvent, AnnounceParams, AnnounceReply, Retry, TrackerId,
@@ -21,3 +27,6 @@ pub use self::announce::{
 pub use self::http::{HttpOptions, HttpTracker, SetupError};
 pub use self::mask::mask_url;
 pub use self::schedule::{Answered, TrackerCoordinator};
+pub use self::scrape::ScrapeCounts;
+pub use self::trackers::{TrackerOptions, Trackers};
+pub use self::udp::{UdpOptions, UdpTracker};

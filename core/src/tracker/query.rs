@@ -29,7 +29,7 @@ pub fn announce_url(
     tracker_id: Option<&[u8]>,
 ) -> Result<AnnounceUrl, AnnounceError> {
     let raw = tracker.raw();
-    let base = check_text(raw)?;
+    let base = check_text(raw, &["http", "https"])?;
     let own = Url::parse(base).map_err(|_| AnnounceError::Url("not a URL"))?;
     let plain = is_plain_announce(&own);
 
@@ -70,7 +70,7 @@ pub fn is_plain_announce(url: &Url) -> bool {
 }
 
 /// The text up to its fragment, if it is one that every reader takes alike.
-fn check_text(raw: &str) -> Result<&str, AnnounceError> {
+pub(super) fn check_text<'a>(raw: &'a str, schemes: &[&str]) -> Result<&'a str, AnnounceError> {
     let refuse = |why| Err(AnnounceError::Url(why));
     if raw.len() > MAX_URL {
         return refuse("too long");
@@ -81,8 +81,8 @@ fn check_text(raw: &str) -> Result<&str, AnnounceError> {
     }
     let base = raw.split('#').next().unwrap_or(raw);
     let Some((scheme, rest)) = base.split_once("://") else { return refuse("not a URL") };
-    if !["http", "https"].iter().any(|known| known.eq_ignore_ascii_case(scheme)) {
-        return refuse("neither http nor https");
+    if !schemes.iter().any(|known| known.eq_ignore_ascii_case(scheme)) {
+        return refuse("another scheme");
     }
     let authority = rest.split(['/', '?']).next().unwrap_or(rest);
     if authority.matches('@').count() > 1 {
@@ -100,7 +100,7 @@ fn check_text(raw: &str) -> Result<&str, AnnounceError> {
 }
 
 /// RFC 3986: everything but the unreserved characters is escaped, bytes one by one.
-fn escape(bytes: &[u8], text: &mut String) {
+pub(super) fn escape(bytes: &[u8], text: &mut String) {
     for &byte in bytes {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             text.push(char::from(byte));

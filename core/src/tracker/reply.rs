@@ -42,10 +42,8 @@ pub fn decode(body: &[u8], tracker: IpAddr, allow_inward: bool) -> Result<Announ
         return Err(AnnounceError::Malformed);
     }
     let source = if allow_inward { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { tracker };
-    let mut seen = FxHashSet::default();
-    let usable = |peer: &SocketAddr| may_name(source, *peer) && seen.insert(*peer);
     Ok(AnnounceReply {
-        peers: raw.peers.into_iter().map(canonical).filter(usable).take(MAX_PEERS).collect(),
+        peers: usable(raw.peers, source),
         interval: seconds(raw.interval).unwrap_or_default(),
         min_interval: seconds(raw.min_interval),
         seeds: raw.seeds,
@@ -54,6 +52,13 @@ pub fn decode(body: &[u8], tracker: IpAddr, allow_inward: bool) -> Result<Announ
         warning: raw.warning,
         external_ip: raw.external_ip,
     })
+}
+
+/// The peers that `source` may name, without repeats, and no more than anybody needs.
+pub(super) fn usable(peers: impl IntoIterator<Item = SocketAddr>, source: IpAddr) -> Vec<SocketAddr> {
+    let mut seen = FxHashSet::default();
+    let new = |peer: &SocketAddr| may_name(source, *peer) && seen.insert(*peer);
+    peers.into_iter().map(canonical).filter(new).take(MAX_PEERS).collect()
 }
 
 /// Peers of both address families as one answer: every address, and the more patient of two wishes.
@@ -82,7 +87,7 @@ fn canonical(peer: SocketAddr) -> SocketAddr {
 
 /// Replaces integers beyond 64 bits by the largest and smallest that fit. Walks tokens only, so it
 /// needs no stack; what is not bencode is handed on as it is for the guard to refuse.
-fn saturated(body: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn saturated(body: &[u8]) -> Cow<'_, [u8]> {
     let mut out: Vec<u8> = Vec::new();
     let (mut copied, mut at) = (0, 0);
     while let Some(byte) = body.get(at) {
@@ -269,12 +274,12 @@ fn literal_ip(text: &[u8]) -> Option<IpAddr> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-fn packed_v4(chunk: &[u8]) -> SocketAddr {
+pub(super) fn packed_v4(chunk: &[u8]) -> SocketAddr {
     let [a, b, c, d, high, low] = chunk.try_into().expect("chunks of 6");
     SocketAddr::from(([a, b, c, d], u16::from_be_bytes([high, low])))
 }
 
-fn packed_v6(chunk: &[u8]) -> SocketAddr {
+pub(super) fn packed_v6(chunk: &[u8]) -> SocketAddr {
     let (ip, port) = chunk.split_at(16);
     let ip = Ipv6Addr::from(<[u8; 16]>::try_from(ip).expect("chunks of 18"));
     SocketAddr::from((ip, u16::from_be_bytes(port.try_into().expect("chunks of 18"))))

@@ -1,6 +1,7 @@
 //! Announces to servers in this process: good ones, strange ones, hostile ones. All on loopback.
 
 use std::future::Future;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -486,11 +487,43 @@ async fn one_host_is_asked_six_times_at_once() {
     assert_eq!(now.load(Ordering::SeqCst), 0);
 }
 
+/// A scrape of these torrents at a server that takes at most `most` hashes at once; the numbers of hashes
+/// in its requests.
+async fn scraped(most: usize, torrents: usize) -> (Result<usize, AnnounceError>, Vec<usize>) {
+    let server = Server::start("127.0.0.1:0", move |stream, head| async move {
+        let asked = head.matches("info_hash=").count();
+        let answer = if asked > most {
+            http("414 URI Too Long", "", b"")
+        } else {
+            let hashes = head.split("info_hash=").skip(1).map(|hash| &hash[..20]);
+            let files: String =
+                hashes.map(|hash| format!("20:{hash}d8:completei1e10:incompletei2ee")).collect();
+            http("200 OK", "", format!("d5:filesd{files}ee").as_bytes())
+        };
+        send(stream, answer.into()).await;
+    })
+    .await;
+    let hash = |n| InfoHash::try_from(format!("{n:020}").as_bytes()).unwrap();
+    let torrents: Vec<_> = (0..torrents).map(hash).collect();
+    let counts = client(&[], HttpOptions::default()).scrape(&server.url().into(), &torrents).await;
+    let asked = server.requests().iter().map(|head| head.matches("info_hash=").count()).collect();
+    (counts.map(|counts| counts.len()), asked)
+}
+
 #[tokio::test]
-async fn hosts_that_nobody_asks_are_forgotten() {
-    let inner = client(&[], HttpOptions::default()).inner;
-    for port in 1..1_000 {
-        inner.host_semaphore(&Url::parse(&format!("http://127.0.0.1:{port}/")).unwrap());
-    }
-    assert!(inner.hosts.lock().unwrap().len() < 10);
+async fn a_scrape_of_many_is_cut_to_what_the_tracker_takes() {
+    assert_eq!(scraped(60, 130).await, (Ok(130), vec![60, 60, 10]));
+    assert_eq!(scraped(20, 70).await, (Ok(70), vec![60, 30, 15, 15, 15, 15, 10]));
+    assert_eq!(scraped(1, 2).await, (Ok(2), vec![2, 1, 1]));
+    let (refused, asked) = scraped(0, 9).await;
+    assert_eq!((refused, asked), (Err(AnnounceError::Status(414)), vec![9, 4, 2, 1]));
+}
+
+#[tokio::test]
+async fn what_has_no_scrape_is_not_asked() {
+    let server = Server::body(GOOD).await;
+    let url = format!("http://127.0.0.1:{}/a", server.port);
+    let result = client(&[], HttpOptions::default()).scrape(&url.into(), &[InfoHash::new([1; 20])]).await;
+    assert!(matches!(result, Err(AnnounceError::Url(_))), "{result:?}");
+    assert!(server.requests().is_empty());
 }

@@ -430,12 +430,12 @@ fn completed_is_tried_until_it_is_heard_and_then_never_again() {
 
 #[test]
 fn schemes_that_are_not_spoken_are_shown_and_not_tried() {
-    let mut story = Story::running("udp://t.example:1/announce wss://t.example a HTTPS://b/announce", false);
-    story.all_is_well("a:started HTTPS://b:started");
+    let mut story = Story::running("udp://t:1 wss://t.example ftp://t a HTTPS://b/announce", false);
+    story.all_is_well("udp://t:1:started a:started HTTPS://b:started");
     let states: Vec<_> = story.stats().iter().map(|tracker| tracker.state).collect();
     use TrackerState::{Unsupported, Working};
-    assert_eq!(states, [Unsupported, Unsupported, Working, Working]);
-    let mut story = Story::running("udp://t.example:1/announce", false);
+    assert_eq!(states, [Working, Unsupported, Unsupported, Working, Working]);
+    let mut story = Story::running("wss://t.example:1/announce", false);
     assert_eq!(story.trackers.next_due(), None);
     story.expect("");
     assert!(story.trackers.pause(story.now).is_empty());
@@ -548,7 +548,7 @@ proptest! {
         steps in steps(),
         private: bool,
     ) {
-        let mut story = Story::new("a+b udp://c:1 d e+f", private);
+        let mut story = Story::new("a+b wss://c d e+f", private);
         let lines = if private { 1 } else { 3 };
         let mut waiting: Vec<Announce> = Vec::new();
         let mut told = HashSet::new();

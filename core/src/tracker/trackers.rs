@@ -1,0 +1,130 @@
+//! Every kind of tracker behind one door: the URL's scheme says who asks.
+
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use super::announce::{AnnounceError, AnnounceParams, AnnounceReply};
+use super::http::{HttpOptions, HttpTracker, SetupError};
+use super::scrape::ScrapeCounts;
+use super::udp::{UdpOptions, UdpTracker};
+use crate::net::resolver::Resolver;
+use crate::net::udp::{Datagram, UdpSockets};
+use crate::types::InfoHash;
+use crate::untrusted::Untrusted;
+
+/// The ways of asking a tracker that are spoken here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// `http` and `https`: BEP 3.
+    Http,
+    /// `udp`: BEP 15.
+    Udp,
+}
+
+impl Scheme {
+    /// How to ask at this URL; `None`: no way that is spoken here.
+    pub fn of(url: &str) -> Option<Self> {
+        let (scheme, _) = url.split_once("://")?;
+        let is = |known| scheme.eq_ignore_ascii_case(known);
+        match () {
+            () if is("http") || is("https") => Some(Self::Http),
+            () if is("udp") => Some(Self::Udp),
+            () => None,
+        }
+    }
+}
+
+/// What an engine decides for all its trackers.
+#[derive(Clone, Copy, Debug)]
+pub struct TrackerOptions {
+    /// [`Config::stop_timeout`](crate::config::Config::stop_timeout)
+    pub stop_deadline: Duration,
+    /// [`Config::allow_inward_peers`](crate::config::Config::allow_inward_peers)
+    pub allow_inward_peers: bool,
+}
+
+/// Asks trackers. Clones share connections and limits.
+#[derive(Clone, Debug)]
+pub struct Trackers {
+    http: HttpTracker,
+    udp: UdpTracker,
+}
+
+impl Trackers {
+    /// Sets up HTTP clients, and a task on `runtime` that takes `replies` of UDP trackers.
+    ///
+    /// # Errors
+    /// HTTP cannot be set up.
+    pub fn start(
+        runtime: &Handle,
+        resolver: Resolver,
+        sockets: UdpSockets,
+        replies: mpsc::Receiver<Datagram>,
+        options: TrackerOptions,
+    ) -> Result<Self, SetupError> {
+        let TrackerOptions { stop_deadline, allow_inward_peers } = options;
+        let http = HttpOptions { stop_deadline, allow_inward_peers, ..HttpOptions::default() };
+        let udp = UdpOptions { stop_deadline, allow_inward_peers, ..UdpOptions::default() };
+        Ok(Self {
+            http: HttpTracker::new(resolver.clone(), http)?,
+            udp: UdpTracker::start(runtime, resolver, sockets, replies, udp),
+        })
+    }
+
+    /// Announces over each address family that the host has; one answer is enough. Waits for its turn
+    /// first. Dropping the future ends the announce.
+    ///
+    /// # Errors
+    /// What the tracker or the network says, within a minute of its turn.
+    pub async fn announce(
+        &self,
+        url: &Untrusted,
+        params: &AnnounceParams,
+        tracker_id: Option<&[u8]>,
+    ) -> Result<AnnounceReply, AnnounceError> {
+        match Scheme::of(url.raw()) {
+            Some(Scheme::Http) => self.http.announce(url, params, tracker_id).await,
+            Some(Scheme::Udp) => self.udp.announce(url, params).await,
+            None => Err(AnnounceError::Url("another scheme")),
+        }
+    }
+
+    /// The figures that a tracker has of these torrents; those it does not know may be left out.
+    ///
+    /// # Errors
+    /// As [`announce`](Self::announce), and where the URL has no scrape (BEP 48).
+    pub async fn scrape(
+        &self,
+        url: &Untrusted,
+        torrents: &[InfoHash],
+    ) -> Result<Vec<ScrapeCounts>, AnnounceError> {
+        match Scheme::of(url.raw()) {
+            Some(Scheme::Http) => self.http.scrape(url, torrents).await,
+            Some(Scheme::Udp) => self.udp.scrape(url, torrents).await,
+            None => Err(AnnounceError::Url("another scheme")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schemes() {
+        for (url, want) in [
+            ("http://t", Some(Scheme::Http)),
+            ("HTTPS://t", Some(Scheme::Http)),
+            ("udp://t:1", Some(Scheme::Udp)),
+            ("UDP://t:1", Some(Scheme::Udp)),
+            ("wss://t", None),
+            ("udp6://t:1", None),
+            ("udp:t", None),
+            ("", None),
+        ] {
+            assert_eq!(Scheme::of(url), want, "{url}");
+        }
+    }
+}
