@@ -40,11 +40,21 @@ impl Lab {
     /// # Panics
     /// Where `CI` is set, a test that cannot run is a failure.
     pub fn new(test: &str, content: Content, family: Family) -> Option<Self> {
+        Self::with_tracker(test, content, family, |tracker| tracker.url(family))
+    }
+
+    /// The same with a tracker of the test's choice.
+    pub fn with_tracker(
+        test: &str,
+        content: Content,
+        family: Family,
+        url: impl FnOnce(&Tracker) -> String,
+    ) -> Option<Self> {
         let mut net = require(programs().and_then(|()| Net::new()), test)?;
         let work = Work::new(test);
         let tracker = Tracker::start(net.host("tracker"), &work);
         let torrent = work.join("test.torrent");
-        let info_hash = content.torrent(&[tracker.url(family)], &torrent);
+        let info_hash = content.torrent(&[url(&tracker)], &torrent);
         content.write(&work.join("seed"));
         let sums = torrent::sha256(&work.join("seed"));
         Some(Self { tracker, net, work, family, torrent, info_hash, content, sums })

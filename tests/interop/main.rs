@@ -23,3 +23,4 @@ mod lab;
 mod others;
 mod swarm;
 mod transfer;
+mod udp_tracker;

@@ -22,7 +22,9 @@ use crate::peer::{PeerPool, PeerReport};
 use crate::shared::{Registration, SharedResources};
 use crate::stats::{Place, SessionState, SessionStats};
 use crate::storage::{DiskDone, Storage};
-use crate::tracker::{AnnounceError, AnnounceEvent, AnnounceReply, TrackerCoordinator, TrackerId};
+use crate::tracker::{
+    AnnounceError, AnnounceEvent, AnnounceReply, ScrapeCounts, TrackerCoordinator, TrackerId,
+};
 use crate::types::LinkId;
 use crate::upload::UploadManager;
 
@@ -50,6 +52,13 @@ pub enum Discovery {
         event: AnnounceEvent,
         /// What it said.
         result: Result<AnnounceReply, AnnounceError>,
+    },
+    /// A tracker told its figures, or did not.
+    Scraped {
+        /// Which tracker.
+        tracker: TrackerId,
+        /// What it said.
+        result: Result<ScrapeCounts, AnnounceError>,
     },
     /// A dial succeeded or failed.
     Dialled {

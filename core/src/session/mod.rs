@@ -11,6 +11,7 @@ mod on_disk;
 mod on_peer;
 mod on_timeout;
 mod save;
+mod scrape;
 mod snapshot;
 #[cfg(test)]
 mod tests;

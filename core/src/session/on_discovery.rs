@@ -35,6 +35,7 @@ impl Actor {
             Discovery::Announced { tracker, event, result } => {
                 self.on_announced(now, tracker, event, &result);
             }
+            Discovery::Scraped { tracker, result } => self.on_scraped(now, tracker, &result),
             Discovery::Dialled { address, result, permit } => self.on_dialled(now, address, result, permit),
         }
     }

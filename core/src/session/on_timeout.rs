@@ -77,6 +77,7 @@ impl Actor {
             self.announce(now);
             self.dial(now);
         }
+        self.scrape(now);
         self.pin(now);
         self.show_details(now);
     }

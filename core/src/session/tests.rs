@@ -9,7 +9,7 @@ use sha1::{Digest as _, Sha1};
 use crate::event::{Delivery, Event};
 use crate::manager::{AddOptions, RemoveData, TorrentManager};
 use crate::metainfo::Metainfo;
-use crate::stats::SessionState;
+use crate::stats::{Detail, DetailKind, SessionState};
 use crate::{Config, Session};
 
 const PIECE: usize = 64 * 1024;
@@ -156,4 +156,45 @@ fn pause_lets_peers_go_and_resume_goes_on() {
     wait("its files to go", || !leech_dir.path().join("both").exists());
     leecher.shutdown();
     seeder.shutdown();
+}
+
+/// A UDP tracker on loopback that knows two seeds and three leechers of every torrent, for as long as
+/// the engine of the test asks.
+fn scrape_tracker() -> u16 {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut packet = [0; 2_048];
+        while let Ok((_, from)) = socket.recv_from(&mut packet) {
+            let (action, transaction) = (&packet[8..12], &packet[12..16]);
+            let body: &[u8] = match packet[11] {
+                0 => b"12345678",
+                2 => b"\0\0\0\x02\0\0\0\x07\0\0\0\x03",
+                action => panic!("a torrent that does not run sent action {action}"),
+            };
+            socket.send_to(&[action, transaction, body].concat(), from).unwrap();
+        }
+    });
+    port
+}
+
+#[test]
+fn a_torrent_at_rest_shows_what_its_tracker_knows_while_somebody_looks() {
+    let dir = tempfile::tempdir().unwrap();
+    let manager = engine(dir.path(), 7);
+    let mut metainfo = torrent(&content(200_000), 1_000);
+    metainfo.trackers = vec![vec![format!("udp://127.0.0.1:{}/announce", scrape_tracker()).into()]];
+    let options = AddOptions { paused: true, ..AddOptions::default() };
+    let session = manager.add_metainfo(metainfo, options).unwrap();
+    let pane = session.watch(DetailKind::Trackers);
+    wait("the figures of the tracker", || match pane.borrow().as_deref() {
+        Some(Detail::Trackers(trackers)) => {
+            (trackers[0].seeds, trackers[0].leechers, trackers[0].peers) == (Some(2), Some(3), None)
+        }
+        _ => false,
+    });
+    wait("the figures in the table", || session.stats().is_some_and(|stats| stats.swarm == Some((2, 3))));
+    manager.shutdown();
+    assert_eq!(manager.shared().tasks().alive(), 0);
 }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rand::rngs::SmallRng;
 
-use super::announce::{AnnounceError, AnnounceEvent, AnnounceReply, TrackerId};
+use super::announce::{AnnounceError, AnnounceEvent, AnnounceReply, Retry, TrackerId};
 use super::backoff;
 use super::mask::mask_url;
+use super::scrape::ScrapeCounts;
 use super::trackers::Scheme;
 use crate::stats::{TrackerState, TrackerStats};
 use crate::types::UnixTime;
@@ -43,6 +44,10 @@ pub(super) struct Entry {
     /// Not before this, whoever wants it, `completed` and `stopped` apart.
     pub earliest: Option<Instant>,
     pub failures: u32,
+    /// No scrape before this; `None`: none was needed yet.
+    scrape: Option<Instant>,
+    /// It can be asked for figures.
+    scrapes: bool,
     last: Option<Counts>,
     history: VecDeque<(Instant, Untrusted)>,
 }
@@ -51,7 +56,8 @@ pub(super) struct Entry {
 struct Counts {
     seeds: Option<u32>,
     leechers: Option<u32>,
-    peers: u32,
+    /// Addresses in the last answer to an announce.
+    peers: Option<u32>,
 }
 
 impl Entry {
@@ -69,6 +75,8 @@ impl Entry {
             next: None,
             earliest: None,
             failures: 0,
+            scrape: None,
+            scrapes: true,
             last: None,
             history: VecDeque::new(),
         }
@@ -124,7 +132,7 @@ impl Entry {
         self.last = Some(Counts {
             seeds: reply.seeds,
             leechers: reply.leechers,
-            peers: u32::try_from(reply.peers.len()).unwrap_or(u32::MAX),
+            peers: Some(u32::try_from(reply.peers.len()).unwrap_or(u32::MAX)),
         });
         let interval = backoff::clamp(reply.interval);
         let (pause, min) = match reply.min_interval.map(backoff::clamp) {
@@ -147,6 +155,32 @@ impl Entry {
         pause
     }
 
+    /// Whether a scrape may be sent now; the next one not before `pause` has passed.
+    pub fn begin_scrape(&mut self, now: Instant, pause: Duration) -> bool {
+        let may = self.supported && self.scrapes && self.scrape.is_none_or(|not_before| not_before <= now);
+        if may {
+            self.scrape = Some(now + pause);
+        }
+        may
+    }
+
+    /// Whether its last answer to an announce left out how many peers there are.
+    pub fn lacks_counts(&self) -> bool {
+        self.knows_us && self.last.is_some_and(|last| last.seeds.is_none() || last.leechers.is_none())
+    }
+
+    /// What a scrape brought. Figures only: an announce that came meanwhile keeps its number of peers.
+    pub fn scraped(&mut self, result: &Result<ScrapeCounts, AnnounceError>) {
+        match result {
+            Ok(counts) => {
+                let peers = self.last.and_then(|last| last.peers);
+                self.last = Some(Counts { seeds: counts.seeds, leechers: counts.leechers, peers });
+            }
+            // The URL will not change.
+            Err(error) => self.scrapes &= error.retry() != Some(Retry::Never),
+        }
+    }
+
     fn note(&mut self, now: Instant, what: Untrusted) {
         self.history.truncate(HISTORY - 1);
         self.history.push_front((now, what));
@@ -161,7 +195,7 @@ impl Entry {
             state: self.state(),
             seeds: self.last.and_then(|last| last.seeds),
             leechers: self.last.and_then(|last| last.leechers),
-            peers: self.last.map(|last| last.peers),
+            peers: self.last.and_then(|last| last.peers),
             next_announce: due.map(|at| at.saturating_duration_since(now).as_secs()),
             failures: self.failures,
             history: self.history.iter().map(|(at, what)| (ago(*at), what.clone())).collect(),

@@ -10,12 +10,13 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
+use rand::{RngExt as _, SeedableRng as _};
 
 use super::announce::{Announce, AnnounceError, AnnounceEvent, AnnounceReply, TrackerId};
 use super::entry::Entry;
+use super::scrape::ScrapeCounts;
 use crate::stats::TrackerStats;
 use crate::types::UnixTime;
 use crate::untrusted::Untrusted;
@@ -26,6 +27,13 @@ mod tests;
 /// Trackers kept of one torrent; the largest lists of working trackers in circulation have about a
 /// hundred. A public torrent may ask each of them at once (faults.md T8).
 pub const MAX_TRACKERS: usize = 200;
+
+/// The pause between two scrapes of a tracker whose announces leave the figures out: as long as most
+/// announce intervals are.
+pub const SCRAPE: Duration = Duration::from_secs(30 * 60);
+
+/// The same for a torrent that does not run, while somebody looks at it.
+pub const SCRAPE_WATCHED: Duration = Duration::from_secs(5 * 60);
 
 /// What became of an announce.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,6 +217,33 @@ impl TrackerCoordinator {
             }
         }
         answered
+    }
+
+    /// The trackers to ask for figures now, as they came (BEP 48). While the torrent runs those that
+    /// leave them out of their answers; while it does not, and somebody looks (`watched`), the one of each
+    /// line. Asking one does not tell it that we are there.
+    pub fn scrapes(&mut self, now: Instant, watched: bool) -> Vec<(TrackerId, Untrusted)> {
+        let mut scrapes = Vec::new();
+        for line in &self.lines {
+            let entry = &mut self.entries[line.current];
+            let (wanted, pause) = match self.running {
+                true => (entry.lacks_counts(), SCRAPE),
+                false => (watched, SCRAPE_WATCHED),
+            };
+            // Up to a quarter longer, so that ten thousand torrents do not ask in the same second.
+            let pause = pause.mul_f64(self.random.random_range(1.0..1.25));
+            if wanted && entry.begin_scrape(now, pause) {
+                scrapes.push((entry.id, entry.url.clone()));
+            }
+        }
+        scrapes
+    }
+
+    /// What a scrape brought.
+    pub fn scraped(&mut self, tracker: TrackerId, result: &Result<ScrapeCounts, AnnounceError>) {
+        if let Some(entry) = self.entries.get_mut(tracker.0 as usize) {
+            entry.scraped(result);
+        }
     }
 
     /// Every tracker for the screen, by tier.

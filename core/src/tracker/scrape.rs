@@ -122,7 +122,10 @@ mod tests {
         assert!(url.as_str().len() < 8_000, "{}", url.as_str().len());
     }
 
-    fn count(body: &[u8]) -> Result<Vec<(u8, Option<u32>, Option<u32>)>, AnnounceError> {
+    /// First byte of the hash, seeds, leechers.
+    type Short = (u8, Option<u32>, Option<u32>);
+
+    fn count(body: &[u8]) -> Result<Vec<Short>, AnnounceError> {
         let counts = decode(body, &hashes(b"ab"))?;
         Ok(counts.iter().map(|c| (c.info_hash.as_bytes()[0], c.seeds, c.leechers)).collect())
     }

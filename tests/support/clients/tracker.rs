@@ -1,4 +1,4 @@
-//! The tests' HTTP tracker, which tells what it is told.
+//! The tests' tracker, over HTTP and UDP, which tells what it is told.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -10,6 +10,9 @@ use crate::work::Work;
 
 /// Seconds between two announces that it asks for.
 const INTERVAL: u64 = 60;
+
+/// What stands behind the port in its URL over UDP, as long as pass-keys make it.
+pub const UDP_PATH: &str = "/0123456789abcdef0123456789abcdef/announce?more=1";
 
 /// A running tracker.
 #[derive(Debug)]
@@ -27,6 +30,10 @@ pub struct Announce {
     pub left: u64,
     /// The event, empty for a regular announce.
     pub said: String,
+    /// `http` or `udp`.
+    pub by: String,
+    /// Over UDP, path and query of the URL (BEP 41).
+    pub url_data: Option<String>,
 }
 
 impl Tracker {
@@ -43,6 +50,14 @@ impl Tracker {
         match family {
             Family::V4 => format!("http://{}:6969/announce", self.host.v4),
             Family::V6 => format!("http://[{}]:6969/announce", self.host.v6),
+        }
+    }
+
+    /// Its announce URL over UDP.
+    pub fn udp_url(&self, family: Family) -> String {
+        match family {
+            Family::V4 => format!("udp://{}:6970{UDP_PATH}", self.host.v4),
+            Family::V6 => format!("udp://[{}]:6970{UDP_PATH}", self.host.v6),
         }
     }
 

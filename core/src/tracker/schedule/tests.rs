@@ -441,6 +441,61 @@ fn schemes_that_are_not_spoken_are_shown_and_not_tried() {
     assert!(story.trackers.pause(story.now).is_empty());
 }
 
+/// Names of the trackers that are asked for figures now.
+fn scrapes(story: &mut Story, watched: bool) -> Vec<TrackerId> {
+    story.trackers.scrapes(story.now, watched).into_iter().map(|(id, _)| id).collect()
+}
+
+const FIGURES: ScrapeCounts = ScrapeCounts {
+    info_hash: crate::types::InfoHash::new([1; 20]),
+    seeds: Some(4),
+    leechers: Some(5),
+    completed: None,
+};
+
+#[test]
+fn a_tracker_without_figures_is_scraped_every_half_hour() {
+    let mut story = Story::running("a", false);
+    assert_eq!(scrapes(&mut story, true), [], "not before it has answered");
+    story.all_is_well("a:started");
+    assert_eq!(scrapes(&mut story, false), [TrackerId(0)]);
+    story.trackers.scraped(TrackerId(0), &Ok(FIGURES));
+    let stats = story.stats().remove(0);
+    assert_eq!((stats.seeds, stats.leechers, stats.peers), (Some(4), Some(5), Some(0)));
+    story.skip();
+    story.all_is_well("a:regular");
+    story.wait(SCRAPE.as_secs() / 4 + 1);
+    assert_eq!(scrapes(&mut story, false), [TrackerId(0)]);
+    story.wait(SCRAPE.as_secs() - 1);
+    assert_eq!(scrapes(&mut story, true), []);
+}
+
+#[test]
+fn a_tracker_with_figures_is_not_scraped() {
+    let mut story = Story::running("a", false);
+    let announce = story.due();
+    let reply = AnnounceReply { seeds: Some(0), leechers: Some(1), ..AnnounceReply::default() };
+    story.answer(&announce[0], Ok(reply));
+    assert_eq!(scrapes(&mut story, true), []);
+}
+
+#[test]
+fn a_paused_torrent_is_scraped_while_somebody_looks() {
+    let mut story = Story::new("a b+c wss://d", false);
+    assert_eq!(scrapes(&mut story, false), []);
+    assert_eq!(scrapes(&mut story, true).len(), 2, "one of each tier");
+    story.wait(SCRAPE_WATCHED.as_secs() - 1);
+    assert_eq!(scrapes(&mut story, true), []);
+    story.wait(SCRAPE_WATCHED.as_secs() / 4 + 1);
+    assert_eq!(scrapes(&mut story, true).len(), 2);
+    // One without a scrape is not asked again; one that did not answer is.
+    story.trackers.scraped(TrackerId(0), &Err(AnnounceError::Url("this tracker has no scrape")));
+    story.trackers.scraped(TrackerId(1), &Err(AnnounceError::Timeout));
+    story.wait(DAY);
+    assert_eq!(scrapes(&mut story, true), [TrackerId(1)]);
+    assert_eq!(story.stats()[1].failures, 0, "a scrape is no announce");
+}
+
 #[test]
 fn a_tracker_id_is_sent_back() {
     let mut story = Story::running("a", false);

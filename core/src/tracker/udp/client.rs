@@ -5,6 +5,7 @@
 //! everything else, late or forged, is dropped without a word (faults.md T6).
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -188,10 +189,8 @@ impl UdpClient {
         let Some((transaction, reply)) = packet::decode(datagram) else { return };
         match self.transactions.get(&transaction).copied() {
             Some(Asked::Connect(to)) if to == from => self.on_connect_reply(now, to, &reply),
-            Some(Asked::Request(id)) => {
-                if self.requests.get(&id).is_some_and(|request| request.to == from) {
-                    self.on_reply(now, id, &reply);
-                }
+            Some(Asked::Request(id)) if self.requests.get(&id).is_some_and(|request| request.to == from) => {
+                self.on_reply(now, id, &reply);
             }
             _ => {}
         }
@@ -363,8 +362,8 @@ impl UdpClient {
     fn new_transaction(&mut self, asked: Asked) -> TransactionId {
         loop {
             let id = TransactionId(self.random.random());
-            if !self.transactions.contains_key(&id) {
-                self.transactions.insert(id, asked);
+            if let Entry::Vacant(free) = self.transactions.entry(id) {
+                free.insert(asked);
                 return id;
             }
         }
