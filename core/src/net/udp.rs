@@ -86,9 +86,14 @@ pub struct UdpSockets {
 #[derive(Debug)]
 struct Inner {
     runtime: Handle,
-    fork: Fork,
     /// A leaf lock, held for a look or a push. `None`: closed for good.
-    open: Mutex<Option<Vec<Open>>>,
+    state: Mutex<Option<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    fork: Fork,
+    open: Vec<Open>,
 }
 
 #[derive(Debug)]
@@ -103,7 +108,8 @@ impl UdpSockets {
     pub fn new(runtime: Handle) -> (Self, Takers) {
         let (to_tracker, tracker) = mpsc::channel(TRACKER_REPLIES);
         let fork = Fork { tracker: to_tracker };
-        let inner = Arc::new(Inner { runtime, fork, open: Mutex::new(Some(Vec::new())) });
+        let state = Mutex::new(Some(State { fork, open: Vec::new() }));
+        let inner = Arc::new(Inner { runtime, state });
         (Self { inner }, Takers { tracker })
     }
 
@@ -126,11 +132,11 @@ impl UdpSockets {
         };
         let address = socket.local_addr()?;
         let socket = Arc::new(socket);
-        let mut open = self.lock();
-        let Some(open) = &mut *open else { return Err(io::ErrorKind::NotConnected.into()) };
-        let receiving = receive(socket.clone(), self.inner.fork.clone());
+        let mut state = self.lock();
+        let Some(state) = &mut *state else { return Err(io::ErrorKind::NotConnected.into()) };
+        let receiving = receive(socket.clone(), state.fork.clone());
         let receiving = self.inner.runtime.spawn(receiving).abort_handle();
-        open.push(Open { socket, address, receiving });
+        state.open.push(Open { socket, address, receiving });
         Ok(address)
     }
 
@@ -148,37 +154,32 @@ impl UdpSockets {
         socket.send_to(bytes, to).await.map(drop)
     }
 
-    /// Closes all sockets for good. Nothing is received or sent afterwards.
+    /// Closes all sockets for good. Nothing is received or sent afterwards, and takers see the end.
     pub fn close(&self) {
-        for open in self.lock().take().into_iter().flatten() {
-            open.receiving.abort();
-        }
+        *self.lock() = None;
     }
 
     fn at(&self, address: SocketAddr) -> Option<SocketAddr> {
-        let open = self.lock();
-        let mut same = open.iter().flatten().filter(|open| open.address.ip() == address.ip());
-        same.next().map(|open| open.address)
+        let state = self.lock();
+        let open = state.as_ref()?.open.iter().find(|open| open.address.ip() == address.ip());
+        open.map(|open| open.address)
     }
 
     fn socket_for(&self, to: &SocketAddr) -> Option<Arc<UdpSocket>> {
-        let open = self.lock();
-        let mut open = open.iter().flatten();
-        open.find(|open| open.address.is_ipv4() == to.is_ipv4()).map(|open| open.socket.clone())
+        let state = self.lock();
+        let open = state.as_ref()?.open.iter().find(|open| open.address.is_ipv4() == to.is_ipv4());
+        open.map(|open| open.socket.clone())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<Open>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<State>> {
         // The list is whole after any panic: it changes in one step.
-        self.inner.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Inner {
+impl Drop for Open {
     fn drop(&mut self) {
-        let open = self.open.get_mut().unwrap_or_else(PoisonError::into_inner);
-        for open in open.take().into_iter().flatten() {
-            open.receiving.abort();
-        }
+        self.receiving.abort();
     }
 }
 
@@ -271,8 +272,9 @@ mod tests {
     async fn a_full_queue_loses_datagrams_and_nothing_else() {
         let (sockets, mut takers) = UdpSockets::new(Handle::current());
         let from = loopback("127.0.0.1:9");
+        let fork = sockets.lock().as_ref().unwrap().fork.clone();
         for n in 0..TRACKER_REPLIES + 100 {
-            sockets.inner.fork.hand_over(from, &[0, n as u8]);
+            fork.hand_over(from, &[0, n as u8]);
         }
         for n in 0..TRACKER_REPLIES {
             assert_eq!(takers.tracker.try_recv().unwrap().bytes[1], n as u8);
@@ -286,7 +288,6 @@ mod tests {
         let address = sockets.bind(loopback("127.0.0.1:0")).unwrap();
         sockets.close();
         assert!(sockets.bind(loopback("127.0.0.1:0")).is_err(), "closed for good");
-        drop(sockets);
         assert!(timeout(PATIENCE, takers.tracker.recv()).await.unwrap().is_none());
         assert!(UdpSocket::bind(address).await.is_ok());
     }
