@@ -7,8 +7,8 @@ use std::time::Duration;
 /// The settings of one engine.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where peers may call us: TCP, and later UDP on the same number. Port 0 picks one. Empty: nobody
-    /// can call.
+    /// Where peers may call us: TCP, and UDP on the same number where that is free. Port 0 picks one.
+    /// Empty: nobody can call.
     pub listen: Vec<SocketAddr>,
     /// Where files go unless an added torrent says otherwise.
     pub download_dir: PathBuf,

@@ -15,9 +15,9 @@
 //!
 //! Imports go downward only. *Words*: [`types`], [`untrusted`], [`geometry`], [`bitfield`], [`rate`],
 //! [`error`], [`config`], [`stats`], [`event`]. *Formats*: [`bencode`], [`metainfo`], [`wire`].
-//! *Deciders*, which see no socket, no thread and no clock: `download`, `upload`, `tracker::schedule`,
-//! `peer::{conn, pipeline, pool}`, `bandwidth::bucket`. *Shells*: `net`, `disk`, `storage`,
-//! `tracker::http`, `peer::task`, `session::actor`, `resume`. *Handles*: [`Session`],
+//! *Deciders*, which see no socket, no thread and no clock: `download`, `upload`,
+//! `tracker::{schedule, udp::client}`, `peer::{conn, pipeline, pool}`, `bandwidth::bucket`. *Shells*: `net`, `disk`, `storage`,
+//! `tracker::{http, udp}`, `peer::task`, `session::actor`, `resume`. *Handles*: [`Session`],
 //! [`SharedResources`], [`TorrentManager`].
 
 pub mod bitfield;

@@ -224,6 +224,9 @@ async fn refusals_and_addresses_that_are_out_of_bounds() {
         assert!(matches!(result, Err(AnnounceError::Scope(_))), "{literal}: {result:?}");
     }
     assert!(matches!(announce("udp://no.example:80").await, Err(AnnounceError::Resolve(_))));
+    // From a loopback address there is no way to the internet, and the system says so at once.
+    let nowhere = announce("udp://11.1.0.1:80").await;
+    assert!(matches!(nowhere, Err(AnnounceError::Network(_))), "{nowhere:?}");
     // IPv4 in IPv6 notation.
     let tracker = Tracker::good("127.0.0.1:0").await;
     assert!(announce(&format!("udp://[::ffff:127.0.0.1]:{}", tracker.port)).await.is_ok());
