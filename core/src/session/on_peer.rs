@@ -88,7 +88,7 @@ impl Actor {
         let Arrived::Fresh { cancel, .. } = self.download.arrived(link, block) else { return };
         for other in cancel {
             if let Some(entry) = self.links.get(&other) {
-                entry.mailbox.post(|mail| mail.cancel.push(block));
+                entry.mailbox.post(|mail| mail.cancel(block));
             }
         }
     }
@@ -107,7 +107,7 @@ impl Actor {
             if !hand.is_empty() {
                 entry.hungry = 0;
                 let hand = std::mem::take(&mut hand);
-                entry.mailbox.post(|mail| mail.hand.extend(hand));
+                entry.mailbox.post(|mail| mail.deal(hand));
             }
         }
     }

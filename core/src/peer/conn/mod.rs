@@ -4,49 +4,31 @@
 //! session, which `peer::task` carries away. It plays the *hand* of blocks it was dealt without
 //! asking back, so that the hop to the session does not show in the throughput.
 
-use std::collections::VecDeque;
+mod fetch;
+mod serve;
+
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
+use self::fetch::Fetch;
+use self::serve::Serve;
 use super::mailbox::Mail;
-use super::pipeline::{Arrived, Pipeline};
 use super::report::Report;
 use crate::bitfield::Bitfield;
 use crate::download::PeerPieces;
 use crate::geometry::Geometry;
-use crate::types::{BLOCK_SIZE, BlockRef, PieceIndex, PieceRange};
+use crate::types::{BlockRef, PieceIndex, PieceRange};
 use crate::wire::WireError;
 use crate::wire::extended::{self, ExtendedHandshake};
 use crate::wire::message::{self, Message};
 
-/// Requests of a peer that we keep, as our extension handshake promises.
-const REQQ: usize = extended::OUR_REQQ as usize;
-
-/// Longest range served in one piece message. Larger ones are ignored: BEP 3 lets clients close on
-/// more than 16 KiB, rtorrent asks for up to 128 KiB.
-const MAX_RANGE: u32 = 128 * 1024;
-
-/// A peer whose requests beyond [`REQQ`], or while choked, reach four times that is not served any
-/// more (faults.md P4). A fast peer fills what it was granted, so one excess is no fault.
-const MAX_VOID_REQUESTS: usize = 4 * REQQ;
-
-/// Blocks never asked for here before the link ends (BEP 52: unsolicited pieces MUST end it; one may
-/// be our own forgotten cancel).
-const MAX_UNSOLICITED: u32 = 8;
-
-/// Silence in our direction after which a keep-alive goes out: interop.md says each 100 to 120 s.
+/// Silence in our direction after which a keep-alive goes out: clients send one each 100 to 120 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(110);
 
 /// Silence in their direction after which the peer is gone: two keep-alives and some slack.
 const IDLE: Duration = Duration::from_secs(240);
-
-/// A dealt block that was not asked for by then goes back, so that others may fetch it.
-const HAND_STALE: Duration = Duration::from_secs(2);
-
-/// Blocks in the hand at most: at 1 GB/s half a second of data.
-const MAX_HAND: u32 = 2_048;
 
 /// A peer broke the protocol; its link ends. Says nothing about the session.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -94,25 +76,32 @@ pub struct Opening<'a> {
     pub your_ip: IpAddr,
 }
 
+/// Frames that wait to be taken by the task.
+#[derive(Debug)]
+pub struct Outbox {
+    /// The frames.
+    pub frames: BytesMut,
+    /// When one was put here last, or bytes went out.
+    last: Instant,
+}
+
+impl Outbox {
+    fn send(&mut self, now: Instant, message: &Message) {
+        self.last = now;
+        message::encode(message, &mut self.frames);
+    }
+}
+
 /// The protocol state of one link after the handshake.
 #[derive(Debug)]
 pub struct Conn {
     geometry: Geometry,
-    am_choking: bool,
-    am_interested: bool,
-    peer_choking: bool,
+    fetch: Fetch,
+    serve: Serve,
     peer_interested: bool,
-    pipeline: Pipeline,
-    hand: VecDeque<BlockRef>,
-    hand_since: Instant,
-    hungry: bool,
-    requested: VecDeque<PieceRange>,
-    void_requests: usize,
-    unsolicited: u32,
     last_in: Instant,
-    last_out: Instant,
     /// Frames to send. The task takes them.
-    pub out: BytesMut,
+    pub out: Outbox,
     /// For the session. The task takes them.
     pub reports: Vec<Report>,
     /// For the disk. The task takes them.
@@ -123,7 +112,7 @@ impl Conn {
     /// A link right after the handshake; its first frames are in `out`: the extension handshake,
     /// then what we have. rtorrent takes any other order as "no bitfield".
     pub fn open(now: Instant, geometry: Geometry, opening: &Opening<'_>) -> Self {
-        let mut out = BytesMut::new();
+        let mut out = Outbox { frames: BytesMut::new(), last: now };
         if opening.extensions {
             let payload = extended::OurHandshake {
                 port: opening.listen_port,
@@ -131,26 +120,17 @@ impl Conn {
                 upload_only: opening.have.is_full(),
             }
             .encode();
-            message::encode(&Message::Extended { id: extended::HANDSHAKE_ID, payload }, &mut out);
+            out.send(now, &Message::Extended { id: extended::HANDSHAKE_ID, payload });
         }
         if opening.have.ones() > 0 {
-            message::encode(&Message::Bitfield(opening.have.to_wire().into()), &mut out);
+            out.send(now, &Message::Bitfield(opening.have.to_wire().into()));
         }
         Self {
             geometry,
-            am_choking: true,
-            am_interested: false,
-            peer_choking: true,
+            fetch: Fetch::new(now, geometry),
+            serve: Serve::new(),
             peer_interested: false,
-            pipeline: Pipeline::new(extended::DEFAULT_REQQ),
-            hand: VecDeque::new(),
-            hand_since: now,
-            hungry: false,
-            requested: VecDeque::new(),
-            void_requests: 0,
-            unsolicited: 0,
             last_in: now,
-            last_out: now,
             out,
             reports: Vec::new(),
             blocks: Vec::new(),
@@ -169,18 +149,10 @@ impl Conn {
     ) -> Result<(), PeerFault> {
         self.last_in = now;
         match message {
-            Message::Choke => self.on_choke(),
-            Message::Unchoke => {
-                if std::mem::replace(&mut self.peer_choking, false) {
-                    self.reports.push(Report::Unchoked(true));
-                }
-            }
-            Message::Interested | Message::NotInterested => {
-                let interested = matches!(message, Message::Interested);
-                if std::mem::replace(&mut self.peer_interested, interested) != interested {
-                    self.reports.push(Report::Interested(interested));
-                }
-            }
+            Message::Choke => self.fetch.on_choke(true, &mut self.reports),
+            Message::Unchoke => self.fetch.on_choke(false, &mut self.reports),
+            Message::Interested => self.on_interest(true),
+            Message::NotInterested => self.on_interest(false),
             Message::Have(index) => {
                 let piece = self.geometry.piece(index);
                 let piece =
@@ -200,22 +172,24 @@ impl Conn {
                 self.reports.push(Report::Pieces(PeerPieces::Some(none)));
             }
             Message::Request { index, begin, length } => {
-                self.on_request(self.geometry.range(index, begin, length), serves)?;
+                let range = self.geometry.range(index, begin, length);
+                self.serve.on_request(range.filter(|range| serves(range.piece)))?;
             }
             Message::Cancel { index, begin, length } => {
                 if let Some(range) = self.geometry.range(index, begin, length) {
-                    self.requested.retain(|asked| *asked != range);
+                    self.serve.on_cancel(range);
                 }
             }
-            Message::Piece { index, begin, data } => self.on_piece(now, index, begin, data)?,
-            Message::Extended { id: extended::HANDSHAKE_ID, payload } => self.on_introduction(&payload),
+            Message::Piece { index, begin, data } => {
+                if let Some(block) = self.fetch.on_piece(now, index, begin, &data)? {
+                    self.reports.push(Report::Block(block));
+                    self.blocks.push((block, data));
+                }
+            }
             Message::Reject { index, begin, length } => {
-                if let Some(block) = self.geometry.block_at(index, begin, length)
-                    && self.pipeline.rejected(block) == Arrived::Expected
-                {
-                    self.reports.push(Report::Returned(vec![block]));
-                }
+                self.fetch.on_reject(index, begin, length, &mut self.reports);
             }
+            Message::Extended { id: extended::HANDSHAKE_ID, payload } => self.on_introduction(&payload),
             // Hints, and what a later handshake bit would have to allow first.
             Message::KeepAlive
             | Message::Suggest(_)
@@ -229,40 +203,25 @@ impl Conn {
 
     /// Takes what the session posted.
     pub fn on_mail(&mut self, now: Instant, mail: Mail) {
-        for piece in mail.have {
-            self.send(now, &Message::Have(piece.get()));
+        let Mail { choke, interested, hand, cancel, dealt, have, close: _ } = mail;
+        for piece in have {
+            self.out.send(now, &Message::Have(piece.get()));
         }
-        if let Some(interested) = mail.interested
-            && std::mem::replace(&mut self.am_interested, interested) != interested
+        if let Some(interested) = interested
+            && std::mem::replace(&mut self.fetch.am_interested, interested) != interested
         {
-            self.send(now, if interested { &Message::Interested } else { &Message::NotInterested });
+            self.out.send(now, if interested { &Message::Interested } else { &Message::NotInterested });
         }
-        if let Some(choke) = mail.choke
-            && std::mem::replace(&mut self.am_choking, choke) != choke
+        if let Some(choke) = choke
+            && self.serve.choke(choke)
         {
-            // Without the fast extension a choke voids what was asked for, in silence.
-            if choke {
-                self.requested.clear();
-            }
-            self.send(now, if choke { &Message::Choke } else { &Message::Unchoke });
+            self.out.send(now, if choke { &Message::Choke } else { &Message::Unchoke });
         }
-        for block in mail.cancel {
-            if let Some(at) = self.hand.iter().position(|dealt| *dealt == block) {
-                self.hand.remove(at);
-            } else if self.pipeline.outstanding().any(|asked| asked == block) {
-                self.pipeline.cancelled(block);
-                let PieceRange { piece, begin, length } = self.geometry.block_range(block);
-                self.send(now, &Message::Cancel { index: piece.get(), begin, length });
-            }
+        for block in cancel {
+            self.fetch.cancel(now, block, &mut self.out);
         }
-        if !mail.hand.is_empty() {
-            self.hungry = false;
-            self.hand_since = now;
-            if self.peer_choking {
-                self.reports.push(Report::Returned(mail.hand));
-            } else {
-                self.hand.extend(mail.hand);
-            }
+        if dealt {
+            self.fetch.deal(now, hand, &mut self.reports);
         }
     }
 
@@ -275,147 +234,76 @@ impl Conn {
         if silence >= IDLE {
             return Err(PeerFault::Silent(silence));
         }
-        if now.saturating_duration_since(self.last_out) >= KEEP_ALIVE {
-            self.send(now, &Message::KeepAlive);
+        if now.saturating_duration_since(self.out.last) >= KEEP_ALIVE {
+            self.out.send(now, &Message::KeepAlive);
         }
-        let mut back = self.pipeline.timed_out(now);
-        if !self.hand.is_empty() && now.saturating_duration_since(self.hand_since) >= HAND_STALE {
-            back.extend(self.hand.drain(..));
-        }
-        if !back.is_empty() {
-            self.reports.push(Report::Returned(back));
-        }
+        self.fetch.on_timeout(now, &mut self.reports);
         Ok(())
     }
 
     /// When [`on_timeout`](Self::on_timeout) has something to do at the latest.
     pub fn next_timeout(&self) -> Instant {
-        let mut next = (self.last_in + IDLE).min(self.last_out + KEEP_ALIVE);
-        if !self.hand.is_empty() {
-            next = next.min(self.hand_since + HAND_STALE);
-        }
-        self.pipeline.next_timeout().map_or(next, |due| next.min(due))
+        let next = (self.last_in + IDLE).min(self.out.last + KEEP_ALIVE);
+        self.fetch.next_timeout().map_or(next, |due| next.min(due))
     }
 
     /// Asks for as many dealt blocks as the pipeline has room for, and says when the hand runs low.
     /// To be called after each batch of messages or mail.
     pub fn play(&mut self, now: Instant) {
-        if self.peer_choking || !self.am_interested {
-            return;
-        }
-        let mut room = self.pipeline.room(now);
-        if room > 0 && !self.hand.is_empty() {
-            self.hand_since = now;
-            while room > 0
-                && let Some(block) = self.hand.pop_front()
-            {
-                let PieceRange { piece, begin, length } = self.geometry.block_range(block);
-                self.send(now, &Message::Request { index: piece.get(), begin, length });
-                self.pipeline.sent(now, block);
-                room -= 1;
-            }
-        }
-        // What arrives within a second, on top of what could be asked for right now.
-        let second = self.pipeline.rate(now) / u64::from(BLOCK_SIZE);
-        let target = room + u32::try_from(second).unwrap_or(MAX_HAND).min(MAX_HAND);
-        let dealt = self.hand.len() as u32;
-        if !self.hungry && target > 0 && dealt <= target / 2 {
-            self.hungry = true;
-            self.reports.push(Report::Hungry(target - dealt));
-        }
+        self.fetch.play(now, &mut self.out, &mut self.reports);
     }
 
     /// The next range to serve, if the peer is unchoked and asked for one.
     pub fn next_upload(&mut self) -> Option<PieceRange> {
-        self.requested.pop_front()
+        self.serve.next()
     }
 
     /// The range that [`next_upload`](Self::next_upload) would give.
     pub fn peek_upload(&self) -> Option<&PieceRange> {
-        self.requested.front()
+        self.serve.peek()
     }
 
     /// Whether a served range may still be sent: a choke voids it.
     pub const fn may_send(&self) -> bool {
-        !self.am_choking
+        !self.serve.am_choking
     }
 
     /// Bytes went out: the keep-alive can wait.
     pub const fn sent(&mut self, now: Instant) {
-        self.last_out = now;
+        self.out.last = now;
+    }
+
+    /// We have not listened until now, for reasons of our own: that was no silence of the peer.
+    pub const fn listens_again(&mut self, now: Instant) {
+        self.last_in = now;
     }
 
     /// Payload that comes in, bytes per second.
     pub fn rate_down(&self, now: Instant) -> u64 {
-        self.pipeline.rate(now)
+        self.fetch.pipeline.rate(now)
     }
 
     /// Requests on their way.
     pub fn outstanding(&self) -> u32 {
-        self.pipeline.outstanding().len() as u32
+        self.fetch.pipeline.outstanding().len() as u32
     }
 
     /// Whether the peer owes us data for too long.
     pub fn snubbed(&self, now: Instant) -> bool {
-        self.pipeline.snubbed(now)
+        self.fetch.pipeline.snubbed(now)
     }
 
-    fn send(&mut self, now: Instant, message: &Message) {
-        self.last_out = now;
-        message::encode(message, &mut self.out);
-    }
-
-    fn on_choke(&mut self) {
-        if std::mem::replace(&mut self.peer_choking, true) {
-            return;
+    fn on_interest(&mut self, interested: bool) {
+        if std::mem::replace(&mut self.peer_interested, interested) != interested {
+            self.reports.push(Report::Interested(interested));
         }
-        let mut back = self.pipeline.choked();
-        back.extend(self.hand.drain(..));
-        self.hungry = false;
-        if !back.is_empty() {
-            self.reports.push(Report::Returned(back));
-        }
-        self.reports.push(Report::Unchoked(false));
-    }
-
-    fn on_request(
-        &mut self,
-        range: Option<PieceRange>,
-        serves: impl Fn(PieceIndex) -> bool,
-    ) -> Result<(), PeerFault> {
-        let range = range.filter(|range| range.length <= MAX_RANGE && serves(range.piece));
-        match range {
-            Some(range) if !self.am_choking && self.requested.len() < REQQ => {
-                self.void_requests = 0;
-                self.requested.push_back(range);
-                Ok(())
-            }
-            _ => {
-                self.void_requests += 1;
-                if self.void_requests > MAX_VOID_REQUESTS { Err(PeerFault::RequestFlood) } else { Ok(()) }
-            }
-        }
-    }
-
-    fn on_piece(&mut self, now: Instant, index: u32, begin: u32, data: Bytes) -> Result<(), PeerFault> {
-        let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
-        let block = self.geometry.block_at(index, begin, length);
-        let expected = block
-            .is_some_and(|block| !matches!(self.pipeline.arrived(now, block, length), Arrived::Unrequested));
-        let Some(block) = block.filter(|_| expected) else {
-            self.unsolicited += 1;
-            return if self.unsolicited > MAX_UNSOLICITED { Err(PeerFault::Unsolicited) } else { Ok(()) };
-        };
-        self.reports.push(Report::Block(block));
-        self.blocks.push((block, data));
-        Ok(())
     }
 
     /// A dictionary that does not parse is an introduction that says nothing: clients send odd ones.
     fn on_introduction(&mut self, payload: &[u8]) {
         let Ok(theirs) = ExtendedHandshake::parse(payload) else { return };
         if let Some(reqq) = theirs.reqq {
-            self.pipeline.set_reqq(reqq);
+            self.fetch.pipeline.set_reqq(reqq);
         }
         self.reports.push(Report::Introduced {
             client: theirs.v,
@@ -425,3 +313,6 @@ impl Conn {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;
