@@ -189,6 +189,10 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
         }
         self.deal_to_disk(now);
         self.conn.play(now.into_std());
+        if self.conn.outstanding() > 0 {
+            // Also for a peer that never answers: its session looks whether it is snubbed.
+            self.next_gauge.get_or_insert(now + GAUGE);
+        }
         self.enqueue(now, |queue, conn| queue.control(&mut conn.out.frames));
         self.start_reading();
         if !self.conn.reports.is_empty() {

@@ -377,6 +377,18 @@ async fn every_end_is_told_once_and_last() {
 }
 
 #[tokio::test]
+async fn a_peer_that_answers_nothing_shows_what_it_owes() {
+    let mut bench = Bench::new(Options::default()).await;
+    bench.ask_for(&blocks(0)).await;
+    let shown = async {
+        while bench.gauge.requests.load(Ordering::Relaxed) != 4 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, shown).await.expect("the gauge is brought up to date");
+}
+
+#[tokio::test]
 async fn a_link_without_a_session_ends() {
     let mut bench = Bench::new(Options::default()).await;
     bench.reports.close();
