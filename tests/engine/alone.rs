@@ -34,9 +34,13 @@ pub fn memory() -> u64 {
     kib.expect("it is a number") * 1_024
 }
 
-/// Threads of this process.
-pub fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").expect("Linux has it").count()
+/// Names of the threads of this process.
+pub fn threads() -> Vec<String> {
+    let list = std::fs::read_dir("/proc/self/task").expect("Linux has it");
+    let name = |entry: std::fs::DirEntry| std::fs::read_to_string(entry.path().join("comm")).ok();
+    let mut names: Vec<_> = list.flatten().filter_map(name).map(|name| name.trim().to_owned()).collect();
+    names.sort_unstable();
+    names
 }
 
 /// What the open descriptors of this process are, without the numbers of sockets and the like; the
