@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod alone;
+mod corpus;
 mod examples;
 mod inspect;
 mod leaks;
