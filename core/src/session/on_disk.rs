@@ -20,7 +20,7 @@ impl Actor {
     pub(super) fn on_disk(&mut self, now: Instant, done: DiskDone) {
         match done {
             DiskDone::Verified { piece } => self.on_verified(now, piece),
-            DiskDone::Failed { piece } => self.on_failed(now, piece),
+            DiskDone::Failed { piece, senders } => self.on_failed(now, piece, &senders),
             DiskDone::Duplicate { block, .. } => {
                 self.totals.wasted += u64::from(self.torrent.metainfo.geometry.block_size(block));
             }
@@ -90,7 +90,7 @@ impl Actor {
         self.pin(now);
     }
 
-    fn on_failed(&mut self, now: Instant, piece: PieceIndex) {
+    fn on_failed(&mut self, now: Instant, piece: PieceIndex, senders: &[LinkId]) {
         let geometry = self.torrent.metainfo.geometry;
         self.totals.wasted += u64::from(geometry.piece_size(piece));
         let blame = self.download.failed(piece);
@@ -102,7 +102,8 @@ impl Actor {
             from,
         });
         self.feed = true;
-        if let Some(liar) = blame.sole {
+        // A link that was let go may have written blocks that we never heard of: the disk knows.
+        if let Some(liar) = blame.sole.filter(|sole| senders == [*sole]) {
             self.ban(now, liar);
         }
         let links: Vec<_> = self.links.keys().copied().collect();

@@ -86,9 +86,11 @@ impl Actor {
     fn on_block(&mut self, link: LinkId, block: BlockRef) {
         self.last_payload = Some(tokio::time::Instant::now().into_std());
         let Arrived::Fresh { cancel, .. } = self.download.arrived(link, block) else { return };
+        // In the endgame each block that comes makes room for another extra one.
+        self.feed |= self.download.in_endgame();
         for other in cancel {
             if let Some(entry) = self.links.get(&other) {
-                entry.mailbox.post(|mail| mail.cancel.push(block));
+                entry.mailbox.post(|mail| mail.cancel(block));
             }
         }
     }
@@ -107,7 +109,7 @@ impl Actor {
             if !hand.is_empty() {
                 entry.hungry = 0;
                 let hand = std::mem::take(&mut hand);
-                entry.mailbox.post(|mail| mail.hand.extend(hand));
+                entry.mailbox.post(|mail| mail.deal(hand));
             }
         }
     }

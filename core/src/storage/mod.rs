@@ -43,6 +43,8 @@ pub enum DiskDone {
     Failed {
         /// The piece.
         piece: PieceIndex,
+        /// Links that sent a block of it, each once.
+        senders: Vec<LinkId>,
     },
     /// A block that was there already: dropped, and counts as waste.
     Duplicate {
