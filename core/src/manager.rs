@@ -150,6 +150,9 @@ impl TorrentManager {
         if let Some(entry) = list.sessions.get(&info_hash) {
             return Ok((entry.session.clone(), false));
         }
+        if self.shared.is_stopping() {
+            return Err(Error::Stopping);
+        }
         let state = self.shared.config().state_dir.as_deref();
         match (list.claims.look(state, &record.save_path, &metainfo), origin) {
             (Err(InUse { path, by }), Origin::Added) => return Err(Error::PathInUse { path, by }),
@@ -260,7 +263,7 @@ impl TorrentManager {
     /// Ends everything in order, within a bounded time. Blocks: not for async code.
     pub fn shutdown(&self) {
         self.shared.shutdown();
-        self.lock().sessions.clear();
+        *self.lock() = List::default();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, List> {

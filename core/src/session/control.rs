@@ -46,7 +46,7 @@ pub struct Orders {
     /// Panes that were opened.
     pub watches: Vec<Watch>,
     /// The actor has ended: nobody carries anything out any more.
-    over: bool,
+    pub(super) over: bool,
 }
 
 /// The cell between the handles of a session and its actor.

@@ -97,6 +97,8 @@ impl Actor {
         self.phase = Phase::Paused;
         self.saving.paused = true;
         self.publish_state(Kind::SessionPaused, "paused");
+        // What a person wants does not wait for the disk.
+        self.save(now);
         self.sync_and_save(now);
         self.pin(now);
     }

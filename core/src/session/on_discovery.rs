@@ -117,6 +117,10 @@ impl Actor {
         event: AnnounceEvent,
         result: &Result<AnnounceReply, AnnounceError>,
     ) {
+        if self.phase != Phase::Running {
+            // It was on its way when the torrent came to rest, and concerns nobody any more.
+            return;
+        }
         let Answered { url, next, switched } = self.trackers.answered(now, tracker, event, result);
         if switched {
             self.drop_peers(now, "the private torrent changed its tracker");
@@ -148,9 +152,7 @@ impl Actor {
                 retry_in: next.map(|next| next.as_secs()),
             }),
         }
-        if self.phase == Phase::Running {
-            self.dial(now);
-        }
+        self.dial(now);
         self.tick.get_or_insert(now);
     }
 

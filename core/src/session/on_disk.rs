@@ -111,7 +111,8 @@ impl Actor {
 
     /// Every block of a bad piece came from this link: there is nobody else to blame.
     fn ban(&mut self, now: Instant, link: LinkId) {
-        let Some(entry) = self.links.get_mut(&link) else { return };
+        // It may be on its way out already.
+        let Some(entry) = self.links.get_mut(&link).or_else(|| self.parting.get_mut(&link)) else { return };
         let address = entry.address;
         entry.close("sent a bad piece");
         self.pool.ban(now, address);

@@ -12,6 +12,9 @@ use crate::metainfo::Metainfo;
 use crate::stats::SessionState;
 use crate::{Config, Session};
 
+mod ends;
+mod turns;
+
 const PIECE: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(30);
 
