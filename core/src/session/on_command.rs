@@ -78,7 +78,7 @@ impl Actor {
     /// Goes to the peers. What is on disk is known.
     pub(super) fn enter_running(&mut self, now: Instant) {
         self.phase = Phase::Running;
-        self.saving.adopt(&self.storage);
+        self.saving.adopt();
         self.in_swarm = Some(watch::Sender::new(()));
         self.totals.set_active(now, true);
         self.open_door();

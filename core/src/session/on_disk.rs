@@ -31,7 +31,7 @@ impl Actor {
             }
             DiskDone::Checked { bytes_hashed } => self.on_checked(now, bytes_hashed),
             DiskDone::CheckStopped { left, bytes_hashed } => self.on_check_stopped(now, &left, bytes_hashed),
-            DiskDone::Synced { files, .. } => self.on_synced(now, files),
+            DiskDone::Synced { .. } => self.on_synced(now),
             DiskDone::Unverified { pieces } => {
                 self.saving.doubt(&pieces);
                 self.lost(pieces.iter());

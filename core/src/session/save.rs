@@ -6,7 +6,7 @@ use super::Torrent;
 use super::actor::{Actor, Phase};
 use crate::bitfield::Bitfield;
 use crate::resume::{self, ResumeRecord};
-use crate::storage::{CheckPlan, FileStamp, Storage};
+use crate::storage::CheckPlan;
 
 /// Payload is synced at least this often while pieces come in (design: about every 10 s).
 const SYNC_EVERY: Duration = Duration::from_secs(10);
@@ -23,8 +23,6 @@ pub struct Saving {
     /// A person paused the torrent.
     pub paused: bool,
     kept: Option<ResumeRecord>,
-    /// How the files looked at the last sync.
-    files: Vec<FileStamp>,
     /// Pieces that were good once and have to be hashed before they count again.
     doubted: Bitfield,
     dirty_bytes: u64,
@@ -35,15 +33,7 @@ pub struct Saving {
 impl Saving {
     /// Goes on from the record of the last run.
     pub fn new(kept: Option<ResumeRecord>, pieces: u32, paused: bool) -> Self {
-        Self {
-            paused,
-            kept,
-            files: Vec::new(),
-            doubted: Bitfield::new(pieces),
-            dirty_bytes: 0,
-            due: None,
-            fetched: 0,
-        }
+        Self { paused, kept, doubted: Bitfield::new(pieces), dirty_bytes: 0, due: None, fetched: 0 }
     }
 
     /// What has to be hashed before the torrent runs: everything that the last record does not vouch
@@ -77,10 +67,8 @@ impl Saving {
     }
 
     /// What is on disk is known, and the record of the last run has had its day.
-    pub fn adopt(&mut self, storage: &Storage) {
-        if self.kept.take().is_some() || self.files.is_empty() {
-            self.files = storage.stamps();
-        }
+    pub fn adopt(&mut self) {
+        self.kept = None;
     }
 
     /// A piece was written and hashed.
@@ -130,8 +118,7 @@ impl Actor {
     }
 
     /// Payload up to here is on the disk for good: it may be claimed.
-    pub(super) fn on_synced(&mut self, now: Instant, files: Vec<FileStamp>) {
-        self.saving.files = files;
+    pub(super) fn on_synced(&mut self, now: Instant) {
         match self.phase {
             // It was posted before the last pieces came.
             Phase::Stopping(_) if self.is_unsynced() => self.shared.disk().sync(&self.storage),
@@ -166,7 +153,8 @@ impl Actor {
         let record = ResumeRecord {
             have: synced.to_wire(),
             maybe: maybe.to_wire(),
-            files: self.saving.files.clone(),
+            // As new as that or newer: a file that is complete by now does not change any more.
+            files: self.storage.stamps(),
             save_path: self.torrent.save_path.clone(),
             paused,
             downloaded: self.totals.downloaded,

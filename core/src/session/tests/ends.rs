@@ -33,12 +33,21 @@ fn every_clean_restart_hashes_nothing() {
     wait_for(&session, SessionState::Seeding);
     first.shutdown();
     for _ in 0..3 {
+        assert_nothing_to_hash(dir.path());
         let again = engine(dir.path(), 11);
-        let mut events = again.subscribe_all("session.checked").unwrap();
         wait_for(&again.all()[0], SessionState::Seeding);
-        assert_eq!(checked(&mut events), 0);
         again.shutdown();
     }
+    // Paused, so that nobody misses how it is checked.
+    let again = engine(dir.path(), 11);
+    again.pause_all();
+    wait_for(&again.all()[0], SessionState::Paused);
+    again.shutdown();
+    let again = engine(dir.path(), 11);
+    let mut events = again.subscribe_all("session.checked").unwrap();
+    again.resume_all();
+    assert_eq!(checked(&mut events), 0);
+    again.shutdown();
 }
 
 #[test]
