@@ -195,6 +195,11 @@ impl Storage {
         self.files.get(file).is_some_and(FileState::is_complete)
     }
 
+    /// How the files looked when they were last noted, in torrent order.
+    pub(crate) fn stamps(&self) -> Vec<FileStamp> {
+        self.files.iter().map(FileState::seen).collect()
+    }
+
     /// The shape of the content.
     pub const fn geometry(&self) -> &Geometry {
         self.layout.geometry()
