@@ -1,0 +1,7 @@
+//! What a reader sees: pictures of the real program, documents printed from the tables that drive it,
+//! and sources that keep the house rules.
+
+mod picture;
+mod screenshots;
+#[path = "../support/mod.rs"]
+mod support;
