@@ -65,14 +65,18 @@ pub fn png(screen: &Screen, scale: f32) -> Vec<u8> {
     pixels.encode_png().expect("memory takes bytes")
 }
 
+/// Width and height of the SVG for so many columns and rows.
+pub fn size((cols, rows): (u16, u16)) -> [f32; 2] {
+    [f32::from(cols) * WIDTH + 2.0 * MARGIN, f32::from(rows) * HEIGHT + 2.0 * MARGIN]
+}
+
 /// The grid as SVG.
 pub fn svg(screen: &Screen) -> String {
     let (rows, cols) = screen.size();
-    let [width, height] = [f32::from(cols.get()) * WIDTH, f32::from(rows.get()) * HEIGHT];
-    let [outer_width, outer_height] = [width + 2.0 * MARGIN, height + 2.0 * MARGIN];
+    let [width, height] = size((cols.get(), rows.get()));
     let mut svg = format!(
-        "<svg xmlns='http://www.w3.org/2000/svg' width='{outer_width}' height='{outer_height}'>\
-         <rect width='{outer_width}' height='{outer_height}' rx='8' fill='{}'/>\
+        "<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}'>\
+         <rect width='{width}' height='{height}' rx='8' fill='{}'/>\
          <g transform='translate({MARGIN} {MARGIN})' font-family='{FAMILY}' font-size='{FONT_SIZE}' \
          xml:space='preserve'>",
         hex(BACKGROUND)
@@ -114,7 +118,7 @@ fn draw_run(svg: &mut String, run: &[(u16, &Cell)], top: f32) {
     let Some((first, cell)) = run.first() else { return };
     let look = look(cell);
     let left = f32::from(*first) * WIDTH;
-    let width = run.iter().count() as f32 * WIDTH;
+    let width = run.len() as f32 * WIDTH;
     if look.behind != BACKGROUND {
         rect(svg, [left, top, width, HEIGHT], look.behind);
     }
