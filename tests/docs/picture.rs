@@ -213,7 +213,9 @@ fn rgb(color: Color) -> Option<Rgb> {
         // A cube of six levels, then 24 greys, as xterm has them.
         Color::Idx(index @ 16..232) => {
             let cube = index - 16;
-            Some([cube / 36, cube / 6 % 6, cube % 6].map(|level| if level == 0 { 0 } else { 55 + 40 * level }))
+            Some(
+                [cube / 36, cube / 6 % 6, cube % 6].map(|level| if level == 0 { 0 } else { 55 + 40 * level }),
+            )
         }
         Color::Idx(index) => Some([8 + 10 * (index - 232); 3]),
     }
