@@ -29,14 +29,14 @@ const REQQ: usize = extended::OUR_REQQ as usize;
 const MAX_RANGE: u32 = 128 * 1024;
 
 /// A peer whose requests beyond [`REQQ`], or while choked, reach four times that is not served any
-/// more (faults.md P4). A fast peer fills what it was granted, so one excess is no fault.
+/// more. A fast peer fills what it was granted, so one excess is no fault.
 const MAX_VOID_REQUESTS: usize = 4 * REQQ;
 
 /// Blocks never asked for here before the link ends (BEP 52: unsolicited pieces MUST end it; one may
 /// be our own forgotten cancel).
 const MAX_UNSOLICITED: u32 = 8;
 
-/// Silence in our direction after which a keep-alive goes out: interop.md says each 100 to 120 s.
+/// Silence in our direction after which a keep-alive goes out: clients hang up after 120 s and more.
 const KEEP_ALIVE: Duration = Duration::from_secs(110);
 
 /// Silence in their direction after which the peer is gone: two keep-alives and some slack.
