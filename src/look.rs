@@ -9,8 +9,7 @@ use tc_ui::theme::{Environment, Theme, Wish};
 
 use crate::cli::{ScreenArgs, ThemeName};
 
-/// How often numbers change on a local terminal, and over a link that is paid in bytes or patience
-/// (screen.md 11.2).
+/// How often numbers change on a local terminal, and over a link that is paid in bytes or patience.
 const LOCAL: Duration = Duration::from_millis(500);
 const REMOTE: Duration = Duration::from_secs(1);
 

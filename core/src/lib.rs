@@ -14,12 +14,13 @@
 //! # Map
 //!
 //! Imports go downward only. *Words*: [`types`], [`untrusted`], [`geometry`], [`bitfield`], [`rate`],
-//! [`error`], [`config`], [`stats`], [`event`]. *Formats*: [`bencode`], [`metainfo`], [`wire`].
+//! [`config`], [`stats`], [`event`], [`bep`]. *Formats*: [`bencode`], [`metainfo`], [`wire`], [`error`].
 //! *Deciders*, which see no socket, no thread and no clock: `download`, `upload`, `tracker::schedule`,
 //! `peer::{conn, pipeline, pool}`, `bandwidth::bucket`. *Shells*: `net`, `disk`, `storage`,
 //! `tracker::http`, `peer::task`, `session::actor`, `resume`. *Handles*: [`Session`],
 //! [`SharedResources`], [`TorrentManager`].
 
+pub mod bep;
 pub mod bitfield;
 pub mod config;
 pub mod error;

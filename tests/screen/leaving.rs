@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use crate::support::home::Home;
 use crate::support::pty::{DEADLINE, Modes, Pty};
 
-/// The most that leaving may take when there is nothing to tell anybody (screen.md 14, test 10).
+/// The most that leaving may take when there is nothing to tell anybody.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 fn dashboard(home: &Home, env: &[(&str, &str)]) -> Pty {

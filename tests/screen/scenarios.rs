@@ -159,7 +159,6 @@ fn names_cannot_reach_the_terminal_raw() {
 
 #[test]
 fn a_screen_and_a_step_cost_few_bytes() {
-    // screen.md 14, tests 1, 3 and 4.
     let home = Home::new();
     let files = torrents(&home, &NAMES);
     let mut args = vec!["--listen", "127.0.0.1:0"];

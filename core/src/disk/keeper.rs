@@ -76,7 +76,7 @@ fn sync(io: &Io, storage: &Storage) {
     let hashed = storage.verified();
     if let Err(fault) = io.sync(storage) {
         // The kernel tells a failed write once, and then takes the pages for clean: a second try
-        // would succeed and mean nothing (faults.md K3).
+        // would succeed and mean nothing.
         storage.next_epoch();
         storage.tell_error(Op::Sync, fault.file, None, fault.error.clone());
         if let (DiskError::Vanished, Some(file)) = (fault.error, fault.file) {

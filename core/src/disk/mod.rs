@@ -9,7 +9,7 @@
 //!
 //! Nothing here runs on, or waits for, the network's threads. Whoever has a block for the disk holds
 //! a [`Credit`] for it; when the disk is slow the credits run out, links stop reading, and TCP slows
-//! the senders (faults.md K11). Results go to the [`Storage`], where the session takes them.
+//! the senders. Results go to the [`Storage`], where the session takes them.
 
 mod backend;
 mod cache;
@@ -242,7 +242,7 @@ impl Disk {
     }
 
     /// Closes a torrent, open or not, and removes its own regular files, then their folders where those are
-    /// empty. Symbolic links are neither followed nor removed (faults.md K10). The answer stands for
+    /// empty. Symbolic links are neither followed nor removed. The answer stands for
     /// [`DiskDone::Closed`](crate::storage::DiskDone::Closed).
     ///
     /// # Errors

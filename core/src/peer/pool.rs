@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use crate::stats::PeerSource;
 use crate::types::LinkId;
 
-/// Addresses kept for one torrent (faults.md: 2,000).
+/// Addresses kept for one torrent: twenty times the links it may have.
 pub const MAX_KNOWN: usize = 2_000;
 
 /// The wait after a first failure; it doubles up to [`MAX_WAIT`].
@@ -26,7 +26,7 @@ const MAX_WAIT: Duration = Duration::from_secs(30 * 60);
 /// Failures in a row after which an address that nobody named by hand is forgotten.
 const GIVE_UP: u32 = 6;
 
-/// How long a liar is not talked to (interop.md: a ban by address ends after 24 h).
+/// How long a liar is not talked to: addresses change hands, so a ban must end.
 pub const BAN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What came of a link or of a try to make one.

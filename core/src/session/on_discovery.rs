@@ -25,7 +25,7 @@ use crate::wire::message::Decoder;
 /// Dials that one session starts in one go; libtorrent opens 30 connections a second over all.
 const DIALS: usize = 10;
 
-/// Peers asked of a tracker: enough to fill a torrent's links twice (interop.md: 80 to 200).
+/// Peers asked of a tracker: enough to fill a torrent's links twice; trackers give 50 to 200.
 const NUMWANT: u32 = 200;
 
 impl Actor {

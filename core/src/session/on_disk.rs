@@ -12,7 +12,7 @@ use crate::storage::{DiskDone, DiskError, Op};
 use crate::types::{LinkId, PieceIndex, UnixTime};
 use crate::untrusted::Untrusted;
 
-/// A full disk is looked at again this often (faults.md K1).
+/// A full disk is looked at again this often.
 const RETRY_FULL: Duration = Duration::from_secs(30);
 
 impl Actor {

@@ -1,4 +1,4 @@
-//! Which pane is where: the sizes of screen.md 4.1, as rectangles.
+//! Which pane is where: by height first, then by width, as rectangles.
 
 use ratatui::layout::Rect;
 

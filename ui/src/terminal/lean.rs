@@ -161,7 +161,7 @@ impl<W: Write> Lean<W> {
 }
 
 /// How far the cursor moves for a symbol, where all terminals agree: one code point of fixed width.
-/// For joined emoji, variation selectors and combining marks they do not (screen.md 10.4), and for the
+/// For joined emoji, variation selectors and combining marks they do not, and for the
 /// replacement character some do nothing.
 fn advance(symbol: &str) -> Option<u16> {
     let mut chars = symbol.chars();

@@ -1,4 +1,4 @@
-//! faults.md K1 to K6 and K10: files that change under us, links, a disk that fails.
+//! Files that change under us, links, a disk that fails.
 
 use std::io;
 use std::os::unix::fs::symlink;
