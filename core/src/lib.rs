@@ -46,6 +46,7 @@ pub mod net;
 pub mod resume;
 pub mod storage;
 
+mod claims;
 pub mod manager;
 pub mod session;
 pub mod shared;

@@ -5,7 +5,7 @@
 //! | `disk-write` | as configured | write blocks, hash pieces; all blocks of a piece go to one |
 //! | `disk-read` | as many | read for peers |
 //! | `disk-check` | one per core, low priority | hash what is on disk |
-//! | `disk-keep` | 1 | sync, close, delete |
+//! | `disk-keep` | 1 | sync, close, delete, look for room |
 //!
 //! Nothing here runs on, or waits for, the network's threads. Whoever has a block for the disk holds
 //! a [`Credit`] for it; when the disk is slow the credits run out, links stop reading, and TCP slows
@@ -21,6 +21,7 @@ mod queue;
 mod reader;
 mod worker;
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
@@ -72,7 +73,7 @@ struct Shared {
     writes: Vec<Queue<worker::Job>>,
     /// Bounded by [`READS`].
     reads: Queue<reader::Read>,
-    /// Bounded by the number of storages.
+    /// Bounded by the number of storages, and one look for room.
     keeper: Arc<Queue<keeper::Job>>,
     checks: Checks,
     credits: Arc<Semaphore>,
@@ -296,6 +297,14 @@ impl Disk {
             storage.close();
             shared.io.cache.forget_all(storage.id());
         });
+    }
+
+    /// Bytes that may still be written to the file system of `path`, which need not be there yet. `None`
+    /// when that is unknown, or after shutdown. Waits behind syncs.
+    pub async fn free_space(&self, path: PathBuf) -> Option<u64> {
+        let (answer, result) = oneshot::channel();
+        self.shared().keeper.push(keeper::Job::FreeSpace(path, answer)).ok()?;
+        result.await.ok()?
     }
 
     /// Files that are open now, for the numbers a person may see.

@@ -69,8 +69,8 @@ impl Backend for Failing {
         System.fdatasync(file)
     }
 
-    fn free_space(&self, _path: &std::path::Path) -> u64 {
-        4_096
+    fn free_space(&self, _path: &std::path::Path) -> Option<u64> {
+        Some(4_096)
     }
 }
 
