@@ -294,18 +294,48 @@ fn what_rests_goes_on_resting_when_the_disk_fails() {
 }
 
 #[test]
-fn a_full_disk_is_tried_again_and_written_to() {
+fn a_full_disk_is_tried_again_and_written_to_while_the_rest_is_served() {
     let mut bench = Bench::running(false);
-    let first = piece(&bench, 0);
-    bench.turn(error(Op::Write, Some(first), FULL));
+    let (first, second) = (piece(&bench, 0), piece(&bench, 1));
+    bench.write(first);
+    bench.disk_until(|bench| bench.actor.download.have().get(first));
+    let link = bench.seed("11.0.0.1:1", 5);
+    bench.events();
+    for _ in 0..3 {
+        bench.turn(error(Op::Write, Some(second), FULL));
+    }
+    assert_eq!(bench.events(), ["storage.full", "peer.disconnected"]);
+    assert!(!bench.actor.links.contains_key(&link), "it may tell of blocks that were not written");
     assert_eq!(bench.actor.newest.state, SessionState::Error);
+    assert!(bench.actor.newest.message.as_ref().is_some_and(|message| message.raw().contains("disk full")));
+
+    let again = bench.seed("11.0.0.2:1", 5);
+    bench.report(again, Report::Interested(true));
+    let mail = bench.mail(again);
+    assert_eq!((mail.choke, mail.interested, mail.hand.len()), (Some(false), None, 0), "served, not asked");
     bench.sleep(29 * SECOND);
     assert_eq!(bench.actor.newest.state, SessionState::Error);
     bench.sleep(SECOND);
-    bench.disk_until(|bench| bench.actor.phase == Phase::Running);
-    bench.write(first);
-    bench.disk_until(|bench| bench.actor.download.have().get(first));
-    assert_eq!(bench.actor.newest.message, None);
+    assert_eq!(bench.actor.newest.state, SessionState::Downloading);
+    let mail = bench.mail(again);
+    assert_eq!((mail.interested, mail.hand.len()), (Some(true), 5));
+    bench.write(second);
+    bench.disk_until(|bench| bench.actor.download.have().get(second));
+}
+
+#[test]
+fn a_person_need_not_wait_for_the_next_try_on_a_full_disk() {
+    let mut bench = Bench::running(false);
+    let first = piece(&bench, 0);
+    bench.turn(error(Op::Write, Some(first), FULL));
+    bench.wish(Wish::Run);
+    assert_eq!(bench.actor.newest.state, SessionState::Downloading);
+    bench.turn(error(Op::Write, Some(first), FULL));
+    bench.wish(Wish::Pause);
+    assert_eq!(bench.actor.newest.state, SessionState::Paused);
+    bench.sleep(HOUR);
+    bench.wish(Wish::Run);
+    assert_eq!(bench.actor.newest.state, SessionState::Downloading);
 }
 
 #[test]
