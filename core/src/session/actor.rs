@@ -186,6 +186,8 @@ pub struct Actor {
     pub(super) feed: bool,
     /// What is on disk was looked at in this run.
     pub(super) checked: bool,
+    /// The disk has no room: nothing is fetched until then, while all that is there is served.
+    pub(super) full: Option<(Trouble, Instant)>,
     /// `session.completed` was published in this run.
     pub(super) completed: bool,
     /// The disk was asked for a check and has not told how it ended. Perhaps it was cancelled since.
@@ -255,6 +257,7 @@ impl Actor {
         match self.phase {
             Phase::Idle => SessionState::Queued,
             Phase::Checking => SessionState::Checking,
+            Phase::Running if self.full.is_some() => SessionState::Error,
             Phase::Running if self.download.is_finished() => SessionState::Seeding,
             Phase::Running => SessionState::Downloading,
             Phase::Paused | Phase::Stopping(_) | Phase::Stopped => SessionState::Paused,

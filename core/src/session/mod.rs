@@ -8,6 +8,7 @@ mod links;
 mod on_command;
 mod on_discovery;
 mod on_disk;
+mod on_greeting;
 mod on_peer;
 mod on_timeout;
 mod open;

@@ -45,6 +45,7 @@ impl Actor {
     /// Begins to run, if it does not: looks at what is on disk first, once per run.
     pub(super) fn start(&mut self, now: Instant) {
         let (kind, words) = match self.phase {
+            Phase::Running if self.full.is_some() => return self.fetch_again(now),
             Phase::Checking | Phase::Running | Phase::Stopping(_) | Phase::Stopped => return,
             Phase::Paused => (Kind::SessionResumed, "resumed"),
             Phase::Idle | Phase::Failed(..) => (Kind::SessionStarted, "started"),
@@ -176,6 +177,7 @@ impl Actor {
         }
         self.door = None;
         self.in_swarm = None;
+        self.full = None;
         self.totals.set_active(now, false);
         self.drop_peers(now, why);
         self.upload = UploadManager::new(self.shared.config().upload_slots, super::actor::seed());

@@ -178,6 +178,14 @@ impl Actor {
             super::files::FileProgress::new(metainfo.geometry, &metainfo.files, self.download.have());
     }
 
+    /// There may be room on the disk again: what is wanted is fetched until it says otherwise.
+    pub(super) fn fetch_again(&mut self, now: Instant) {
+        self.full = None;
+        self.feed = true;
+        self.show_interest_to_all();
+        self.pin(now);
+    }
+
     /// Takes over what the disk vouches for; all that has begun is forgotten.
     pub(super) fn look_again(&mut self) {
         self.download.reset_have(self.storage.verified());
@@ -193,9 +201,12 @@ impl Actor {
         error: &DiskError,
     ) {
         if let Some(piece) = piece {
-            let mut doubted = Bitfield::new(self.download.have().len());
-            doubted.set(piece);
-            self.saving.doubt(&doubted);
+            // One that could not be written was not there before, and there is nothing to look at.
+            if op != Op::Write {
+                let mut doubted = Bitfield::new(self.download.have().len());
+                doubted.set(piece);
+                self.saving.doubt(&doubted);
+            }
             self.lost(std::iter::once(piece));
         }
         match op {
@@ -210,6 +221,8 @@ impl Actor {
             // No `Synced` will come.
             Phase::Stopping(_) if op == Op::Sync => return self.end(now),
             Phase::Stopping(_) => return,
+            // The writes that were on their way.
+            Phase::Running if op == Op::Write && self.full.is_some() => return,
             Phase::Idle | Phase::Checking | Phase::Running | Phase::Paused => {}
         }
         let (message, code) = (format!("{}: {error}", Untrusted::new(path.to_string_lossy())), error.code());
@@ -222,6 +235,12 @@ impl Actor {
                 _ => Event::StorageError { message, code },
             }
         });
+        if self.phase == Phase::Running && full && op == Op::Write {
+            // Links may still tell of blocks that were not written; what new ones tell is true.
+            self.drop_peers(now, "the disk is full");
+            self.full = Some((Trouble::Storage { message, code }, now + RETRY_FULL));
+            return self.pin(now);
+        }
         // One that rests goes on resting; what is in doubt is looked at when it is resumed.
         if matches!(self.phase, Phase::Checking | Phase::Running) {
             self.fail(now, Trouble::Storage { message, code }, full.then_some(now + RETRY_FULL));

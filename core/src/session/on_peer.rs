@@ -103,7 +103,7 @@ impl Actor {
 
     /// Deals blocks to links that could ask for more, if anything has changed for them.
     pub(super) fn deal(&mut self, now: Instant) {
-        if !std::mem::take(&mut self.feed) {
+        if self.full.is_some() || !std::mem::take(&mut self.feed) {
             return;
         }
         let mut hand = Vec::new();
@@ -124,7 +124,7 @@ impl Actor {
     /// tick, which waits a little: the peer may have the next piece in a moment.
     pub(super) fn show_interest(&mut self, link: LinkId) {
         let Some(entry) = self.links.get_mut(&link) else { return };
-        if !entry.am_interested && self.download.interested_in(link) {
+        if self.full.is_none() && !entry.am_interested && self.download.interested_in(link) {
             entry.am_interested = true;
             entry.dull_ticks = 0;
             // It may have been hungry since before we lost interest.

@@ -21,6 +21,7 @@ impl Actor {
         };
         let mut due = [self.tick, self.saving.next_due(), retry].into_iter().flatten().min();
         if self.phase == Phase::Running {
+            due = [due, self.full.as_ref().map(|(_, retry)| *retry)].into_iter().flatten().min();
             let round = if self.links.is_empty() { None } else { self.upload.next_round() };
             due = [due, self.trackers.next_due(), round].into_iter().flatten().min();
             // A tick dials too, and the pool is long.
@@ -46,6 +47,9 @@ impl Actor {
             && *retry <= now
         {
             self.start(now);
+        }
+        if self.full.as_ref().is_some_and(|(_, retry)| *retry <= now) {
+            self.fetch_again(now);
         }
         if self.phase == Phase::Running {
             self.seek_peers(now);
@@ -100,7 +104,7 @@ impl Actor {
     fn look_after(&mut self, now: Instant, link: LinkId) {
         let complete = self.download.is_complete();
         let seed = self.download.is_seed(link);
-        let wanted = self.download.interested_in(link);
+        let wanted = self.full.is_none() && self.download.interested_in(link);
         let Some(entry) = self.links.get_mut(&link) else { return };
         if complete && (seed || entry.upload_only) {
             entry.close("both have everything");

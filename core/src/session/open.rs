@@ -73,6 +73,7 @@ pub fn actor(
         tick: None,
         feed: false,
         checked: false,
+        full: None,
         completed: false,
         check_posted: false,
         bytes_hashed: 0,

@@ -73,8 +73,10 @@ impl Actor {
             info_hash: self.torrent.info_hash(),
             name: metainfo.name.clone(),
             state,
-            message: match &self.phase {
-                Phase::Failed(trouble, _) => Some(trouble.to_string().into()),
+            message: match (&self.phase, &self.full) {
+                (Phase::Failed(trouble, _), _) | (Phase::Running, Some((trouble, _))) => {
+                    Some(trouble.to_string().into())
+                }
                 _ => None,
             },
             total_size: metainfo.total_size(),

@@ -13,7 +13,9 @@ use crate::resume::{ResumeRecord, StateStore};
 use crate::stats::SessionState;
 use crate::{Config, Session};
 
+mod bench;
 mod ends;
+mod meetings;
 mod turns;
 
 const PIECE: usize = 64 * 1024;
