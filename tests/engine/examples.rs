@@ -1,5 +1,10 @@
 //! The three ways to use the engine, as its examples show them, end well.
 
+#![allow(
+    clippy::duplicate_mod,
+    reason = "each example has the common part for itself, as when it is run alone"
+)]
+
 #[path = "../../core/examples/many_torrents.rs"]
 mod many_torrents;
 #[path = "../../core/examples/one_torrent.rs"]
