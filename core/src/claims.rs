@@ -1,4 +1,4 @@
-//! Which torrents use which files, so that no two write the same one (faults.md K7).
+//! Which torrents use which files, so that no two write the same one.
 //!
 //! A torrent claims its *roots*: what it puts directly into its save path, most often one name. Files
 //! are only compared where one root lies in another, so a list of ten thousand torrents costs a few

@@ -22,7 +22,7 @@ const LAYERS: &[(Layer, &[&str])] = {
         (Deciders, &["bandwidth/bucket", "download", "peer", "tracker", "upload"]),
         (Shells, &["bandwidth", "disk", "net", "peer/mailbox", "peer/task", "resume", "storage"]),
         (Shells, &["tracker/clients", "tracker/http"]),
-        (Handles, &["lib", "manager", "session", "shared"]),
+        (Handles, &["claims", "lib", "manager", "session", "shared"]),
     ]
 };
 
@@ -39,10 +39,11 @@ const OUTSIDE: [&str; 8] = [
 ];
 
 /// Those that do look outside, and why.
-const WINDOWS: [(&str, &str); 4] = [
+const WINDOWS: [(&str, &str); 5] = [
     ("config", "takes the runtime of an embedder"),
     ("event/bus", "wakes subscribers, and says when something happened"),
     ("metainfo/read", "a .torrent file from disk, for all who need one"),
+    ("stats", "wakes who gathers when somebody looks again"),
     ("types", "time by the wall clock is one of its words"),
 ];
 

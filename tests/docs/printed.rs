@@ -87,5 +87,9 @@ fn the_map_is_complete() {
     let mut modules: Vec<_> = modules.collect();
     modules.sort();
     rows.sort();
-    assert_eq!(rows, modules, "the map of ARCHITECTURE.md has other rows than there are modules");
+    let only_in = |these: &[String], those: &[String]| {
+        these.iter().filter(|name| !those.contains(name)).cloned().collect::<Vec<_>>().join(", ")
+    };
+    let (gone, new) = (only_in(&rows, &modules), only_in(&modules, &rows));
+    assert!(rows == modules, "the map of ARCHITECTURE.md lacks a row for: {new}; has one too many: {gone}");
 }

@@ -35,13 +35,15 @@ const SHOTS: [Shot; 3] = [
     Shot { name: "200x50.png", size: (200, 50), scale: 1.0, keys: "jj", least: [100.0, 100.0, 75.0] },
 ];
 
+const COLOURS: (&str, &str) = ("COLORTERM", "truecolor");
+/// With a path on the screen that a person would see.
+const SEEN: [(&str, &str); 2] = [COLOURS, ("TMPDIR", "/tmp")];
+
 impl Shot {
     /// Starts the demo, types, waits for the moment, and takes the picture.
-    fn take(&self) -> Vec<u8> {
+    fn take(&self, environment: &[(&str, &str)]) -> Vec<u8> {
         let home = Home::new();
-        // A path that a person would see.
-        let environment = [("COLORTERM", "truecolor"), ("TMPDIR", "/tmp")];
-        let mut pty = Pty::start(&home, &["demo", "--theme", "dark"], self.size, &environment);
+        let mut pty = Pty::start(&home, &["demo", "--theme", "dark"], self.size, environment);
         TORRENTS.iter().for_each(|name| _ = pty.see(name));
         pty.keys(self.keys);
         // One after the other: each has the time that a wait may take.
@@ -83,7 +85,9 @@ fn the_pictures_are_there() {
     if std::env::var_os("UPDATE_SCREENSHOTS").is_some_and(|value| value == "1") {
         thread::scope(|scope| {
             for shot in &SHOTS {
-                scope.spawn(|| fs::write(path(shot.name), shot.take()).expect("the picture can be written"));
+                scope.spawn(|| {
+                    fs::write(path(shot.name), shot.take(&SEEN)).expect("the picture can be written")
+                });
             }
         });
     }
@@ -98,5 +102,5 @@ fn the_pictures_are_there() {
 #[test]
 fn a_picture_can_be_taken() {
     let shot = Shot { least: [1.0; 3], keys: "j", ..SHOTS[0] };
-    shot.check(&shot.take());
+    shot.check(&shot.take(&[COLOURS]));
 }

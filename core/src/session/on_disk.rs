@@ -212,7 +212,7 @@ impl Actor {
         match op {
             // What could not be read is not known to be missing: the next start looks again.
             Op::Check => self.saving.doubt_all_but(&self.storage.verified()),
-            // What had begun is worth nothing (faults.md K3). The workers forget it by themselves.
+            // What had begun is worth nothing. The workers forget it by themselves.
             Op::Sync => self.look_again(),
             _ => {}
         }

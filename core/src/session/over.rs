@@ -17,7 +17,7 @@ use crate::storage::{DiskDone, Storage};
 /// its files.
 const CLOSING: Duration = Duration::from_secs(10);
 
-/// What is said of a session whose actor panicked (faults.md X10).
+/// What is said of a session whose actor panicked.
 const BROKEN: &str = "internal error: see the log; restart to try again";
 
 /// Stands by while an actor runs. However that ends, nobody is left waiting for it.

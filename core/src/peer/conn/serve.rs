@@ -14,7 +14,7 @@ pub const REQQ: usize = extended::OUR_REQQ as usize;
 pub const MAX_RANGE: u32 = 128 * 1024;
 
 /// A peer whose requests beyond [`REQQ`], or while choked, reach four times that is not served any
-/// more (faults.md P4). A fast peer fills what it was granted, so one excess is no fault.
+/// more. A fast peer fills what it was granted, so one excess is no fault.
 pub const MAX_VOID_REQUESTS: usize = 4 * REQQ;
 
 /// The uploading side of a link.
