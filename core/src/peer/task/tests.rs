@@ -398,7 +398,7 @@ async fn the_session_hears_of_a_block_before_the_disk_has_it() {
     while bench.reports.try_recv().is_ok() {}
     bench.say(&[Message::Have(1)]).await;
     let full = async {
-        while bench.reports.len() < 1 {
+        while bench.reports.is_empty() {
             tokio::task::yield_now().await;
         }
     };
