@@ -82,8 +82,12 @@ impl Engine {
     }
 
     pub fn wait_for(&self, state: SessionState) {
-        let what = format!("{state:?}");
-        until(Deadline::seconds(40), &what, || self.state().filter(|now| *now == state));
+        let deadline = Deadline::seconds(40);
+        until(Deadline::seconds(41), "a snapshot", || {
+            let stats = self.session.stats()?;
+            assert!(stats.state == state || deadline.left().is_some(), "not {state:?}: {stats:#?}");
+            (stats.state == state).then_some(())
+        });
     }
 
     /// Everything is there, and it is right.

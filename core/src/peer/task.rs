@@ -23,7 +23,6 @@ use crate::disk::Disk;
 use crate::rate::RateMeter;
 use crate::storage::{DiskError, Storage};
 use crate::types::{BlockRef, LinkId, PieceRange};
-use crate::wire::WireError;
 use crate::wire::message::{self, Decoder};
 
 mod send_queue;
@@ -120,7 +119,6 @@ where
     let (read, write) = tokio::io::split(stream);
     let mut link = Link::new(read, write, conn, setup);
     let end = link.serve().await;
-    link.hand_over_rest().await;
     link.settle(Instant::now());
     let (why, fault) = match end {
         End::Orphan => return,
@@ -132,6 +130,7 @@ where
     reports.push(Report::Closed { why, fault });
     // A session that has gone does not need to know.
     let _ = link.setup.reports.send(PeerReport { link: link.setup.link, reports }).await;
+    link.hand_over_rest().await;
 }
 
 fn reason(error: &io::Error) -> String {
@@ -180,14 +179,10 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
     async fn advance(&mut self) -> Result<(), End> {
         let now = Instant::now();
         if self.waiting.is_empty() {
-            while let Some(message) = self.setup.decoder.decode(&mut self.inbox).map_err(fault)? {
-                let storage = &self.setup.storage;
-                self.conn
-                    .on_message(now.into_std(), message, |piece| storage.has(piece))
-                    .map_err(End::Fault)?;
-            }
+            let decoded = self.decode(now);
+            self.count_blocks(now);
+            decoded.map_err(End::Fault)?;
         }
-        self.deal_to_disk(now);
         self.conn.play(now.into_std());
         if self.conn.outstanding() > 0 {
             // Also for a peer that never answers: its session looks whether it is snubbed.
@@ -199,6 +194,16 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
             let reports = std::mem::take(&mut self.conn.reports);
             let batch = PeerReport { link: self.setup.link, reports };
             self.setup.reports.send(batch).await.map_err(|_| End::Orphan)?;
+        }
+        // After the report: when the disk says that the piece failed, the session knows of the block.
+        self.deal_to_disk();
+        Ok(())
+    }
+
+    fn decode(&mut self, now: Instant) -> Result<(), PeerFault> {
+        let Setup { decoder, storage, .. } = &mut self.setup;
+        while let Some(message) = decoder.decode(&mut self.inbox)? {
+            self.conn.on_message(now.into_std(), message, |piece| storage.has(piece))?;
         }
         Ok(())
     }
@@ -286,28 +291,36 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
         self.conn.on_timeout(now.into_std()).map_err(End::Fault)
     }
 
+    /// Counts the blocks that were just decoded.
+    fn count_blocks(&mut self, now: Instant) {
+        let bytes: usize = self.conn.blocks.iter().map(|(_, data)| data.len()).sum();
+        if bytes == 0 {
+            return;
+        }
+        self.downloaded += bytes as u64;
+        if self.setup.down.is_limited() {
+            self.debt += bytes as u32;
+        }
+        self.next_gauge.get_or_insert(now + GAUGE);
+    }
+
     /// Blocks go to the disk as far as it has room; the rest waits, and so does the peer.
-    fn deal_to_disk(&mut self, now: Instant) {
+    fn deal_to_disk(&mut self) {
         for (block, data) in self.conn.blocks.drain(..) {
             let bytes = data.len() as u32;
-            self.downloaded += u64::from(bytes);
-            if self.setup.down.is_limited() {
-                self.debt += bytes;
-            }
             match self.setup.disk.try_credit(bytes).filter(|_| self.waiting.is_empty()) {
                 Some(credit) => {
                     self.setup.disk.write(&self.setup.storage, block, data, self.setup.link, credit);
                 }
                 None => self.waiting.push_back((block, data)),
             }
-            self.next_gauge.get_or_insert(now + GAUGE);
         }
     }
 
     /// Blocks that came before the end go to the disk too: the session hears of them, and would wait
     /// for their piece for ever.
     async fn hand_over_rest(&mut self) {
-        self.deal_to_disk(Instant::now());
+        self.deal_to_disk();
         for (block, data) in std::mem::take(&mut self.waiting) {
             let credit = self.setup.disk.credit(data.len() as u32).await;
             self.setup.disk.write(&self.setup.storage, block, data, self.setup.link, credit);
@@ -401,10 +414,6 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
         let busy = down > 0 || up > 0 || self.conn.outstanding() > 0;
         self.next_gauge = busy.then_some(now + GAUGE);
     }
-}
-
-fn fault(error: WireError) -> End {
-    End::Fault(error.into())
 }
 
 #[cfg(test)]

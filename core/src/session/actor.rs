@@ -216,6 +216,14 @@ impl Actor {
         while self.phase != Phase::Stopped {
             let due = self.next_timeout(clock());
             let input = doors.next(control, &self.storage, due).await;
+            if matches!(input, Input::Disk(DiskDone::Failed { .. })) {
+                // Links report a block before the disk gets it. What was reported until now belongs to
+                // the failed try; taken for the next one, it would never be asked for again.
+                for _ in 0..doors.reports.len() {
+                    let Ok(report) = doors.reports.try_recv() else { break };
+                    self.turn(clock(), Input::Peer(report));
+                }
+            }
             self.turn(clock(), input);
         }
         drop(doors);

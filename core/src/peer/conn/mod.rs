@@ -4,6 +4,7 @@
 //! session, which `peer::task` carries away. It plays the *hand* of blocks it was dealt without
 //! asking back, so that the hop to the session does not show in the throughput.
 
+mod fault;
 mod fetch;
 mod serve;
 
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
+pub use self::fault::PeerFault;
 use self::fetch::Fetch;
 use self::serve::Serve;
 use super::mailbox::Mail;
@@ -20,7 +22,6 @@ use crate::bitfield::Bitfield;
 use crate::download::PeerPieces;
 use crate::geometry::Geometry;
 use crate::types::{BlockRef, PieceIndex, PieceRange};
-use crate::wire::WireError;
 use crate::wire::extended::{self, ExtendedHandshake};
 use crate::wire::message::{self, Message};
 
@@ -29,39 +30,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(110);
 
 /// Silence in their direction after which the peer is gone: two keep-alives and some slack.
 const IDLE: Duration = Duration::from_secs(240);
-
-/// A peer broke the protocol; its link ends. Says nothing about the session.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PeerFault {
-    /// Bytes that are no message.
-    #[error(transparent)]
-    Wire(#[from] WireError),
-    /// A bitfield of another torrent's size, or with spare bits set.
-    #[error("bitfield of {got} bytes does not fit {want} pieces")]
-    WrongBitfield {
-        /// Its bytes.
-        got: usize,
-        /// Pieces of this torrent.
-        want: u32,
-    },
-    /// A piece number past the end.
-    #[error("has piece {got} of {want}")]
-    WrongPiece {
-        /// The number.
-        got: u32,
-        /// Pieces of this torrent.
-        want: u32,
-    },
-    /// Blocks that nobody asked for.
-    #[error("sends blocks that were not asked for")]
-    Unsolicited,
-    /// Far more requests than were granted.
-    #[error("floods requests")]
-    RequestFlood,
-    /// Nothing came for too long.
-    #[error("silent for {} s", .0.as_secs())]
-    Silent(Duration),
-}
 
 /// What is needed to open a link.
 #[derive(Debug)]

@@ -43,11 +43,13 @@ struct Options {
     /// Whether we have everything at the start.
     seed: bool,
     down: Limiter,
+    /// Batches of reports that the session's inbox holds.
+    inbox: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { pipe: 64 * 1024, disk_buffer: 1 << 20, seed: false, down: Limiter::new(None) }
+        Self { pipe: 64 * 1024, disk_buffer: 1 << 20, seed: false, down: Limiter::new(None), inbox: 64 }
     }
 }
 
@@ -74,7 +76,7 @@ impl Bench {
         }
         let (ours, peer) = tokio::io::duplex(options.pipe);
         let (mailbox, gauge) = (Arc::<Mailbox>::default(), Arc::<LinkGauge>::default());
-        let (to_session, reports) = mpsc::channel(64);
+        let (to_session, reports) = mpsc::channel(options.inbox);
         let setup = Setup {
             link: LinkId(1),
             decoder: Decoder::new(Some(PIECES)),
@@ -386,6 +388,38 @@ async fn a_peer_that_answers_nothing_shows_what_it_owes() {
         }
     };
     timeout(PATIENCE, shown).await.expect("the gauge is brought up to date");
+}
+
+#[tokio::test]
+async fn the_session_hears_of_a_block_before_the_disk_has_it() {
+    let mut bench = Bench::new(Options { inbox: 1, ..Options::default() }).await;
+    let blocks = blocks(2);
+    bench.ask_for(&blocks).await;
+    while bench.reports.try_recv().is_ok() {}
+    bench.say(&[Message::Have(1)]).await;
+    let full = async {
+        while bench.reports.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, full).await.expect("the inbox is full");
+    let sent: Vec<_> = blocks.iter().map(|block| bench.piece(*block)).collect();
+    let frames = Bench::frames(&sent);
+    let (mut near, storage) =
+        (std::mem::replace(&mut bench.peer, tokio::io::duplex(1).0), bench.storage.clone());
+    let writing = tokio::spawn(async move {
+        near.write_all(&frames).await.unwrap();
+        near
+    });
+    let early = timeout(Duration::from_millis(200), storage.done()).await;
+    assert!(early.is_err(), "{early:?} while the report waits");
+    bench.told_until(|report| matches!(report, Report::Block(_))).await;
+    let reports = &mut bench.reports;
+    let drain = async { while reports.recv().await.is_some() {} };
+    let done = async { timeout(PATIENCE, storage.done()).await.expect("all blocks come") };
+    let done = tokio::select! { done = done => done, () = drain => panic!("the link ended") };
+    assert_eq!(done, DiskDone::Verified { piece: PieceIndex::new(2) });
+    drop(writing.await.unwrap());
 }
 
 #[tokio::test]
