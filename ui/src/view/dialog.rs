@@ -100,7 +100,7 @@ pub fn quit(state: &AppState, buffer: &mut Buffer) {
 
 /// Stop the program?
 pub fn suspend(state: &AppState, buffer: &mut Buffer) {
-    let words = "All transfers stop; peers leave in about 2 min.";
+    let words = "All transfers stop; peers leave in 2 min.";
     let keys = [("z", "suspend; fg in the shell goes on"), ("Esc", "stay")];
     ask(state, buffer, "Suspend?", Context::Suspend, words, keys);
 }
