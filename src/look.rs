@@ -4,6 +4,7 @@ use std::env;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use rustix::process::{getpid, getsid};
 use tc_ui::Settings;
 use tc_ui::theme::{Environment, Theme, Wish};
 
@@ -63,6 +64,7 @@ pub fn settings(args: ScreenArgs, surroundings: &Surroundings) -> Settings {
         theme: Theme::choose(wish, &surroundings.colours),
         ascii: !surroundings.is_utf8(),
         zone: TimeZone::system(),
+        job_control: getsid(None) != Ok(getpid()),
         tick: if surroundings.remote { REMOTE } else { LOCAL },
     }
 }

@@ -160,6 +160,11 @@ impl Panes {
         panes.into_iter().filter(|(there, _)| *there).map(|(_, focus)| focus).collect()
     }
 
+    /// Whether the detail has room beside the table.
+    pub fn has_room_for_detail(&self) -> bool {
+        self.size.1 >= SPLIT_MIN
+    }
+
     /// Whether a strip or column of events has room.
     pub fn has_room_for_events(&self) -> bool {
         self.size.1 >= EVENTS_MIN

@@ -155,6 +155,11 @@ impl Table {
         self.marks.contains(info_hash)
     }
 
+    /// Whether this torrent is about to be removed.
+    pub fn is_hidden(&self, info_hash: &InfoHash) -> bool {
+        self.hidden.contains(info_hash)
+    }
+
     /// Number of marks.
     pub fn marked(&self) -> usize {
         self.marks.len()

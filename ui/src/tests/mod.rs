@@ -133,6 +133,73 @@ fn announce_and_copy() {
 }
 
 #[test]
+fn a_bell_rings_once_for_what_ends_before_the_eyes() {
+    let bells = |stage: &Stage| stage.effects.iter().filter(|effect| **effect == Effect::Bell).count();
+    let ends = |stats: &SessionStats| {
+        let mut ended = stats.clone();
+        (ended.have, ended.state) = (ended.wanted, SessionState::Seeding);
+        ended
+    };
+    let list = torrents();
+    let mut stage = Stage::full((80, 24));
+    assert_eq!(bells(&stage), 0, "what is there from the start is no news");
+    let checked = list.iter().find(|stats| stats.state == SessionState::Checking).unwrap();
+    stats(&mut stage, vec![ends(checked)]);
+    assert_eq!(bells(&stage), 0, "found complete");
+    stats(&mut stage, vec![ends(&list[0]), ends(&list[1])]);
+    assert_eq!(bells(&stage), 1, "two together");
+    stats(&mut stage, vec![ends(&list[2])]);
+    assert_eq!(bells(&stage), 1, "soon after");
+    stage.wait(Duration::from_secs(3));
+    stats(&mut stage, vec![ends(&list[0])]);
+    assert_eq!(bells(&stage), 1, "the same again");
+    let mut failed = list[3].clone();
+    failed.state = SessionState::Error;
+    stats(&mut stage, vec![failed]);
+    assert_eq!(bells(&stage), 2, "a bad end");
+    assert!(stage.state.dirty, "it goes out with a frame");
+}
+
+#[test]
+fn ctrl_z_asks_before_it_stops_the_transfers() {
+    check("^Z Esc", &[]);
+    check("^Z y ^Z j", &[]);
+    check("^Z z", &[Effect::Suspend]);
+    check("d ^Z z Esc", &[Effect::Suspend]);
+    let mut stage = Stage::full((80, 24));
+    stage.state.job_control = false;
+    stage.keys("^Z z");
+    assert_eq!(stage.effects, [], "nobody would bring it back");
+}
+
+/// What the footer says after these keys.
+fn check_says(stage: &mut Stage, keys: &str, want: &str) {
+    stage.keys(keys);
+    let last = stage.rows().pop().unwrap();
+    assert!(last.starts_with(want), "{keys}: {last}");
+}
+
+#[test]
+fn a_key_that_can_do_nothing_says_why() {
+    let full = || Stage::full((80, 24));
+    check_says(&mut full(), "x", "x does nothing here; ? shows the keys");
+    check_says(&mut full(), "L p", "p: pause or resume, in the torrent pane");
+    check_says(&mut full(), "u", "u: nothing to undo");
+    check_says(&mut full(), "Esc", "nothing is open; q quits");
+    check_says(&mut full(), "G R", "R: nothing to announce");
+    check_says(&mut full(), "Enter 2 j j j Space", "only folders open and shut");
+    check_says(&mut Stage::full((60, 15)), "Tab", "there is no other pane");
+    check_says(&mut Stage::full((60, 15)), "z", "z: the list is alone already");
+    let empty = || Stage::new((80, 24), Vec::new());
+    check_says(&mut empty(), "Space", "there is no torrent to mark");
+    check_says(&mut empty(), "p", "p: there is no torrent to pause");
+    check_says(&mut empty(), "d", "d: there is no torrent to remove");
+    check_says(&mut empty(), "Enter", "Enter: there is no torrent to open");
+    check_says(&mut empty(), "L .", ".: there is no event");
+    check_says(&mut empty(), "y n", "y: nothing to copy");
+}
+
+#[test]
 fn pastes_are_never_keys() {
     check("\"dyq:quit\"", &[]);
     let mut stage = Stage::full((80, 24));
