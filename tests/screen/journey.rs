@@ -32,7 +32,7 @@ fn a_person_goes_through_everything() {
     pty.keys("snk").see_no("sort by");
     pty.keys("gg");
     see_cursor(&mut pty, "alpha.bin");
-    pty.see("stalled · 0 seeds");
+    pty.see("downloading · 0 seeds");
     stand(&mut pty, &home, "list");
 
     // Two are marked and paused, and go on.

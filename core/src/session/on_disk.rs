@@ -117,6 +117,9 @@ impl Actor {
         let Some(entry) = self.links.get_mut(&link).or_else(|| self.parting.get_mut(&link)) else { return };
         let address = entry.address;
         entry.close("sent a bad piece");
+        if self.pool.is_banned(now, &address) {
+            return;
+        }
         self.pool.ban(now, address);
         let why = "every block of a bad piece came from it";
         self.torrent.bus.publish(Kind::PeerBanned, || Event::PeerBanned { address, why: why.into() });
