@@ -87,7 +87,12 @@ impl TorrentManager {
     /// # Errors
     /// As [`SharedResources::start`].
     pub fn start(config: Config) -> Result<Self, Error> {
-        let shared = SharedResources::start(config)?;
+        Ok(Self::over(SharedResources::start(config)?))
+    }
+
+    /// A manager over resources that run already, for those who want to hear from the first event on:
+    /// subscribe to the [hub](SharedResources::hub) before. Takes up the torrents of the last run.
+    pub fn over(shared: Arc<SharedResources>) -> Self {
         let saved = shared.take_saved();
         let manager = Self { shared, list: Arc::default() };
         for saved in saved {
@@ -96,7 +101,7 @@ impl TorrentManager {
                 tracing::error!(%error, "a torrent of the last run cannot be taken up");
             }
         }
-        Ok(manager)
+        manager
     }
 
     /// Reads a `.torrent` file and adds it. The only call here that touches a disk of the caller's. A

@@ -132,7 +132,8 @@ impl PeerPool {
         idle.map(|(address, known)| known.next_try.max(self.ban_end(now, address).unwrap_or(now))).min()
     }
 
-    /// A link to this address is up. `Err` if there is one already.
+    /// A link to this address is up; says how the address came to be known. `Err` if there is one
+    /// already.
     ///
     /// # Errors
     /// The link that is there.
@@ -142,7 +143,7 @@ impl PeerPool {
         address: SocketAddr,
         source: PeerSource,
         link: LinkId,
-    ) -> Result<(), LinkId> {
+    ) -> Result<PeerSource, LinkId> {
         let fresh = Known { source, state: State::Idle, failures: 0, next_try: now };
         let known = self.known.entry(address).or_insert(fresh);
         match known.state {
@@ -152,7 +153,7 @@ impl PeerPool {
         }
         known.state = State::Connected(link);
         self.connected += 1;
-        Ok(())
+        Ok(known.source)
     }
 
     /// A try failed, or a link ended. An address that called us and does not say where it listens is
@@ -316,7 +317,7 @@ mod tests {
     fn two_links_to_one_address_are_one_too_many() {
         let now = Instant::now();
         let mut pool = pool(1, now);
-        assert_eq!(pool.connected(now, address(0), PeerSource::Tracker, LinkId(1)), Ok(()));
+        assert_eq!(pool.connected(now, address(0), PeerSource::Incoming, LinkId(1)), Ok(PeerSource::Tracker));
         assert_eq!(pool.connected(now, address(0), PeerSource::Incoming, LinkId(2)), Err(LinkId(1)));
         pool.ended(now, address(0), Outcome::Useless);
         assert_eq!(pool.dial(now + FIRST_WAIT, 1).len(), 0, "seeds do not call each other again soon");

@@ -51,9 +51,8 @@ impl Actor {
         }
         let link = self.shared.new_link();
         let source = if incoming { PeerSource::Incoming } else { PeerSource::Tracker };
-        if self.pool.connected(now, address, source, link).is_err() {
-            return;
-        }
+        let Ok(known_by) = self.pool.connected(now, address, source, link) else { return };
+        let source = if incoming { source } else { known_by };
         let (mailbox, gauge) = (Arc::new(Mailbox::default()), Arc::new(LinkGauge::default()));
         let geometry = self.torrent.metainfo.geometry;
         let opening = Opening {
