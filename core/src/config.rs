@@ -58,7 +58,7 @@ impl Config {
             upload_limit: None,
             download_limit: None,
             disk_threads: 2,
-            disk_buffer: 64 << 20,
+            disk_buffer: 32 << 20,
             max_open_files: 128,
             stop_timeout: Duration::from_secs(5),
             allow_inward_peers: false,
