@@ -13,7 +13,7 @@ use serde::Serialize;
 use tc_core::event::{Delivery, Event, Subscription, Tagged};
 use tc_core::stats::{SessionState, SessionStats};
 use tc_core::untrusted::Untrusted;
-use tc_core::{AddOptions, InfoHash, TorrentManager};
+use tc_core::{AddOptions, InfoHash, SharedResources, TorrentManager};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
@@ -68,8 +68,11 @@ pub fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
     )?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
 
-    let manager = TorrentManager::start(engine::config(&args.engine, folder, &state))?;
-    let mut run = match Run::start(&manager, args, &files) {
+    let shared = SharedResources::start(engine::config(&args.engine, folder, &state))?;
+    // Before the torrents of the last run are taken up, so that no event of theirs is missed.
+    let events = shared.hub().subscribe("*")?;
+    let manager = TorrentManager::over(shared);
+    let mut run = match Run::start(&manager, events, args, &files) {
         Ok(run) => run,
         Err(error) => {
             manager.shutdown();
@@ -104,10 +107,10 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn start(
         manager: &'a TorrentManager,
+        events: Subscription,
         args: &GetArgs,
         files: &[impl AsRef<Path>],
     ) -> anyhow::Result<Self> {
-        let events = manager.subscribe_all("*")?;
         let mut names = HashMap::new();
         for file in files {
             let metainfo = source::metainfo(file.as_ref())?;

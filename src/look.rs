@@ -4,13 +4,13 @@ use std::env;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use rustix::process::{getpid, getsid};
 use tc_ui::Settings;
 use tc_ui::theme::{Environment, Theme, Wish};
 
 use crate::cli::{ScreenArgs, ThemeName};
 
-/// How often numbers change on a local terminal, and over a link that is paid in bytes or patience
-/// (screen.md 11.2).
+/// How often numbers change on a local terminal, and over a link that is paid in bytes or patience.
 const LOCAL: Duration = Duration::from_millis(500);
 const REMOTE: Duration = Duration::from_secs(1);
 
@@ -64,6 +64,7 @@ pub fn settings(args: ScreenArgs, surroundings: &Surroundings) -> Settings {
         theme: Theme::choose(wish, &surroundings.colours),
         ascii: !surroundings.is_utf8(),
         zone: TimeZone::system(),
+        job_control: getsid(None) != Ok(getpid()),
         tick: if surroundings.remote { REMOTE } else { LOCAL },
     }
 }

@@ -24,7 +24,11 @@ pub struct Disk;
 impl System for Disk {
     fn torrent_file(&self, source: &str) -> Result<PathBuf, String> {
         source::refuse_unknown(source).map_err(one_line)?;
-        expand(source)
+        let path = expand(source)?;
+        if path.is_dir() {
+            return Err(format!("{} is a folder; the path of a .torrent file is wanted", clean(source)));
+        }
+        Ok(path)
     }
 
     fn folder(&self, typed: &str) -> Result<PathBuf, String> {
@@ -64,7 +68,12 @@ fn file_count(metainfo: &Metainfo) -> usize {
 }
 
 fn one_line(error: anyhow::Error) -> String {
-    clean(&format!("{error:#}"))
+    let text = clean(&format!("{error:#}"));
+    // The number of a system's error helps nobody who fills in a form.
+    match (text.find(" (os error "), text.ends_with(')')) {
+        (Some(at), true) => text[..at].to_owned(),
+        _ => text,
+    }
 }
 
 /// The names in a folder that begin like this: folders, with a `/` at their end, and torrent files.

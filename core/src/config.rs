@@ -20,7 +20,7 @@ pub struct Config {
     pub max_connections: usize,
     /// Links of one torrent.
     pub max_connections_per_torrent: usize,
-    /// Connections being set up at once, in each direction (faults.md P10: half-open cap).
+    /// Connections being set up at once, in each direction: half-open ones are what a flood is made of.
     pub max_half_open: usize,
     /// Peers of one torrent that are served at once, the optimistic one not counted.
     pub upload_slots: usize,
@@ -33,7 +33,8 @@ pub struct Config {
     /// Bytes of received blocks that may wait for the disk; when they are used up, links stop
     /// reading and TCP slows the senders.
     pub disk_buffer: usize,
-    /// Open files of all torrents together (faults.md: 128, under half of RLIMIT_NOFILE).
+    /// Open files of all torrents together: far below the 1,024 that a process may open by default, sockets
+    /// included.
     pub max_open_files: usize,
     /// How long `stopped` announces may take at shutdown.
     pub stop_timeout: Duration,
@@ -57,7 +58,7 @@ impl Config {
             upload_limit: None,
             download_limit: None,
             disk_threads: 2,
-            disk_buffer: 64 << 20,
+            disk_buffer: 32 << 20,
             max_open_files: 128,
             stop_timeout: Duration::from_secs(5),
             allow_inward_peers: false,

@@ -9,11 +9,6 @@ use std::path::PathBuf;
 
 use crate::types::InfoHash;
 
-/// A text that is not a hash in hexadecimal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a hash: 40 (v1) or 64 (v2) hexadecimal digits are wanted")]
-pub struct ParseHashError;
-
 /// Why a call on the engine failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -14,12 +14,13 @@
 //! # Map
 //!
 //! Imports go downward only. *Words*: [`types`], [`untrusted`], [`geometry`], [`bitfield`], [`rate`],
-//! [`error`], [`config`], [`stats`], [`event`]. *Formats*: [`bencode`], [`metainfo`], [`wire`].
+//! [`config`], [`stats`], [`event`], [`bep`]. *Formats*: [`bencode`], [`metainfo`], [`wire`], [`error`].
 //! *Deciders*, which see no socket, no thread and no clock: `download`, `upload`,
-//! `tracker::{schedule, udp::client}`, `peer::{conn, pipeline, pool}`, `bandwidth::bucket`. *Shells*: `net`, `disk`, `storage`,
-//! `tracker::{http, udp}`, `peer::task`, `session::actor`, `resume`. *Handles*: [`Session`],
-//! [`SharedResources`], [`TorrentManager`].
+//! `tracker::{schedule, udp::client}`, `peer::{conn, pipeline, pool}`, `bandwidth::bucket`.
+//! *Shells*: `net`, `disk`, `storage`, `tracker::{http, udp}`, `peer::task`, `session::actor`, `resume`.
+//! *Handles*: [`Session`], [`SharedResources`], [`TorrentManager`].
 
+pub mod bep;
 pub mod bitfield;
 pub mod config;
 pub mod error;
@@ -45,6 +46,7 @@ pub mod net;
 pub mod resume;
 pub mod storage;
 
+mod claims;
 pub mod manager;
 pub mod session;
 pub mod shared;

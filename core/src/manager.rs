@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
 
+use crate::claims::{ClaimId, Claims, InUse};
 use crate::config::Config;
 use crate::error::Error;
 use crate::event::{Event, Kind, PatternError, Subscription};
@@ -43,17 +44,28 @@ pub struct TorrentManager {
     list: Arc<Mutex<List>>,
 }
 
-/// A leaf lock stands around it, held for a look-up or a change.
+/// A lock stands around it, held for a look-up or a change; within it only leaf locks are taken.
 #[derive(Debug, Default)]
 struct List {
     sessions: FxHashMap<InfoHash, Entry>,
+    claims: Claims,
     next_place: u32,
 }
 
 #[derive(Debug)]
 struct Entry {
     session: Session,
+    claim: ClaimId,
     place: u32,
+}
+
+/// Where a torrent comes from.
+#[derive(Clone, Copy)]
+enum Origin {
+    /// Somebody added it: it can be refused.
+    Added,
+    /// It is on the list of the last run.
+    Kept,
 }
 
 impl TorrentManager {
@@ -75,7 +87,12 @@ impl TorrentManager {
     /// # Errors
     /// As [`SharedResources::start`].
     pub fn start(config: Config) -> Result<Self, Error> {
-        let shared = SharedResources::start(config)?;
+        Ok(Self::over(SharedResources::start(config)?))
+    }
+
+    /// A manager over resources that run already, for those who want to hear from the first event on:
+    /// subscribe to the [hub](SharedResources::hub) before. Takes up the torrents of the last run.
+    pub fn over(shared: Arc<SharedResources>) -> Self {
         let saved = shared.take_saved();
         let manager = Self { shared, list: Arc::default() };
         for saved in saved {
@@ -84,14 +101,14 @@ impl TorrentManager {
                 tracing::error!(%error, "a torrent of the last run cannot be taken up");
             }
         }
-        Ok(manager)
+        manager
     }
 
     /// Reads a `.torrent` file and adds it. The only call here that touches a disk of the caller's. A
     /// torrent that is there already is returned as it is.
     ///
     /// # Errors
-    /// A file that cannot be read, that is no usable torrent, or whose transfer is not supported.
+    /// A file that cannot be read or that is no usable torrent; and as [`add_metainfo`](Self::add_metainfo).
     pub fn add_torrent(&self, path: &Path, options: AddOptions) -> Result<Session, Error> {
         self.add_metainfo(Metainfo::read(path).map_err(|error| error.at(path))?, options)
     }
@@ -99,7 +116,8 @@ impl TorrentManager {
     /// Adds a torrent. One that is there already is returned as it is.
     ///
     /// # Errors
-    /// A torrent whose transfer is not supported, or an engine that is shutting down.
+    /// A torrent whose transfer is not supported, one whose files another torrent or the state folder
+    /// uses ([`Error::PathInUse`]), or an engine that is shutting down.
     pub fn add_metainfo(&self, metainfo: Metainfo, options: AddOptions) -> Result<Session, Error> {
         let metainfo = Arc::new(metainfo);
         let record = ResumeRecord {
@@ -109,7 +127,7 @@ impl TorrentManager {
             tracker_key: rand::random(),
             ..ResumeRecord::default()
         };
-        let (session, fresh) = self.open(metainfo.clone(), record)?;
+        let (session, fresh) = self.open(metainfo.clone(), record, Origin::Added)?;
         for peer in options.peers {
             session.add_peer(peer);
         }
@@ -126,23 +144,46 @@ impl TorrentManager {
     }
 
     /// Opens a session and puts it on the list, in the store too; or gives the one that is there.
-    fn open(&self, metainfo: Arc<Metainfo>, mut record: ResumeRecord) -> Result<(Session, bool), Error> {
+    fn open(
+        &self,
+        metainfo: Arc<Metainfo>,
+        mut record: ResumeRecord,
+        origin: Origin,
+    ) -> Result<(Session, bool), Error> {
         let info_hash = metainfo.info_hash;
         let mut list = self.lock();
         if let Some(entry) = list.sessions.get(&info_hash) {
             return Ok((entry.session.clone(), false));
         }
+        if self.shared.is_stopping() {
+            return Err(Error::Stopping);
+        }
+        let state = self.shared.config().state_dir.as_deref();
+        match (list.claims.look(state, &record.save_path, &metainfo), origin) {
+            (Err(InUse { path, by }), Origin::Added) => return Err(Error::PathInUse { path, by }),
+            (Err(InUse { path, by }), Origin::Kept) => {
+                tracing::warn!(torrent = %metainfo.name, path = %path.display(), by, "two use one file");
+            }
+            (Ok(()), _) => {}
+        }
         let place = list.next_place.max(record.queue_position);
         record.queue_position = place;
         let torrent = metainfo.torrent_bytes().clone();
-        let options = OpenOptions { save_path: None, record: Some(record.clone()), queue: place };
-        let session = Session::open_with(metainfo, self.shared.clone(), options)?;
+        let options = OpenOptions {
+            save_path: None,
+            record: Some(record.clone()),
+            queue: place,
+            after: list.claims.leaving(&record.save_path, &metainfo),
+        };
+        let session = Session::open_with(metainfo.clone(), self.shared.clone(), options)?;
         list.next_place = place + 1;
-        list.sessions.insert(info_hash, Entry { session: session.clone(), place });
-        drop(list);
+        let claim = list.claims.add(&record.save_path, metainfo);
+        list.sessions.insert(info_hash, Entry { session: session.clone(), claim, place });
+        // Before somebody can remove it again: the store must hear of both in this order.
         if let Some(store) = self.shared.store() {
             store.add(info_hash, torrent, record);
         }
+        drop(list);
         Ok((session, true))
     }
 
@@ -159,7 +200,7 @@ impl TorrentManager {
             tracing::warn!(torrent = %metainfo.name, "its record is lost; all of it is looked at again");
         }
         let paused = record.paused;
-        let (session, fresh) = self.open(Arc::new(metainfo), record)?;
+        let (session, fresh) = self.open(Arc::new(metainfo), record, Origin::Kept)?;
         if fresh && !paused {
             session.start();
         }
@@ -190,20 +231,19 @@ impl TorrentManager {
     }
 
     /// Stops a torrent and takes it off the list. Its data is deleted, if asked for, once the session
-    /// has ended.
+    /// has ended; `session.removed` tells when that is done.
     ///
     /// # Errors
     /// No such torrent.
     pub fn remove_torrent(&self, info_hash: &InfoHash, data: RemoveData) -> Result<(), Error> {
-        let entry = self.lock().sessions.remove(info_hash).ok_or(Error::UnknownTorrent(*info_hash))?;
+        let mut list = self.lock();
+        let entry = list.sessions.remove(info_hash).ok_or(Error::UnknownTorrent(*info_hash))?;
+        list.claims.leave(entry.claim, entry.session.ended());
         if let Some(store) = self.shared.store() {
             store.remove(*info_hash);
         }
+        drop(list);
         entry.session.remove(data);
-        entry.session.bus().publish(Kind::SessionRemoved, || Event::SessionRemoved {
-            name: entry.session.metainfo().name.clone(),
-            data_deleted: data == RemoveData::Delete,
-        });
         Ok(())
     }
 
@@ -228,7 +268,7 @@ impl TorrentManager {
     /// Ends everything in order, within a bounded time. Blocks: not for async code.
     pub fn shutdown(&self) {
         self.shared.shutdown();
-        self.lock().sessions.clear();
+        *self.lock() = List::default();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, List> {

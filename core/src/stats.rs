@@ -5,10 +5,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::types::{InfoHash, LinkId, UnixTime};
 use crate::untrusted::Untrusted;
@@ -291,6 +294,8 @@ pub const PIECE_MAP_CELLS: usize = 240;
 #[derive(Debug, Default)]
 pub struct StatsBoard {
     inner: Mutex<Board>,
+    looks: AtomicU64,
+    looked: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -383,6 +388,7 @@ impl StatsBoard {
 
     /// What changed after `seq`; 0 asks for everything.
     pub fn since(&self, seq: u64) -> Changes {
+        self.look();
         let board = self.lock();
         if seq == board.seq {
             return Changes { seq, global: board.global.clone(), ..Changes::default() };
@@ -410,9 +416,26 @@ impl StatsBoard {
         self.lock().sessions.values().for_each(|pinned| visit(&pinned.stats));
     }
 
-    /// The totals.
+    /// The totals. They are kept for as long as somebody looks; the first look after a while finds
+    /// those of back then.
     pub fn global(&self) -> Arc<GlobalStats> {
+        self.look();
         self.lock().global.clone()
+    }
+
+    /// How often somebody has looked at the totals.
+    pub(crate) fn looks(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
+    }
+
+    /// Resolves when somebody looks at the totals after this call.
+    pub(crate) fn looked(&self) -> Notified<'_> {
+        self.looked.notified()
+    }
+
+    fn look(&self) {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        self.looked.notify_waiters();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Board> {

@@ -6,11 +6,14 @@ use std::str::FromStr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::error::ParseHashError;
-
 /// A block: the unit of a request, 16 KiB. BEP 3 leaves the size open; every client of today closes
 /// or rejects longer requests.
 pub const BLOCK_SIZE: u32 = 16 * 1024;
+
+/// A text that is not a hash in hexadecimal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a hash: 40 (v1) or 64 (v2) hexadecimal digits are wanted")]
+pub struct ParseHashError;
 
 macro_rules! bytes_type {
     ($(#[$doc:meta])* $name:ident, $len:literal) => {

@@ -2,5 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod alone;
+mod corpus;
+mod examples;
 mod inspect;
+mod leaks;
+mod peers;
+mod raw;
+#[path = "../support/single.rs"]
+mod single;
+mod swarm;
 mod torrents;
+#[path = "../support/wait.rs"]
+mod wait;

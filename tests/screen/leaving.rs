@@ -6,8 +6,9 @@ use rustix::process::Signal;
 
 use crate::support::home::Home;
 use crate::support::pty::{DEADLINE, Modes, Pty};
+use crate::support::single;
 
-/// The most that leaving may take when there is nothing to tell anybody (screen.md 14, test 10).
+/// The most that leaving may take when there is nothing to tell anybody.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 fn dashboard(home: &Home, env: &[(&str, &str)]) -> Pty {
@@ -49,6 +50,48 @@ fn sighup_restores_the_terminal() {
 #[test]
 fn ctrl_c_twice_restores_the_terminal() {
     check_restored(&[], 0, |pty| _ = pty.keys("\x03\x03"));
+}
+
+#[test]
+fn ctrl_c_a_third_time_does_not_wait_for_a_tracker() {
+    let home = Home::new();
+    // A tracker that takes what it is told and never answers.
+    let tracker = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/announce", tracker.local_addr().unwrap());
+    let bytes = single::single("held.bin", &single::content(1, 100_000), 16_384, Some(&url));
+    let file = home.write("held.torrent", bytes).display().to_string();
+    let args = ["--listen", "127.0.0.1:0", "--stop-timeout", "15", &file];
+    let mut pty = Pty::start(&home, &args, (80, 24), &[]);
+    pty.see("held.bin").keys("4").see("asking").keys("\x03").see("Quit?").keys("\x03").see("stopping: ");
+    pty.keys("\x03");
+    assert_eq!(pty.wait_exit(AT_ONCE).exit_code(), 130);
+    pty.assert_restored();
+}
+
+#[test]
+fn ctrl_z_gives_the_shell_its_terminal_and_fg_the_dashboard_back() {
+    let home = Home::new();
+    // A shell with job control, which goes on when its job was stopped.
+    let script = "set -m; \"$@\"; echo stopped; read word; fg >/dev/null; echo over";
+    let mut pty = Pty::start_shell(&home, script, &["--listen", "127.0.0.1:0"], (80, 24));
+    pty.see_dashboard();
+    let before = pty.text();
+    pty.keys("\x1a").see("Suspend?").keys("\x1b").see_no("Suspend?");
+    pty.keys("\x1az").see("stopped");
+    assert_eq!(pty.modes(), Modes::SHELL);
+    pty.keys("on\r").see_dashboard().wait("the same screen", |pty| pty.text() == before);
+    pty.keys("q").see("over");
+    assert_eq!(pty.exit_code(), 0);
+    pty.assert_restored();
+}
+
+#[test]
+fn ctrl_z_without_a_shell_stops_nothing() {
+    let home = Home::new();
+    let mut pty = dashboard(&home, &[]);
+    pty.keys("\x1a").see("^Z: no shell waits for this program").keys("q");
+    assert_eq!(pty.exit_code(), 0);
+    pty.assert_restored();
 }
 
 #[test]

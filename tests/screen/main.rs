@@ -3,8 +3,11 @@
 mod cli;
 mod demo;
 mod get;
+mod hostile;
+mod journey;
 mod leaving;
 mod scenarios;
+mod shown;
 mod sizes;
 #[path = "../support/mod.rs"]
 mod support;

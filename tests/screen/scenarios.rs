@@ -2,15 +2,15 @@
 //!
 //! Torrents without trackers and peers stand still, so that each row says what was done to it.
 
-use crate::support::golden;
+use crate::shown::keep;
 use crate::support::home::Home;
 use crate::support::pty::Pty;
 use crate::support::single;
 
-const NAMES: [&str; 3] = ["alpha.bin", "beta.bin", "gamma.bin"];
+pub const NAMES: [&str; 3] = ["alpha.bin", "beta.bin", "gamma.bin"];
 
 /// Writes a torrent file for each of these names.
-fn torrents(home: &Home, names: &[&str]) -> Vec<String> {
+pub fn torrents(home: &Home, names: &[&str]) -> Vec<String> {
     let write = |(name, seed): (&&str, u64)| {
         let bytes = single::single(name, &single::content(seed, 300_000), 65_536, None);
         home.write(&format!("{name}.torrent"), bytes).display().to_string()
@@ -30,7 +30,7 @@ fn dashboard(home: &Home) -> Pty {
 
 /// Waits until the row of `name` holds `word`.
 #[track_caller]
-fn see_in_row(pty: &mut Pty, name: &str, word: &str) {
+pub fn see_in_row(pty: &mut Pty, name: &str, word: &str) {
     pty.wait(&format!("{word} in the row of {name}"), |pty| {
         pty.row(name).is_some_and(|row| row.contains(word))
     });
@@ -38,12 +38,12 @@ fn see_in_row(pty: &mut Pty, name: &str, word: &str) {
 
 /// Waits until the cursor is on the row of `name`.
 #[track_caller]
-fn see_cursor(pty: &mut Pty, name: &str) {
+pub fn see_cursor(pty: &mut Pty, name: &str) {
     pty.wait(&format!("the cursor on {name}"), |pty| pty.row(name).is_some_and(|row| row.starts_with('>')));
 }
 
 #[track_caller]
-fn leave(mut pty: Pty) {
+pub fn leave(mut pty: Pty) {
     // Twice: where a dialog asks, the second one answers it.
     pty.keys("qq");
     assert_eq!(pty.exit_code(), 0);
@@ -139,27 +139,54 @@ fn tabs_open_and_close() {
 }
 
 #[test]
-fn names_cannot_reach_the_terminal_raw() {
+fn a_torrent_in_error_says_why() {
     let home = Home::new();
-    let evil = "evil\x1b]0;owned\x07\u{9b}31m\u{202e}name";
-    let bytes = single::single(evil, &single::content(9, 40_000), 16_384, None);
-    let file = home.write("evil.torrent", bytes).display().to_string();
-    let mut pty = Pty::start(&home, &["--listen", "127.0.0.1:0", &file], (100, 30), &[]);
-    pty.see("evil")
-        .keys("1")
-        .see("Trackers")
-        .keys("d")
-        .see("Remove 1 torrent")
-        .keys("\x1b")
-        .see_no("Remove 1 torrent");
-    assert!(pty.heard().titles.iter().all(|title| !title.contains("owned")));
-    assert!(!pty.bytes.windows(3).any(|bytes| bytes == "\u{202e}".as_bytes()));
+    let files = torrents(&home, &["blocked.bin", "free.bin"]);
+    std::fs::create_dir_all(home.path("downloads/blocked.bin")).unwrap();
+    let args = ["--listen", "127.0.0.1:0", "--download-dir", "downloads", &files[0], &files[1]];
+    let mut pty = Pty::start(&home, &args, (100, 30), &[]);
+    see_in_row(&mut pty, "blocked.bin", "error");
+    assert!(pty.row("blocked.bin").is_some_and(|row| row[1..].starts_with("! ")), "{}", pty.text());
+    pty.see("1!").keys("fe").see("1/1 of 2").keys("1").see("stopped by an error").see("not a regular file");
+    // Put right, it goes on.
+    std::fs::remove_dir(home.path("downloads/blocked.bin")).unwrap();
+    pty.keys("p").see("None of 2 match error");
+    pty.keys("\x1b").see("free.bin").see_no("1!");
     leave(pty);
 }
 
 #[test]
+fn a_dead_tracker_is_told_with_its_reason_and_the_next_try() {
+    let home = Home::new();
+    // A port that nobody listens on: it was free a moment ago and is not given away again so soon.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).unwrap().port();
+    let url = format!("http://127.0.0.1:{port}/announce");
+    let bytes = single::single("lonely.bin", &single::content(1, 100_000), 16_384, Some(&url));
+    let file = home.write("lonely.torrent", bytes).display().to_string();
+    let mut pty = Pty::start(&home, &["--listen", "127.0.0.1:0", &file], (80, 24), &[]);
+    pty.see("lonely.bin").keys("4").see("failing").see("Connection refused");
+    let row = pty.row(&url[..20]).unwrap();
+    assert!(row.trim_end().ends_with('s'), "when next: {row}");
+    pty.keys("\r").see("Last reply").see("Connection refused").keys("\x1b").see("tc  ↓");
+    leave(pty);
+}
+
+#[test]
+fn a_second_program_on_the_same_state_names_the_first() {
+    let home = Home::new();
+    let mut first = Pty::start(&home, &["--listen", "127.0.0.1:0"], (80, 24), &[]);
+    first.see_dashboard();
+    let mut second = Pty::start(&home, &["--listen", "127.0.0.1:0"], (80, 24), &[]);
+    assert_eq!(second.exit_code(), 1);
+    second.assert_restored();
+    let holder = format!("(process {})", first.pid().as_raw_nonzero());
+    assert!(second.text().contains(&holder), "{}", second.text());
+    assert!(!second.bytes.contains(&b'\x1b'), "the terminal was not touched");
+    leave(first);
+}
+
+#[test]
 fn a_screen_and_a_step_cost_few_bytes() {
-    // screen.md 14, tests 1, 3 and 4.
     let home = Home::new();
     let files = torrents(&home, &NAMES);
     let mut args = vec!["--listen", "127.0.0.1:0"];
@@ -196,8 +223,7 @@ fn the_list_looks_as_kept() {
         see_cursor(&mut pty, "alpha.bin");
         pty.keys("*").see("1/3\n");
         while pty.idle_bytes() > 0 {}
-        // Free space is what it is.
-        golden::compare("screen", name, &pty.text(), &["free"]);
+        keep(&home, &pty, name);
         leave(pty);
     }
 }

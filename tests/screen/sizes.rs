@@ -18,3 +18,20 @@ fn a_terminal_may_shrink_to_nothing_and_come_back() {
     pty.keys("q");
     assert_eq!(pty.exit_code(), 0);
 }
+
+#[test]
+fn no_key_is_lost_in_a_storm_of_resizes() {
+    let home = Home::new();
+    let mut pty = Pty::start(&home, &["--listen", "127.0.0.1:0"], (120, 40), &[]);
+    pty.see_dashboard();
+    for size in 1..=25 {
+        // The signal and the key come together.
+        pty.resize(80 + size, 20 + size).keys("?").see("Keys ·").keys("?").see_no("Keys ·");
+    }
+    while pty.idle_bytes() > 0 {}
+    let before = pty.cpu_time();
+    assert_eq!(pty.idle_bytes(), 0);
+    assert!(pty.cpu_time().saturating_sub(before) <= std::time::Duration::from_millis(50), "it rests");
+    pty.keys("q");
+    assert_eq!(pty.exit_code(), 0);
+}

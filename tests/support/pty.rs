@@ -118,8 +118,13 @@ impl Pty {
     /// Starts the program with SIGHUP ignored, as `nohup` does, and SIGCONT, which the kernel sends
     /// after it: only the terminal itself tells that it is gone.
     pub fn start_nohup(home: &Home, args: &[&str], size: (u16, u16)) -> Self {
+        Self::start_shell(home, "trap '' HUP CONT; exec \"$@\"", args, size)
+    }
+
+    /// Starts a shell whose script has the program and its arguments in `"$@"`.
+    pub fn start_shell(home: &Home, script: &str, args: &[&str], size: (u16, u16)) -> Self {
         let mut command = CommandBuilder::new("/bin/sh");
-        command.args(["-c", "trap '' HUP CONT; exec \"$@\"", "sh", PROGRAM]);
+        command.args(["-c", script, "sh", PROGRAM]);
         command.args(args);
         Self::start_command(home, command, size, &[])
     }

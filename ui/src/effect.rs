@@ -86,6 +86,8 @@ impl Hands {
             | Effect::Watch(_)
             | Effect::Subscribe(_)
             | Effect::Repaint
+            | Effect::Bell
+            | Effect::Suspend
             | Effect::Leave(_) => {}
         }
         None
@@ -179,7 +181,7 @@ impl Runner {
             typed => Some(self.system.folder(typed)?),
         };
         // The engine gives the torrent that is there already; what the source holds tells before.
-        let known = self.system.preview(&request.source).ok().and_then(|preview| preview.info_hash);
+        let known = self.system.preview(&request.source)?.info_hash;
         let already_here = known.is_some_and(|info_hash| self.manager.get(&info_hash).is_some());
         let options = AddOptions { download_dir, paused: request.paused, peers: Vec::new() };
         let session = self.manager.add_torrent(&path, options).map_err(|error| error.to_string())?;

@@ -23,6 +23,11 @@ use rustix::stdio::{dup2_stdin, stdin};
 
 use crate::message::Message;
 
+/// How long crossterm is asked for more. It may hold keys that it read and has not handed out, which
+/// poll(2) knows nothing of, and hands none out whose time is over before it looked: longer than a
+/// thread waits for its turn.
+const LINGER: Duration = Duration::from_millis(50);
+
 /// The running thread. Dropping it ends the thread.
 #[derive(Debug)]
 pub struct InputThread {
@@ -60,14 +65,12 @@ fn read_without_blocking() -> io::Result<()> {
 
 fn run(ended: &OwnedFd, inbox: &SyncSender<Message>) {
     loop {
-        let news = match wait(ended) {
+        match wait(ended) {
             Ready::Ended => return,
-            Ready::Gone => vec![Message::Hangup],
-            Ready::Bytes => drain().unwrap_or_else(|_| vec![Message::Hangup]),
-        };
-        for message in news {
-            let last = matches!(message, Message::Hangup);
-            if inbox.send(message).is_err() || last {
+            Ready::Bytes if drain(inbox).is_ok() => {}
+            // Nobody is left to be told, or the terminal is gone; in the first case this is lost too.
+            Ready::Bytes | Ready::Gone => {
+                let _ = inbox.send(Message::Hangup);
                 return;
             }
         }
@@ -103,17 +106,17 @@ fn wait(ended: &OwnedFd) -> Ready {
     }
 }
 
-/// All that crossterm makes of the bytes that are there. Resizes are not taken from here: the signal
-/// says so to whoever runs the dashboard, and each frame asks for the size.
-fn drain() -> io::Result<Vec<Message>> {
-    let mut news = Vec::new();
-    while crossterm::event::poll(Duration::ZERO)? {
-        match crossterm::event::read()? {
+/// Hands on all that crossterm makes of the bytes that are there, each at once. Resizes are not taken
+/// from here: the signal says so to whoever runs the dashboard, and each frame asks for the size.
+fn drain(inbox: &SyncSender<Message>) -> io::Result<()> {
+    while crossterm::event::poll(LINGER)? {
+        let news = match crossterm::event::read()? {
             // Releases and repeats of the kitty protocol are nobody's.
-            Event::Key(key) if key.kind == KeyEventKind::Press => news.push(Message::Key(key)),
-            Event::Paste(text) => news.push(Message::Paste(text)),
-            _ => {}
-        }
+            Event::Key(key) if key.kind == KeyEventKind::Press => Message::Key(key),
+            Event::Paste(text) => Message::Paste(text),
+            _ => continue,
+        };
+        inbox.send(news).map_err(|_| io::ErrorKind::BrokenPipe)?;
     }
-    Ok(news)
+    Ok(())
 }

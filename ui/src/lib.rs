@@ -43,7 +43,7 @@ use tc_core::manager::TorrentManager;
 use crate::effect::Hands;
 pub use crate::effect::System;
 use crate::feed::Feed;
-use crate::message::{Effect, Message, Why};
+use crate::message::{Answer, Effect, Message, Why};
 use crate::state::{AppState, Look};
 use crate::theme::Theme;
 use crate::update::update;
@@ -76,6 +76,15 @@ pub trait Screen {
 
     /// Names the window, with the next frame.
     fn set_title(&mut self, title: &str);
+
+    /// Rings, with the next frame.
+    fn bell(&mut self);
+
+    /// Gives the screen back and stops the program; returns when it goes on.
+    ///
+    /// # Errors
+    /// The program cannot be stopped.
+    fn suspend(&mut self) -> io::Result<()>;
 }
 
 /// The doors of the dashboard.
@@ -99,13 +108,21 @@ pub struct Settings {
     pub ascii: bool,
     /// For times of day.
     pub zone: TimeZone,
+    /// A shell waits for the program and can go on with it after Ctrl-Z.
+    pub job_control: bool,
     /// How often numbers change; 500 ms suits a local terminal, a second a remote one.
     pub tick: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { theme: Theme::MONO, ascii: false, zone: TimeZone::UTC, tick: Duration::from_millis(500) }
+        Self {
+            theme: Theme::MONO,
+            ascii: false,
+            zone: TimeZone::UTC,
+            job_control: false,
+            tick: Duration::from_millis(500),
+        }
     }
 }
 
@@ -133,6 +150,7 @@ pub fn run(screen: &mut impl Screen, ports: Ports, settings: Settings) -> io::Re
         last_words: None,
         titled: None,
     };
+    dashboard.state.job_control = settings.job_control;
     let mut next_tick = Instant::now();
     let mut drawn: Option<Instant> = None;
     loop {
@@ -192,6 +210,11 @@ impl Dashboard {
                     Effect::Watch(wanted) => self.feed.watch(wanted, now),
                     Effect::Subscribe(patterns) => news.extend(self.feed.subscribe(&patterns)),
                     Effect::Copy(text) => screen.copy(&text),
+                    Effect::Bell => screen.bell(),
+                    Effect::Suspend => news.push_back(match screen.suspend() {
+                        Ok(()) => Message::Woken,
+                        Err(error) => Message::Answer(Answer::Failed(format!("^Z: {error}"))),
+                    }),
                     Effect::Repaint => {
                         if screen.repaint().is_err() {
                             news.push_back(Message::Hangup);

@@ -120,6 +120,10 @@ pub enum Action {
     Quit,
     /// Repaint everything.
     Redraw,
+    /// Stop the program until the shell goes on with it, after a question.
+    Suspend,
+    /// Stop it now.
+    SuspendNow,
     /// The next pane.
     FocusNext,
     /// The pane before.
@@ -278,6 +282,10 @@ pub enum Effect {
     Subscribe(String),
     /// Repaint the whole terminal.
     Repaint,
+    /// Ring the terminal's bell.
+    Bell,
+    /// Give the terminal back and stop until the shell goes on with us.
+    Suspend,
     /// End the engine in order; comes back as [`Answer::Stopped`].
     Stop,
     /// End the loop.

@@ -1,5 +1,6 @@
 //! What the tests of the screen share: keys by name, torrents by description.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -20,6 +21,33 @@ use crate::theme::Theme;
 use crate::update::update;
 use crate::view;
 use crate::widget::paint;
+
+/// Work whose amount tells whether a screen stays cheap, whatever the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Rows of the table that were put into words.
+    pub rows: usize,
+    /// Pairs of rows that were compared to sort them.
+    pub compared: usize,
+    /// Rows that a filter looked at.
+    pub filtered: usize,
+}
+
+thread_local! {
+    static WORK: Cell<Work> = const { Cell::new(Work { rows: 0, compared: 0, filtered: 0 }) };
+}
+
+/// Takes note of work on this thread.
+pub fn worked(add: impl FnOnce(&mut Work)) {
+    let mut work = WORK.get();
+    add(&mut work);
+    WORK.set(work);
+}
+
+/// The work on this thread since it was last asked for.
+pub fn work() -> Work {
+    WORK.take()
+}
 
 /// The key with this name, as the keymap writes it.
 pub fn key(name: &str) -> KeyEvent {

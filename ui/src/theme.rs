@@ -170,7 +170,11 @@ fn attributes(depth: Depth, background: Background, role: Role) -> Style {
         Role::Key => style,
         Role::Err if mono => style.add_modifier(Modifier::BOLD | Modifier::REVERSED),
         Role::Err => style.add_modifier(Modifier::BOLD),
-        Role::Sel if few || background == Background::Unknown => style.add_modifier(Modifier::REVERSED),
+        // One bar: reversed, each hue would be a ground of its own.
+        Role::Sel if few || background == Background::Unknown => style
+            .fg(Color::Reset)
+            .remove_modifier(Modifier::BOLD | Modifier::DIM)
+            .add_modifier(Modifier::REVERSED),
         Role::Sel => style,
         Role::Input => style.add_modifier(Modifier::UNDERLINED),
     }

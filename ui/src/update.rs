@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crossterm::event::KeyEvent;
-use tc_core::stats::Changes;
+use tc_core::stats::{Changes, SessionState, SessionStats};
 
 use crate::act;
 use crate::keymap::{self, Found};
@@ -18,6 +18,9 @@ use crate::view;
 
 /// Long enough to read a line twice.
 const NOTICE: Duration = Duration::from_secs(6);
+
+/// Torrents that end one soon after the other ring once.
+const BELLS_APART: Duration = Duration::from_secs(2);
 
 /// Takes one piece of news in. `now` is when it came.
 pub fn update(state: &mut AppState, message: Message, now: Instant) -> Vec<Effect> {
@@ -48,7 +51,12 @@ pub fn update(state: &mut AppState, message: Message, now: Instant) -> Vec<Effec
             sample(state, now);
             state.dirty |= state.table.rearrange_when_still(now);
         }
-        Message::Stats(changes) => stats(state, &changes, now),
+        Message::Stats(changes) => {
+            if let Some(bell) = rings(state, &changes, now) {
+                effects.push(bell);
+            }
+            stats(state, &changes, now);
+        }
         Message::Deliveries(deliveries) => {
             let table = &state.table;
             let name = |hash: &_| table.row(hash).map(|row| row.name.clone());
@@ -84,11 +92,30 @@ fn press(state: &mut AppState, key: KeyEvent, now: Instant, effects: &mut Vec<Ef
         Found::Nothing => {
             if act::typing::key(state, key, effects) {
                 state.dirty = true;
-            } else {
-                state.dirty |= state.notice.take().is_some();
+            } else if state.popups.is_empty() && state.leaving == Leaving::No {
+                act::unbound(state, context, key);
             }
         }
     }
+}
+
+/// A bell where a torrent came to its end, good or bad, before the person's eyes: not for what was
+/// there from the start or was only checked, and once for several together.
+fn rings(state: &mut AppState, changes: &Changes, now: Instant) -> Option<Effect> {
+    let ended = |old: &SessionStats, new: &SessionStats| {
+        let completed = old.state == SessionState::Downloading && !old.is_complete() && new.is_complete();
+        completed || (old.state != SessionState::Error && new.state == SessionState::Error)
+    };
+    let rings = changes.changed.iter().any(|new| {
+        state.table.row(&new.info_hash).is_some_and(|row| ended(&row.stats, new))
+            && !state.table.is_hidden(&new.info_hash)
+    });
+    if !rings || state.rang.is_some_and(|at| now.saturating_duration_since(at) < BELLS_APART) {
+        return None;
+    }
+    state.rang = Some(now);
+    state.dirty = true;
+    Some(Effect::Bell)
 }
 
 fn stats(state: &mut AppState, changes: &Changes, now: Instant) {

@@ -80,12 +80,11 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         storage::sync_folder(root, folder)
     }
 
-    /// Bytes that we may still write to the file system of this path; 0 when that is unknown.
-    fn free_space(&self, path: &Path) -> u64 {
+    /// Bytes that we may still write to the file system of this path; `None` when that is unknown.
+    fn free_space(&self, path: &Path) -> Option<u64> {
         // The folder itself may not be there yet.
-        path.ancestors()
-            .find_map(|folder| rustix::fs::statvfs(folder).ok())
-            .map_or(0, |fs| fs.f_bavail.saturating_mul(fs.f_frsize))
+        let fs = path.ancestors().find_map(|folder| rustix::fs::statvfs(folder).ok())?;
+        Some(fs.f_bavail.saturating_mul(fs.f_frsize))
     }
 }
 

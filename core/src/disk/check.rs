@@ -294,6 +294,7 @@ fn prepare(io: &Io, run: &Run) -> Vec<PieceIndex> {
     });
     let trusted_file = |at: usize| layout.pieces_of(at).any(|piece| plan.trust.get(piece));
     let mut doubtful = vec![false; layout.files().len()];
+    let mut stats = vec![None; layout.files().len()];
     let sizes: Vec<Option<u64>> = (0..layout.files().len())
         .map(|at| {
             let file = &layout.files()[at];
@@ -304,6 +305,7 @@ fn prepare(io: &Io, run: &Run) -> Vec<PieceIndex> {
             let size = match io.backend.stat(&layout.path(at)) {
                 Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
                     let now = storage.file(at).note(&stat, complete);
+                    stats[at] = Some(stat);
                     let known = plan.stamps.get(at).is_none_or(|stamp| stamp.is_plausible(&now));
                     doubtful[at] = !known || now.size > file.length;
                     Some(u64::try_from(stat.st_size).unwrap_or(0))
@@ -348,6 +350,14 @@ fn prepare(io: &Io, run: &Run) -> Vec<PieceIndex> {
             }
         }
         skipped += 1;
+    }
+    // A file that is complete by what is trusted looked like that before anybody could write to it.
+    for (at, stat) in stats.iter().enumerate() {
+        if let Some(stat) = stat
+            && storage.file(at).is_complete()
+        {
+            storage.file(at).note(stat, true);
+        }
     }
     if skipped > 0 {
         run.looked_at(skipped);

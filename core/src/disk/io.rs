@@ -219,7 +219,9 @@ impl Io {
     }
 
     fn error(&self, storage: &Storage, error: &io::Error) -> DiskError {
-        DiskError::from_io(error, || (storage.lacks(), self.backend.free_space(storage.layout().root())))
+        DiskError::from_io(error, || {
+            (storage.lacks(), self.backend.free_space(storage.layout().root()).unwrap_or(0))
+        })
     }
 }
 

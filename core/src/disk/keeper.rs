@@ -1,5 +1,6 @@
-//! The thread that syncs, closes and deletes: rare and slow things, one after the other.
+//! The thread that syncs, closes, deletes and looks for room: rare and slow things, one after the other.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use tokio::sync::oneshot;
@@ -17,13 +18,15 @@ pub(crate) enum Job {
     Closed(Arc<Storage>),
     /// The same, and then its files go. The answer stands for [`DiskDone::Closed`].
     Delete(Arc<Storage>, oneshot::Sender<Result<(), DiskError>>),
+    /// How much room is there.
+    FreeSpace(PathBuf, oneshot::Sender<Option<u64>>),
 }
 
 impl Job {
     /// The disk is shut down; those who wait are told.
     pub(crate) fn refuse(self) {
         match self {
-            Self::Sync(_) => {}
+            Self::Sync(_) | Self::FreeSpace(..) => {}
             Self::Closed(storage) => storage.tell(DiskDone::Closed),
             Self::Delete(_, answer) => {
                 let _ = answer.send(Err(DiskError::Stopped));
@@ -51,6 +54,9 @@ pub(crate) fn run(io: &Io, queue: &Queue<Job>) {
                     io.cache.forget_all(storage.id());
                     let _ = answer.send(delete(io, &storage));
                 }
+                Job::FreeSpace(path, answer) => {
+                    let _ = answer.send(io.backend.free_space(&path));
+                }
             }
         }
     }
@@ -70,7 +76,7 @@ fn sync(io: &Io, storage: &Storage) {
     let hashed = storage.verified();
     if let Err(fault) = io.sync(storage) {
         // The kernel tells a failed write once, and then takes the pages for clean: a second try
-        // would succeed and mean nothing (faults.md K3).
+        // would succeed and mean nothing.
         storage.next_epoch();
         storage.tell_error(Op::Sync, fault.file, None, fault.error.clone());
         if let (DiskError::Vanished, Some(file)) = (fault.error, fault.file) {
@@ -87,7 +93,7 @@ fn sync(io: &Io, storage: &Storage) {
         have.clear(piece);
     });
     storage.synced().clone_from(&have);
-    let files = (0..storage.layout().files().len()).map(|at| storage.file(at).seen()).collect();
+    let files = storage.stamps();
     storage.tell(DiskDone::Synced { have, files });
 }
 

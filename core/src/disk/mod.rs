@@ -5,11 +5,11 @@
 //! | `disk-write` | as configured | write blocks, hash pieces; all blocks of a piece go to one |
 //! | `disk-read` | as many | read for peers |
 //! | `disk-check` | one per core, low priority | hash what is on disk |
-//! | `disk-keep` | 1 | sync, close, delete |
+//! | `disk-keep` | 1 | sync, close, delete, look for room |
 //!
 //! Nothing here runs on, or waits for, the network's threads. Whoever has a block for the disk holds
 //! a [`Credit`] for it; when the disk is slow the credits run out, links stop reading, and TCP slows
-//! the senders (faults.md K11). Results go to the [`Storage`], where the session takes them.
+//! the senders. Results go to the [`Storage`], where the session takes them.
 
 mod backend;
 mod cache;
@@ -21,6 +21,7 @@ mod queue;
 mod reader;
 mod worker;
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
@@ -72,7 +73,7 @@ struct Shared {
     writes: Vec<Queue<worker::Job>>,
     /// Bounded by [`READS`].
     reads: Queue<reader::Read>,
-    /// Bounded by the number of storages.
+    /// Bounded by the number of storages, and one look for room.
     keeper: Arc<Queue<keeper::Job>>,
     checks: Checks,
     credits: Arc<Semaphore>,
@@ -241,7 +242,7 @@ impl Disk {
     }
 
     /// Closes a torrent, open or not, and removes its own regular files, then their folders where those are
-    /// empty. Symbolic links are neither followed nor removed (faults.md K10). The answer stands for
+    /// empty. Symbolic links are neither followed nor removed. The answer stands for
     /// [`DiskDone::Closed`](crate::storage::DiskDone::Closed).
     ///
     /// # Errors
@@ -296,6 +297,14 @@ impl Disk {
             storage.close();
             shared.io.cache.forget_all(storage.id());
         });
+    }
+
+    /// Bytes that may still be written to the file system of `path`, which need not be there yet. `None`
+    /// when that is unknown, or after shutdown. Waits behind syncs.
+    pub async fn free_space(&self, path: PathBuf) -> Option<u64> {
+        let (answer, result) = oneshot::channel();
+        self.shared().keeper.push(keeper::Job::FreeSpace(path, answer)).ok()?;
+        result.await.ok()?
     }
 
     /// Files that are open now, for the numbers a person may see.

@@ -2,6 +2,8 @@
 
 use sha1::{Digest, Sha1};
 
+use crate::types::LinkId;
+
 /// Owned by the one worker that all blocks of the piece go to.
 #[derive(Debug)]
 pub(crate) struct Partial {
@@ -11,6 +13,8 @@ pub(crate) struct Partial {
     hash: Sha1,
     /// Blocks that the hash covers: all before this one.
     hashed: u32,
+    /// Links that sent a block, each once: a handful.
+    senders: Vec<LinkId>,
     /// The storage's count of failed syncs when the piece began.
     pub(crate) epoch: u32,
 }
@@ -18,11 +22,14 @@ pub(crate) struct Partial {
 impl Partial {
     pub(crate) fn new(blocks: u32, epoch: u32) -> Self {
         let there = vec![0; (blocks as usize).div_ceil(64)].into();
-        Self { there, missing: blocks, hash: Sha1::new(), hashed: 0, epoch }
+        Self { there, missing: blocks, hash: Sha1::new(), hashed: 0, senders: Vec::new(), epoch }
     }
 
     /// Notes a block that was just written, and extends the hash if it comes next.
-    pub(crate) fn add(&mut self, block: u32, data: &[u8]) {
+    pub(crate) fn add(&mut self, block: u32, data: &[u8], from: LinkId) {
+        if !self.senders.contains(&from) {
+            self.senders.push(from);
+        }
         let (word, mask) = ((block / 64) as usize, 1 << (block % 64));
         self.missing -= u32::from(self.there[word] & mask == 0);
         self.there[word] |= mask;
@@ -48,10 +55,10 @@ impl Partial {
         self.hashed += blocks;
     }
 
-    /// The SHA-1, once every block is there and hashed.
-    pub(crate) fn finish(self) -> [u8; 20] {
+    /// The SHA-1 and who sent it, once every block is there and hashed.
+    pub(crate) fn finish(self) -> ([u8; 20], Vec<LinkId>) {
         debug_assert_eq!(self.missing, 0);
-        self.hash.finalize().into()
+        (self.hash.finalize().into(), self.senders)
     }
 
     pub(crate) const fn is_full(&self) -> bool {

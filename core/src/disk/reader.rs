@@ -65,7 +65,7 @@ fn read_unchanged(io: &Io, storage: &Storage, offset: u64, buffer: &mut [u8]) ->
     Ok(())
 }
 
-/// A verified piece cannot be read: it is not there any more (faults.md K2, K5). When the file is
+/// A verified piece cannot be read: it is not there any more. When the file is
 /// gone or another, neither are the other pieces in it.
 fn lose(io: &Io, storage: &Storage, range: PieceRange, fault: Fault) -> DiskError {
     if let Some(file) = fault.file {

@@ -137,7 +137,7 @@ impl Worker {
             *partial = new();
         }
         for write in run {
-            partial.add(write.block.block, &write.data);
+            partial.add(write.block.block, &write.data, write.from);
         }
         while let Some((start, end)) = partial.cold() {
             let end = end.min(start + COLD as u32 / BLOCK_SIZE);
@@ -158,8 +158,9 @@ impl Worker {
 
     fn judge(&self, storage: &Storage, piece: PieceIndex, partial: Partial) {
         let epoch = partial.epoch;
-        if partial.finish() != storage.layout().piece_hash(piece) {
-            storage.tell(DiskDone::Failed { piece });
+        let (hash, senders) = partial.finish();
+        if hash != storage.layout().piece_hash(piece) {
+            storage.tell(DiskDone::Failed { piece, senders });
             return;
         }
         storage.mark(piece);

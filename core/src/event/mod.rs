@@ -292,6 +292,17 @@ impl Kind {
     }
 }
 
+/// The table of kinds for people who subscribe.
+pub fn markdown() -> String {
+    let mut text = "| event | level | payload | when |\n| --- | --- | --- | --- |\n".to_owned();
+    for KindInfo { name, doc, level, fields } in KINDS {
+        let level = format!("{level:?}").to_lowercase();
+        let fields: Vec<_> = fields.iter().map(|field| format!("`{field}`")).collect();
+        text += &format!("| `{name}` | {level} | {} | {doc} |\n", fields.join(", "));
+    }
+    text
+}
+
 /// An event with where and when it happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tagged {

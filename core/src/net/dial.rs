@@ -12,7 +12,7 @@ use crate::types::{InfoHash, PeerId};
 use crate::wire::WireError;
 use crate::wire::handshake::{self, Handshake, Reserved};
 
-/// From the first packet to the last byte of the handshake (faults.md: 10 s).
+/// From the first packet to the last byte of the handshake: who needs longer is too far to be of use.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A stream on which both handshakes have been exchanged.

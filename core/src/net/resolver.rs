@@ -33,7 +33,7 @@ const NAMES: usize = 512;
 /// Names that wait for a thread. With all threads stuck the later ones are told so at once.
 const QUEUE: usize = 256;
 
-/// Addresses kept of one name and family; some names have a thousand (faults.md T10).
+/// Addresses kept of one name and family; some names have a thousand.
 const ADDRESSES: usize = 8;
 
 /// Bytes of a host name (RFC 1035).

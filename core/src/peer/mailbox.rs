@@ -6,9 +6,10 @@ use tokio::sync::Notify;
 
 use crate::types::{BlockRef, PieceIndex};
 
-/// The slots. A newer choke or interest replaces an older one; a block is cancelled at most once
-/// per deal, a piece announced at most once, and the session deals no more than was asked for:
-/// that bounds the lists.
+/// The slots. A newer choke or interest replaces an older one; a cancel takes a block out of a hand
+/// that still lies here, so a block in both lists was dealt again after its cancel. A block is
+/// cancelled at most once per deal, a piece announced at most once, and the session deals no more
+/// than was asked for: that bounds the lists.
 #[derive(Debug, Default)]
 pub struct Mail {
     /// Choke (`true`) or unchoke the peer.
@@ -19,10 +20,28 @@ pub struct Mail {
     pub hand: Vec<BlockRef>,
     /// Blocks that are not wanted from this link any more.
     pub cancel: Vec<BlockRef>,
+    /// The session has dealt, even if nothing of it is left in `hand`.
+    pub dealt: bool,
     /// Pieces we have since.
     pub have: Vec<PieceIndex>,
     /// End the link, and why.
     pub close: Option<&'static str>,
+}
+
+impl Mail {
+    /// Deals blocks, behind those that lie here.
+    pub fn deal(&mut self, blocks: impl IntoIterator<Item = BlockRef>) {
+        self.dealt = true;
+        self.hand.extend(blocks);
+    }
+
+    /// Takes a block back.
+    pub fn cancel(&mut self, block: BlockRef) {
+        match self.hand.iter().position(|dealt| *dealt == block) {
+            Some(at) => drop(self.hand.remove(at)),
+            None => self.cancel.push(block),
+        }
+    }
 }
 
 /// One link's mailbox.

@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use crate::stats::PeerSource;
 use crate::types::LinkId;
 
-/// Addresses kept for one torrent (faults.md: 2,000).
+/// Addresses kept for one torrent: twenty times the links it may have.
 pub const MAX_KNOWN: usize = 2_000;
 
 /// The wait after a first failure; it doubles up to [`MAX_WAIT`].
@@ -26,7 +26,7 @@ const MAX_WAIT: Duration = Duration::from_secs(30 * 60);
 /// Failures in a row after which an address that nobody named by hand is forgotten.
 const GIVE_UP: u32 = 6;
 
-/// How long a liar is not talked to (interop.md: a ban by address ends after 24 h).
+/// How long a liar is not talked to: addresses change hands, so a ban must end.
 pub const BAN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What came of a link or of a try to make one.
@@ -132,7 +132,8 @@ impl PeerPool {
         idle.map(|(address, known)| known.next_try.max(self.ban_end(now, address).unwrap_or(now))).min()
     }
 
-    /// A link to this address is up. `Err` if there is one already.
+    /// A link to this address is up; says how the address came to be known. `Err` if there is one
+    /// already.
     ///
     /// # Errors
     /// The link that is there.
@@ -142,7 +143,7 @@ impl PeerPool {
         address: SocketAddr,
         source: PeerSource,
         link: LinkId,
-    ) -> Result<(), LinkId> {
+    ) -> Result<PeerSource, LinkId> {
         let fresh = Known { source, state: State::Idle, failures: 0, next_try: now };
         let known = self.known.entry(address).or_insert(fresh);
         match known.state {
@@ -152,7 +153,7 @@ impl PeerPool {
         }
         known.state = State::Connected(link);
         self.connected += 1;
-        Ok(())
+        Ok(known.source)
     }
 
     /// A try failed, or a link ended. An address that called us and does not say where it listens is
@@ -316,7 +317,7 @@ mod tests {
     fn two_links_to_one_address_are_one_too_many() {
         let now = Instant::now();
         let mut pool = pool(1, now);
-        assert_eq!(pool.connected(now, address(0), PeerSource::Tracker, LinkId(1)), Ok(()));
+        assert_eq!(pool.connected(now, address(0), PeerSource::Incoming, LinkId(1)), Ok(PeerSource::Tracker));
         assert_eq!(pool.connected(now, address(0), PeerSource::Incoming, LinkId(2)), Err(LinkId(1)));
         pool.ended(now, address(0), Outcome::Useless);
         assert_eq!(pool.dial(now + FIRST_WAIT, 1).len(), 0, "seeds do not call each other again soon");

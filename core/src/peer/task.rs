@@ -23,7 +23,6 @@ use crate::disk::Disk;
 use crate::rate::RateMeter;
 use crate::storage::{DiskError, Storage};
 use crate::types::{BlockRef, LinkId, PieceRange};
-use crate::wire::WireError;
 use crate::wire::message::{self, Decoder};
 
 mod send_queue;
@@ -85,6 +84,8 @@ enum End {
     Orphan,
 }
 
+type Paying = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 type Reading = Pin<Box<dyn Future<Output = (PieceRange, Result<Bytes, DiskError>)> + Send>>;
 
 struct Link<S> {
@@ -96,8 +97,10 @@ struct Link<S> {
     queue: SendQueue,
     /// Blocks that wait for a credit of the disk. While there are any, nothing is read.
     waiting: VecDeque<(BlockRef, Bytes)>,
-    /// Payload that came in beyond what the limit had allowed.
+    /// Payload that came in beyond what the limit had allowed, and is not being paid for yet.
     debt: u32,
+    /// Waits for the limit. It is kept until it is through: who leaves the line loses their place.
+    paying: Option<Paying>,
     reading: Option<Reading>,
     /// The ranges that `reading` covers, in the order they were asked for.
     batch: Vec<PieceRange>,
@@ -114,23 +117,7 @@ where
     S: AsyncRead + AsyncWrite + Send,
 {
     let (read, write) = tokio::io::split(stream);
-    let mut link = Link {
-        read,
-        write,
-        conn,
-        inbox: BytesMut::new(),
-        queue: SendQueue::default(),
-        waiting: VecDeque::new(),
-        debt: 0,
-        reading: None,
-        batch: Vec::new(),
-        up: RateMeter::new(RateMeter::SHOWN),
-        uploaded: 0,
-        downloaded: 0,
-        last_progress: Instant::now(),
-        next_gauge: None,
-        setup,
-    };
+    let mut link = Link::new(read, write, conn, setup);
     let end = link.serve().await;
     link.settle(Instant::now());
     let (why, fault) = match end {
@@ -143,6 +130,7 @@ where
     reports.push(Report::Closed { why, fault });
     // A session that has gone does not need to know.
     let _ = link.setup.reports.send(PeerReport { link: link.setup.link, reports }).await;
+    link.hand_over_rest().await;
 }
 
 fn reason(error: &io::Error) -> String {
@@ -154,6 +142,27 @@ fn reason(error: &io::Error) -> String {
 }
 
 impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
+    fn new(read: ReadHalf<S>, write: WriteHalf<S>, conn: Conn, setup: Setup) -> Self {
+        Self {
+            read,
+            write,
+            conn,
+            setup,
+            inbox: BytesMut::new(),
+            queue: SendQueue::default(),
+            waiting: VecDeque::new(),
+            debt: 0,
+            paying: None,
+            reading: None,
+            batch: Vec::new(),
+            up: RateMeter::new(RateMeter::SHOWN),
+            uploaded: 0,
+            downloaded: 0,
+            last_progress: Instant::now(),
+            next_gauge: None,
+        }
+    }
+
     async fn serve(&mut self) -> End {
         loop {
             if let Err(end) = self.advance().await {
@@ -170,23 +179,31 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
     async fn advance(&mut self) -> Result<(), End> {
         let now = Instant::now();
         if self.waiting.is_empty() {
-            while let Some(message) = self.setup.decoder.decode(&mut self.inbox).map_err(fault)? {
-                let storage = &self.setup.storage;
-                self.conn
-                    .on_message(now.into_std(), message, |piece| storage.has(piece))
-                    .map_err(End::Fault)?;
-            }
+            let decoded = self.decode(now);
+            self.count_blocks(now);
+            decoded.map_err(End::Fault)?;
         }
-        self.deal_to_disk(now);
         self.conn.play(now.into_std());
-        if !self.conn.out.is_empty() {
-            self.queue.control(&mut self.conn.out);
+        if self.conn.outstanding() > 0 {
+            // Also for a peer that never answers: its session looks whether it is snubbed.
+            self.next_gauge.get_or_insert(now + GAUGE);
         }
+        self.enqueue(now, |queue, conn| queue.control(&mut conn.out.frames));
         self.start_reading();
         if !self.conn.reports.is_empty() {
             let reports = std::mem::take(&mut self.conn.reports);
             let batch = PeerReport { link: self.setup.link, reports };
             self.setup.reports.send(batch).await.map_err(|_| End::Orphan)?;
+        }
+        // After the report: when the disk says that the piece failed, the session knows of the block.
+        self.deal_to_disk();
+        Ok(())
+    }
+
+    fn decode(&mut self, now: Instant) -> Result<(), PeerFault> {
+        let Setup { decoder, storage, .. } = &mut self.setup;
+        while let Some(message) = decoder.decode(&mut self.inbox)? {
+            self.conn.on_message(now.into_std(), message, |piece| storage.has(piece))?;
         }
         Ok(())
     }
@@ -202,7 +219,11 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
             wake = wake.min(gauge);
         }
         let next_credit = self.waiting.front().map_or(0, |(_, data)| data.len() as u32);
-        let may_read = self.waiting.is_empty() && self.debt == 0;
+        if self.paying.is_none() && self.debt > 0 {
+            let (down, debt) = (self.setup.down.clone(), std::mem::take(&mut self.debt));
+            self.paying = Some(Box::pin(async move { down.take(debt).await }));
+        }
+        let may_read = self.may_read();
         if may_read {
             self.make_room(now);
         }
@@ -212,9 +233,14 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
             credit = self.setup.disk.credit(next_credit), if next_credit > 0 => {
                 if let Some((block, data)) = self.waiting.pop_front() {
                     self.setup.disk.write(&self.setup.storage, block, data, self.setup.link, credit);
+                    self.conn.listens_again(Instant::now().into_std());
                 }
             }
-            () = self.setup.down.take(self.debt), if self.debt > 0 => self.debt = 0,
+            () = async { self.paying.as_mut().expect("guarded by is_some").await }, if self.paying.is_some() => {
+                self.paying = None;
+                self.conn.listens_again(Instant::now().into_std());
+            }
+            () = self.setup.reports.closed() => return Err(End::Orphan),
             read = self.read.read_buf(&mut self.inbox), if may_read => match read {
                 Ok(0) => return Err(End::Io(io::ErrorKind::UnexpectedEof.into())),
                 Ok(_) => {}
@@ -234,11 +260,20 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
         Ok(())
     }
 
+    /// While blocks wait for the disk, or came in beyond the limit, we do not listen.
+    fn may_read(&self) -> bool {
+        self.waiting.is_empty() && self.paying.is_none()
+    }
+
     fn on_mail(&mut self, mail: Mail) -> Result<(), End> {
         if let Some(why) = mail.close {
             return Err(End::Closed(why));
         }
         self.conn.on_mail(Instant::now().into_std(), mail);
+        if !self.conn.may_send() {
+            // A choke voids what is being read, also when an unchoke follows before it is there.
+            self.reading = None;
+        }
         Ok(())
     }
 
@@ -250,24 +285,54 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
         if self.next_gauge.is_some_and(|due| due <= now) {
             self.settle(now);
         }
+        if !self.may_read() {
+            self.conn.listens_again(now.into_std());
+        }
         self.conn.on_timeout(now.into_std()).map_err(End::Fault)
     }
 
+    /// Counts the blocks that were just decoded.
+    fn count_blocks(&mut self, now: Instant) {
+        let bytes: usize = self.conn.blocks.iter().map(|(_, data)| data.len()).sum();
+        if bytes == 0 {
+            return;
+        }
+        self.downloaded += bytes as u64;
+        if self.setup.down.is_limited() {
+            self.debt += bytes as u32;
+        }
+        self.next_gauge.get_or_insert(now + GAUGE);
+    }
+
     /// Blocks go to the disk as far as it has room; the rest waits, and so does the peer.
-    fn deal_to_disk(&mut self, now: Instant) {
+    fn deal_to_disk(&mut self) {
         for (block, data) in self.conn.blocks.drain(..) {
             let bytes = data.len() as u32;
-            self.downloaded += u64::from(bytes);
-            if self.setup.down.is_limited() {
-                self.debt += bytes;
-            }
             match self.setup.disk.try_credit(bytes).filter(|_| self.waiting.is_empty()) {
                 Some(credit) => {
                     self.setup.disk.write(&self.setup.storage, block, data, self.setup.link, credit);
                 }
                 None => self.waiting.push_back((block, data)),
             }
-            self.next_gauge.get_or_insert(now + GAUGE);
+        }
+    }
+
+    /// Blocks that came before the end go to the disk too: the session hears of them, and would wait
+    /// for their piece for ever.
+    async fn hand_over_rest(&mut self) {
+        self.deal_to_disk();
+        for (block, data) in std::mem::take(&mut self.waiting) {
+            let credit = self.setup.disk.credit(data.len() as u32).await;
+            self.setup.disk.write(&self.setup.storage, block, data, self.setup.link, credit);
+        }
+    }
+
+    /// Puts something in the send queue. A queue that was empty has all the time until it is stuck.
+    fn enqueue(&mut self, now: Instant, put: impl FnOnce(&mut SendQueue, &mut Conn)) {
+        let idle = self.queue.is_empty();
+        put(&mut self.queue, &mut self.conn);
+        if idle {
+            self.last_progress = now;
         }
     }
 
@@ -311,21 +376,17 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
     }
 
     /// A read that failed is the session's business, which hears of it from the disk; the peer asks
-    /// again elsewhere. A choke since then voids what was read.
+    /// again elsewhere.
     fn on_read(&mut self, data: Result<Bytes, DiskError>) {
         self.reading = None;
         let Ok(mut data) = data else { return };
-        if !self.conn.may_send() {
-            return;
-        }
-        for range in &self.batch {
-            let block = data.split_to((range.length as usize).min(data.len()));
-            let header = message::piece_header(range.piece.get(), range.begin, range.length);
-            self.queue.block(&header, block);
-        }
-        if self.queue.is_fresh() {
-            self.last_progress = Instant::now();
-        }
+        let batch = std::mem::take(&mut self.batch);
+        self.enqueue(Instant::now(), |queue, _| {
+            for range in batch {
+                let block = data.split_to((range.length as usize).min(data.len()));
+                queue.block(&message::piece_header(range.piece.get(), range.begin, range.length), block);
+            }
+        });
     }
 
     fn on_wrote(&mut self, bytes: usize) {
@@ -355,6 +416,5 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
     }
 }
 
-fn fault(error: WireError) -> End {
-    End::Fault(error.into())
-}
+#[cfg(test)]
+mod tests;

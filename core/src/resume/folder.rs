@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::types::InfoHash;
 
-/// Larger than any torrent that is accepted (faults.md, limits).
+/// Larger than any torrent that is accepted.
 const MAX_TORRENT: u64 = 64 << 20;
 
 const SUFFIX: &str = ".torrent";

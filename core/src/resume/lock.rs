@@ -1,4 +1,4 @@
-//! One run at a time on a state folder (faults.md X4).
+//! One run at a time on a state folder.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};

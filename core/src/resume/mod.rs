@@ -2,8 +2,7 @@
 //!
 //! The list is a folder of write-once `<info-hash>.torrent` files. What changes is one
 //! [redb](https://docs.rs/redb) store, each value with a version and a checksum. A store that does
-//! not open is set aside and the list rebuilt from the folder: the list is never lost
-//! (faults.md K12).
+//! not open is set aside and the list rebuilt from the folder: the list is never lost.
 
 mod folder;
 mod lock;

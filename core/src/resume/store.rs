@@ -17,7 +17,7 @@ use super::table::Table;
 use crate::error::Error;
 use crate::types::InfoHash;
 
-/// After a failed save, most likely on a full disk, this long is waited before the next (faults.md K1).
+/// After a failed save, most likely on a full disk, this long is waited before the next.
 const RETRY: Duration = Duration::from_secs(30);
 
 /// A torrent of the last run.

@@ -17,6 +17,7 @@ use super::totals::Totals;
 use super::{Torrent, Trouble};
 use crate::bandwidth::Limiter;
 use crate::download::DownloadManager;
+use crate::manager::RemoveData;
 use crate::net::dial::{DialError, Greeted};
 use crate::peer::{PeerPool, PeerReport};
 use crate::shared::{Registration, SharedResources};
@@ -60,6 +61,18 @@ pub enum Discovery {
         /// What it said.
         result: Result<ScrapeCounts, AnnounceError>,
     },
+    /// A tracker has heard, or not, that we left.
+    Left {
+        /// Which tracker.
+        tracker: TrackerId,
+        /// What it said.
+        result: Result<AnnounceReply, AnnounceError>,
+    },
+    /// A dial was given up, because the torrent rests.
+    NotDialled {
+        /// Where.
+        address: std::net::SocketAddr,
+    },
     /// A dial succeeded or failed.
     Dialled {
         /// Where.
@@ -82,6 +95,8 @@ pub struct Doors {
     pub incoming: mpsc::Receiver<Greeted>,
     /// The engine is shutting down.
     pub stopping: watch::Receiver<bool>,
+    /// ... and the actor was told so, once.
+    pub told: bool,
 }
 
 /// Everything that can make an actor decide.
@@ -119,7 +134,10 @@ impl Doors {
             Some(greeted) = self.incoming.recv() => Input::Incoming(greeted),
             () = timeout => Input::Timeout,
             // An engine that is gone without a word stops its sessions too.
-            _ = self.stopping.wait_for(|stopping| *stopping) => Input::Stopping,
+            _ = self.stopping.wait_for(|stopping| *stopping), if !self.told => {
+                self.told = true;
+                Input::Stopping
+            }
         }
     }
 }
@@ -159,12 +177,17 @@ pub struct Actor {
     pub(super) files: FileProgress,
     pub(super) totals: Totals,
     pub(super) links: FxHashMap<LinkId, LinkEntry>,
+    /// Links that were told to close and have not said their last word: what they moved counts, and
+    /// so do their connections.
+    pub(super) parting: FxHashMap<LinkId, LinkEntry>,
     pub(super) watches: Vec<Watch>,
     pub(super) up: Limiter,
     pub(super) down: Limiter,
     pub(super) to_reports: mpsc::Sender<PeerReport>,
     pub(super) to_discoveries: mpsc::Sender<Discovery>,
     pub(super) door: Option<Registration>,
+    /// There while the torrent runs: announces and dials end with it.
+    pub(super) in_swarm: Option<watch::Sender<()>>,
     pub(super) to_door: mpsc::Sender<Greeted>,
     /// The next time that figures are gathered; `None` while nothing moves.
     pub(super) tick: Option<Instant>,
@@ -172,15 +195,24 @@ pub struct Actor {
     pub(super) feed: bool,
     /// What is on disk was looked at in this run.
     pub(super) checked: bool,
+    /// The disk has no room: nothing is fetched until then, while all that is there is served.
+    pub(super) full: Option<(Trouble, Instant)>,
     /// `session.completed` was published in this run.
     pub(super) completed: bool,
-    /// Pieces looked at so far by a check that is under way.
+    /// The disk was asked for a check and has not told how it ended. Perhaps it was cancelled since.
+    pub(super) check_posted: bool,
+    /// Hashed by checks that were cut short.
+    pub(super) bytes_hashed: u64,
+    /// Pieces that need no look in the check that is under way: trusted, or looked at before it was
+    /// cut short.
+    pub(super) pieces_known: u32,
+    /// Pieces looked at so far by a check that is under way, those that are known included.
     pub(super) pieces_checked: u32,
     pub(super) saving: super::save::Saving,
-    pub(super) place: Place,
+    pub(super) place: Arc<Place>,
     pub(super) newest: SessionStats,
     /// It was taken off the list: nothing of it is saved any more.
-    pub(super) removed: bool,
+    pub(super) removed: Option<RemoveData>,
     pub(super) swarm: Option<(u32, u32)>,
     pub(super) tracker_host: Option<crate::untrusted::Untrusted>,
     pub(super) last_payload: Option<Instant>,
@@ -188,14 +220,29 @@ pub struct Actor {
 
 impl Actor {
     /// Runs until the session is stopped or the engine shuts down.
-    pub async fn run(mut self, control: Arc<Control>, mut doors: Doors) {
+    pub async fn run(mut self, control: &Control, mut doors: Doors) {
+        let clock = || tokio::time::Instant::now().into_std();
         while self.phase != Phase::Stopped {
-            let due = self.next_timeout();
-            let input = doors.next(&control, &self.storage, due).await;
-            let now = tokio::time::Instant::now().into_std();
-            self.decide(now, input);
-            self.carry_out(now);
+            let due = self.next_timeout(clock());
+            let input = doors.next(control, &self.storage, due).await;
+            if matches!(input, Input::Disk(DiskDone::Failed { .. })) {
+                // Links report a block before the disk gets it. What was reported until now belongs to
+                // the failed try; taken for the next one, it would never be asked for again.
+                for _ in 0..doors.reports.len() {
+                    let Ok(report) = doors.reports.try_recv() else { break };
+                    self.turn(clock(), Input::Peer(report));
+                }
+            }
+            self.turn(clock(), input);
         }
+        drop(doors);
+        self.finish().await;
+    }
+
+    /// Takes one input and all that follows from it.
+    pub(super) fn turn(&mut self, now: Instant, input: Input) {
+        self.decide(now, input);
+        self.carry_out(now);
     }
 
     fn decide(&mut self, now: Instant, input: Input) {
@@ -216,7 +263,7 @@ impl Actor {
             self.deal(now);
             self.choke(now);
         }
-        let moving = !self.links.is_empty() || self.phase == Phase::Checking || !self.watches.is_empty();
+        let moving = !self.links.is_empty() || !self.watches.is_empty();
         if moving && self.tick.is_none() {
             self.tick = Some(now + TICK);
         }
@@ -227,6 +274,7 @@ impl Actor {
         match self.phase {
             Phase::Idle => SessionState::Queued,
             Phase::Checking => SessionState::Checking,
+            Phase::Running if self.full.is_some() => SessionState::Error,
             Phase::Running if self.download.is_finished() => SessionState::Seeding,
             Phase::Running => SessionState::Downloading,
             Phase::Paused | Phase::Stopping(_) | Phase::Stopped => SessionState::Paused,

@@ -2,7 +2,7 @@
 //! of them are one.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
@@ -45,6 +45,8 @@ pub struct Orders {
     pub peers: Vec<SocketAddr>,
     /// Panes that were opened.
     pub watches: Vec<Watch>,
+    /// The actor has ended: nobody carries anything out any more.
+    pub(super) over: bool,
 }
 
 /// The cell between the handles of a session and its actor.
@@ -56,19 +58,35 @@ pub struct Control {
 }
 
 impl Control {
-    /// Adds to the orders and wakes the session.
-    pub fn order(&self, change: impl FnOnce(&mut Orders)) {
-        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Adds to the orders and wakes the session; `false` if it has ended.
+    pub fn order(&self, change: impl FnOnce(&mut Orders)) -> bool {
+        let mut orders = self.lock();
+        if orders.over {
+            return false;
+        }
         change(&mut orders);
         orders.peers.truncate(MAX_PEERS);
-        orders.watches.truncate(MAX_WATCHES);
+        // Who looked last looks still.
+        let closed = orders.watches.len().saturating_sub(MAX_WATCHES);
+        orders.watches.drain(..closed);
         drop(orders);
         self.changed.notify_one();
+        true
+    }
+
+    /// No more orders are taken; what was not carried out comes back.
+    pub fn close(&self) -> Orders {
+        std::mem::replace(&mut *self.lock(), Orders { over: true, ..Orders::default() })
     }
 
     /// Waits for orders and takes them all. May be cancelled without loss.
     pub async fn take(&self) -> Orders {
         self.changed.notified().await;
-        std::mem::take(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Orders> {
+        // Orders are merged and taken whole, so a panic elsewhere leaves them usable.
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

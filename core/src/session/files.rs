@@ -12,21 +12,26 @@ pub struct FileProgress {
     /// Offset and length of each file within the content, in torrent order.
     spans: Vec<(u64, u64)>,
     have: Vec<u64>,
+    counted: Bitfield,
 }
 
 impl FileProgress {
     /// Counts what `have` covers.
     pub fn new(geometry: Geometry, files: &[FileEntry], have: &Bitfield) -> Self {
         let spans: Vec<_> = files.iter().map(|file| (file.offset, file.length)).collect();
-        let mut progress = Self { geometry, have: vec![0; spans.len()], spans };
+        let mut progress =
+            Self { geometry, have: vec![0; spans.len()], spans, counted: Bitfield::new(geometry.pieces()) };
         for piece in have.iter() {
             progress.verified(piece);
         }
         progress
     }
 
-    /// Counts one more piece; returns the files that it completes.
+    /// Counts one more piece; returns the files that it completes. A piece counts once.
     pub fn verified(&mut self, piece: PieceIndex) -> Vec<usize> {
+        if !self.counted.set(piece) {
+            return Vec::new();
+        }
         let mut complete = Vec::new();
         self.each_overlap(piece, |have, overlap, length, file| {
             *have += overlap;

@@ -8,8 +8,11 @@ mod links;
 mod on_command;
 mod on_discovery;
 mod on_disk;
+mod on_greeting;
 mod on_peer;
 mod on_timeout;
+mod open;
+mod over;
 mod save;
 mod scrape;
 mod snapshot;
@@ -22,27 +25,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rand::Rng as _;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
-use self::actor::{Actor, Doors, Phase};
 use self::control::{Control, Wish};
-use self::save::Saving;
-use self::totals::Totals;
-use crate::bitfield::Bitfield;
 use crate::config::PEER_ID_PREFIX;
-use crate::download::DownloadManager;
 use crate::error::Error;
 use crate::event::{EventBus, PatternError, Subscription};
 use crate::manager::RemoveData;
 use crate::metainfo::{Metainfo, Version};
-use crate::peer::PeerPool;
 use crate::resume::ResumeRecord;
 use crate::shared::SharedResources;
-use crate::stats::{Detail, DetailKind, SessionState, SessionStats};
+use crate::stats::{Detail, DetailKind, Place, SessionStats};
 use crate::storage::Layout;
-use crate::tracker::TrackerCoordinator;
-use crate::types::{InfoHash, PeerId, UnixTime};
-use crate::upload::UploadManager;
+use crate::types::{InfoHash, PeerId};
 
 /// What stops a session until a person acts or the cause goes away.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,6 +93,8 @@ pub struct OpenOptions {
     pub record: Option<ResumeRecord>,
     /// Its place in the list.
     pub queue: u32,
+    /// Sessions that were removed and use the same files: each lets them go first, and says so.
+    pub after: Vec<watch::Receiver<bool>>,
 }
 
 /// A handle on one torrent. Cheap to clone; the torrent lives on without it.
@@ -106,6 +103,9 @@ pub struct Session {
     torrent: Arc<Torrent>,
     shared: Arc<SharedResources>,
     control: Arc<Control>,
+    place: Arc<Place>,
+    /// True once nothing of it is left but, perhaps, its files.
+    ended: watch::Sender<bool>,
 }
 
 impl Session {
@@ -159,9 +159,28 @@ impl Session {
             metainfo,
         });
         let control = Arc::new(Control::default());
-        let (actor, doors) = new_actor(torrent.clone(), shared.clone(), record);
-        shared.tasks().spawn(actor.run(control.clone(), doors));
-        Ok(Self { torrent, shared, control })
+        let (actor, doors) = open::actor(torrent.clone(), shared.clone(), record);
+        let (place, ended) = (actor.place.clone(), watch::Sender::new(false));
+        let guard = over::Guard {
+            torrent: torrent.clone(),
+            shared: shared.clone(),
+            control: control.clone(),
+            storage: actor.storage.clone(),
+            place: place.clone(),
+            ended: ended.clone(),
+        };
+        let mut stopping = shared.stopping();
+        shared.tasks().spawn(async move {
+            let guard = guard;
+            for mut before in options.after {
+                tokio::select! {
+                    _ = before.wait_for(|ended| *ended) => {}
+                    _ = stopping.wait_for(|stopping| *stopping) => {}
+                }
+            }
+            actor.run(&guard.control, doors).await;
+        });
+        Ok(Self { torrent, shared, control, place, ended })
     }
 
     /// Which torrent.
@@ -201,7 +220,14 @@ impl Session {
 
     /// Ends the session for good: its place on the board goes, and its files if asked for.
     pub(crate) fn remove(&self, data: RemoveData) {
-        self.control.order(|orders| orders.remove = Some(data));
+        if !self.control.order(|orders| orders.remove = Some(data)) {
+            over::remove_ended(&self.torrent, &self.shared, &self.place, &self.ended, data);
+        }
+    }
+
+    /// Becomes true when the session is over and its files are let go.
+    pub(crate) fn ended(&self) -> watch::Receiver<bool> {
+        self.ended.subscribe()
     }
 
     /// Where its events are published.
@@ -225,6 +251,7 @@ impl Session {
     }
 
     /// Gathers a detail about once a second for as long as the receiver lives.
+    /// The receiver is closed when the session has ended.
     pub fn watch(&self, kind: DetailKind) -> watch::Receiver<Option<Arc<Detail>>> {
         let (pane, receiver) = watch::channel(None);
         self.control.order(|orders| orders.watches.push((kind, pane)));
@@ -246,99 +273,4 @@ fn new_peer_id() -> PeerId {
     rand::rng().fill_bytes(&mut id);
     id[..PEER_ID_PREFIX.len()].copy_from_slice(PEER_ID_PREFIX);
     PeerId::new(id)
-}
-
-fn new_actor(
-    torrent: Arc<Torrent>,
-    shared: Arc<SharedResources>,
-    record: Option<ResumeRecord>,
-) -> (Actor, Doors) {
-    let geometry = torrent.metainfo.geometry;
-    let nothing = Bitfield::new(geometry.pieces());
-    let (to_reports, reports) = mpsc::channel(actor::REPORTS);
-    let (to_discoveries, discoveries) = mpsc::channel(actor::DISCOVERIES);
-    let (to_door, incoming) = mpsc::channel(actor::INCOMING);
-    let kept = record.clone().unwrap_or_default();
-    // For viewers of a torrent that rests; what counts is what a check finds.
-    let claimed = Bitfield::from_wire(&kept.have, geometry.pieces()).unwrap_or_else(|| nothing.clone());
-    let mut totals = Totals::resume(kept.downloaded, kept.uploaded, kept.wasted, kept.active_seconds);
-    if record.is_some() {
-        totals.added = kept.added;
-        totals.completed = kept.completed;
-    }
-    let newest = first_snapshot(&torrent, &totals, kept.paused);
-    let actor = Actor {
-        place: shared.board().claim(newest.clone()),
-        newest,
-        removed: false,
-        phase: if kept.paused { Phase::Paused } else { Phase::Idle },
-        storage: shared.disk().open(torrent.layout()),
-        download: DownloadManager::new(geometry, claimed.clone(), actor::seed()),
-        upload: UploadManager::new(shared.config().upload_slots, actor::seed()),
-        pool: PeerPool::default(),
-        trackers: TrackerCoordinator::new(
-            &torrent.metainfo.trackers,
-            torrent.metainfo.private,
-            actor::seed(),
-        ),
-        turns: rustc_hash::FxHashMap::default(),
-        files: files::FileProgress::new(geometry, &torrent.metainfo.files, &claimed),
-        links: rustc_hash::FxHashMap::default(),
-        watches: Vec::new(),
-        up: shared.up().child(),
-        down: shared.down().child(),
-        to_reports,
-        to_discoveries,
-        door: None,
-        to_door,
-        tick: None,
-        feed: false,
-        checked: false,
-        completed: false,
-        pieces_checked: 0,
-        saving: Saving::new(record, geometry.pieces(), kept.paused),
-        swarm: None,
-        tracker_host: None,
-        last_payload: None,
-        totals,
-        torrent,
-        shared: shared.clone(),
-    };
-    (actor, Doors { reports, discoveries, incoming, stopping: shared.stopping() })
-}
-
-/// What viewers see before the actor has had its first turn.
-fn first_snapshot(torrent: &Torrent, totals: &Totals, paused: bool) -> SessionStats {
-    let metainfo = &torrent.metainfo;
-    SessionStats {
-        info_hash: metainfo.info_hash,
-        name: metainfo.name.clone(),
-        state: if paused { SessionState::Paused } else { SessionState::Queued },
-        message: None,
-        total_size: metainfo.total_size(),
-        wanted: metainfo.total_size(),
-        have: 0,
-        pieces: metainfo.geometry.pieces(),
-        pieces_have: 0,
-        piece_length: metainfo.geometry.piece_length(),
-        pieces_checked: 0,
-        rate_down: 0,
-        rate_up: 0,
-        downloaded: totals.downloaded,
-        uploaded: totals.uploaded,
-        wasted: totals.wasted,
-        seeds: 0,
-        leechers: 0,
-        swarm: None,
-        known_peers: 0,
-        availability: 0,
-        eta: None,
-        active_seconds: 0,
-        added: if totals.added == UnixTime::default() { UnixTime::now() } else { totals.added },
-        completed: totals.completed,
-        save_path: torrent.save_path.clone(),
-        tracker: None,
-        private: metainfo.private,
-        stalled: false,
-    }
 }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
 use super::actor::{Actor, Phase};
 use super::control::{Orders, Wish};
 use crate::event::{Event, Kind};
@@ -42,26 +44,43 @@ impl Actor {
 
     /// Begins to run, if it does not: looks at what is on disk first, once per run.
     pub(super) fn start(&mut self, now: Instant) {
-        match self.phase {
+        let (kind, words) = match self.phase {
+            Phase::Running if self.full.is_some() => return self.fetch_again(now),
             Phase::Checking | Phase::Running | Phase::Stopping(_) | Phase::Stopped => return,
-            Phase::Idle | Phase::Paused | Phase::Failed(..) => {}
+            Phase::Paused => (Kind::SessionResumed, "resumed"),
+            Phase::Idle | Phase::Failed(..) => (Kind::SessionStarted, "started"),
+        };
+        if std::mem::take(&mut self.saving.paused) {
+            self.save(now);
         }
-        self.saving.paused = false;
-        match self.saving.check_plan(&self.torrent, self.checked) {
-            Some(plan) => {
-                self.phase = Phase::Checking;
-                self.pieces_checked = 0;
-                self.shared.disk().check(&self.storage, plan);
-            }
-            None => self.enter_running(now),
+        // A check that was cancelled and has not ended goes on with what it leaves, once it says so.
+        if self.check_posted || self.post_check() {
+            self.phase = Phase::Checking;
+            self.publish_state(kind, words);
+        } else {
+            self.phase = Phase::Running;
+            self.publish_state(kind, words);
+            self.enter_running(now);
         }
-        self.publish_state(Kind::SessionStarted, "started");
         self.pin(now);
+    }
+
+    /// Has the disk look at what it must look at; `false`: at nothing.
+    pub(super) fn post_check(&mut self) -> bool {
+        let Some(plan) = self.saving.check_plan(&self.torrent, self.checked) else { return false };
+        let looks = plan.hash.ones() + plan.trust.without(&plan.hash).count() as u32;
+        self.pieces_known = self.torrent.metainfo.geometry.pieces() - looks;
+        self.pieces_checked = self.pieces_known;
+        self.check_posted = true;
+        self.shared.disk().check(&self.storage, plan);
+        true
     }
 
     /// Goes to the peers. What is on disk is known.
     pub(super) fn enter_running(&mut self, now: Instant) {
         self.phase = Phase::Running;
+        self.saving.adopt();
+        self.in_swarm = Some(watch::Sender::new(()));
         self.totals.set_active(now, true);
         self.open_door();
         self.trackers.start(now);
@@ -79,6 +98,8 @@ impl Actor {
         self.phase = Phase::Paused;
         self.saving.paused = true;
         self.publish_state(Kind::SessionPaused, "paused");
+        // What a person wants does not wait for the disk.
+        self.save(now);
         self.sync_and_save(now);
         self.pin(now);
     }
@@ -91,7 +112,7 @@ impl Actor {
         }
         self.leave_swarm(now, why);
         self.publish_state(Kind::SessionStopped, why);
-        if self.saving.is_dirty() && self.shared.store().is_some() && !self.removed {
+        if self.is_unsynced() && self.shared.store().is_some() && self.removed.is_none() {
             self.phase = Phase::Stopping(now + SYNC_PATIENCE);
             self.shared.disk().sync(&self.storage);
         } else {
@@ -108,20 +129,20 @@ impl Actor {
 
     /// Off the list: the session ends, and so does its place on the board.
     fn remove(&mut self, now: Instant, data: RemoveData) {
-        self.removed = true;
+        self.removed = Some(data);
         self.stop(now, "removed");
+        if matches!(self.phase, Phase::Stopping(_)) {
+            // It was stopping in good order; nobody needs that any more.
+            self.end(now);
+        }
         self.place.leave();
-        if data == RemoveData::Delete {
-            let (disk, storage, bus) =
-                (self.shared.disk().clone(), self.storage.clone(), self.torrent.bus.clone());
-            self.shared.tasks().spawn(async move {
-                if let Err(error) = disk.delete_files(&storage).await {
-                    bus.publish(Kind::StorageError, || Event::StorageError {
-                        message: error.to_string().into(),
-                        code: error.code().into(),
-                    });
-                }
-            });
+    }
+
+    /// The last thing: the files are closed, or go.
+    pub(super) async fn finish(&self) {
+        match self.removed {
+            Some(data) => super::over::take_away(&self.torrent, &self.shared, &self.storage, data).await,
+            None => super::over::close(&self.shared, &self.storage).await,
         }
     }
 
@@ -155,6 +176,8 @@ impl Actor {
             self.shared.disk().cancel_check(&self.storage);
         }
         self.door = None;
+        self.in_swarm = None;
+        self.full = None;
         self.totals.set_active(now, false);
         self.drop_peers(now, why);
         self.upload = UploadManager::new(self.shared.config().upload_slots, super::actor::seed());

@@ -1,31 +1,24 @@
-//! What happens when a tracker answers, a dial ends, or a peer calls us.
+//! What happens when a tracker answers or a dial ends.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use super::actor::{Actor, Discovery, Phase};
-use super::links::LinkEntry;
 use crate::event::{Event, Kind};
 use crate::net::dial::{self, DialError, Greeted};
-use crate::peer::conn::Opening;
 use crate::peer::pool::Outcome;
-use crate::peer::task::{self, Setup};
-use crate::peer::{Conn, LinkGauge, Mailbox, client};
 use crate::stats::PeerSource;
 use crate::tracker::{
     Announce, AnnounceError, AnnounceEvent, AnnounceParams, AnnounceReply, Answered, TrackerId, mask_url,
 };
-use crate::types::LinkId;
 use crate::untrusted::Untrusted;
-use crate::wire::message::Decoder;
 
 /// Dials that one session starts in one go; libtorrent opens 30 connections a second over all.
 const DIALS: usize = 10;
 
-/// Peers asked of a tracker: enough to fill a torrent's links twice (interop.md: 80 to 200).
+/// Peers asked of a tracker: enough to fill a torrent's links twice; trackers give 50 to 200.
 const NUMWANT: u32 = 200;
 
 impl Actor {
@@ -36,6 +29,10 @@ impl Actor {
                 self.on_announced(now, tracker, event, &result);
             }
             Discovery::Scraped { tracker, result } => self.on_scraped(now, tracker, &result),
+            Discovery::Left { tracker, result } => {
+                self.trackers.answered(now, tracker, AnnounceEvent::Stopped, &result);
+            }
+            Discovery::NotDialled { address } => self.pool.put_back(address),
             Discovery::Dialled { address, result, permit } => self.on_dialled(now, address, result, permit),
         }
     }
@@ -46,10 +43,18 @@ impl Actor {
             let params = self.announce_params(announce.event);
             let trackers = self.shared.trackers().clone();
             let found = self.to_discoveries.clone();
-            let turn = self.turn(announce.tracker);
+            let (turn, left) = (self.its_turn(announce.tracker), self.left_swarm());
+            let patience = self.shared.config().stop_timeout;
             self.shared.tasks().spawn(async move {
-                let _turn = turn.await;
-                let result = trackers.announce(&announce.url, &params, announce.tracker_id.as_deref()).await;
+                let said = async {
+                    let _turn = turn.await;
+                    trackers.announce(&announce.url, &params, announce.tracker_id.as_deref()).await
+                };
+                let result = tokio::select! {
+                    // What it would say concerns nobody any more; `stopped` waits for it, but not long.
+                    () = async { left.await; tokio::time::sleep(patience / 2).await } => return,
+                    result = said => result,
+                };
                 let Announce { tracker, event, .. } = announce;
                 // A session that has ended does not need to know.
                 let _ = found.send(Discovery::Announced { tracker, event, result }).await;
@@ -60,7 +65,7 @@ impl Actor {
     /// Announces to one tracker go out one after the other: one that overtakes `stopped` would leave a
     /// ghost in the swarm. Resolves when the announce before this one is over; its turn is over when
     /// the result is dropped.
-    fn turn(&mut self, tracker: TrackerId) -> impl Future<Output = oneshot::Sender<()>> + use<> {
+    fn its_turn(&mut self, tracker: TrackerId) -> impl Future<Output = oneshot::Sender<()>> + use<> {
         let (over, next) = oneshot::channel();
         let before = self.turns.insert(tracker, next);
         async move {
@@ -72,27 +77,40 @@ impl Actor {
         }
     }
 
-    /// Tells trackers that we leave. Nobody waits for the answers but the engine's shutdown.
+    /// Resolves when the torrent rests; at once if it does.
+    fn left_swarm(&self) -> impl Future<Output = ()> + Send + use<> {
+        let in_swarm = self.in_swarm.as_ref().map(watch::Sender::subscribe);
+        async move {
+            if let Some(mut in_swarm) = in_swarm {
+                while in_swarm.changed().await.is_ok() {}
+            }
+        }
+    }
+
+    /// Tells trackers that we leave. Nobody waits for the answers but a `started` that may follow soon,
+    /// and the engine's shutdown.
     pub(super) fn farewell(&mut self, announces: Vec<Announce>) {
         for announce in announces {
             let params = self.announce_params(announce.event);
             let trackers = self.shared.trackers().clone();
             let patience = self.shared.config().stop_timeout;
-            let turn = self.turn(announce.tracker);
+            let turn = self.its_turn(announce.tracker);
             let found = self.to_discoveries.clone();
             self.shared.tasks().spawn(async move {
+                let Announce { tracker, url, tracker_id, event } = announce;
                 let said = async {
                     let _turn = turn.await;
-                    trackers.announce(&announce.url, &params, announce.tracker_id.as_deref()).await
+                    trackers.announce(&url, &params, tracker_id.as_deref()).await
                 };
-                let result =
-                    tokio::time::timeout(patience, said).await.unwrap_or(Err(AnnounceError::Timeout));
+                let result = tokio::time::timeout(patience, said).await;
+                let result = result.unwrap_or(Err(AnnounceError::Timeout));
                 if let Err(error) = &result {
-                    tracing::debug!(url = %mask_url(&announce.url), %error, "the good-bye was not heard");
+                    tracing::debug!(url = %mask_url(&url), %error, "the good-bye was not heard");
                 }
-                // For a session that is resumed meanwhile; one that has ended does not need to know.
-                let Announce { tracker, event, .. } = announce;
-                let _ = found.send(Discovery::Announced { tracker, event, result }).await;
+                if event == AnnounceEvent::Stopped {
+                    // A session that has ended does not need to know.
+                    let _ = found.send(Discovery::Left { tracker, result }).await;
+                }
             });
         }
     }
@@ -119,10 +137,11 @@ impl Actor {
         event: AnnounceEvent,
         result: &Result<AnnounceReply, AnnounceError>,
     ) {
-        let Answered { url, next, switched } = self.trackers.answered(now, tracker, event, result);
-        if event == AnnounceEvent::Stopped {
+        if self.phase != Phase::Running {
+            // It was on its way when the torrent came to rest, and concerns nobody any more.
             return;
         }
+        let Answered { url, next, switched } = self.trackers.answered(now, tracker, event, result);
         if switched {
             self.drop_peers(now, "the private torrent changed its tracker");
         }
@@ -153,9 +172,7 @@ impl Actor {
                 retry_in: next.map(|next| next.as_secs()),
             }),
         }
-        if self.phase == Phase::Running {
-            self.dial(now);
-        }
+        self.dial(now);
         self.tick.get_or_insert(now);
     }
 
@@ -168,19 +185,23 @@ impl Actor {
     /// nothing otherwise.
     pub(super) fn dial(&mut self, now: Instant) {
         let room = self.max_links().saturating_sub(self.pool.busy()).min(DIALS);
-        for address in self.pool.dial(now, room) {
-            let Some((half_open, permit)) = self.shared.dial_ticket() else {
-                self.pool.put_back(address);
-                continue;
-            };
+        // Tickets first: where there are none, nobody goes through the pool in vain.
+        let tickets: Vec<_> = std::iter::from_fn(|| self.shared.dial_ticket()).take(room).collect();
+        for (address, (half_open, permit)) in self.pool.dial(now, tickets.len()).into_iter().zip(tickets) {
             let source = self.shared.source_for(&address);
             let (info_hash, peer_id) = (self.torrent.info_hash(), self.torrent.peer_id);
             let found = self.to_discoveries.clone();
+            let left = self.left_swarm();
             self.shared.tasks().spawn(async move {
-                let result = dial::dial(address, source, info_hash, peer_id).await;
+                let dialled = tokio::select! {
+                    () = left => Discovery::NotDialled { address },
+                    result = dial::dial(address, source, info_hash, peer_id) => {
+                        Discovery::Dialled { address, result, permit }
+                    }
+                };
                 drop(half_open);
                 // A session that has ended does not need to know.
-                let _ = found.send(Discovery::Dialled { address, result, permit }).await;
+                let _ = found.send(dialled).await;
             });
         }
     }
@@ -194,149 +215,25 @@ impl Actor {
     ) {
         match result {
             Ok(greeted) if self.phase == Phase::Running => self.welcome(now, greeted, permit, false),
-            Ok(_) => self.pool.ended(now, address, Outcome::Ended),
+            Ok(_) => self.pool.put_back(address),
             Err(error) => {
                 tracing::trace!(%address, %error, "no link");
-                self.pool.ended(now, address, Outcome::Unreachable);
+                self.dialled_in_vain(now, address, Outcome::Unreachable);
             }
         }
     }
 
-    /// A peer that called us has greeted us.
-    pub(super) fn on_incoming(&mut self, now: Instant, greeted: Greeted) {
-        let room = self.phase == Phase::Running
-            && self.links.len() < self.max_links()
-            && !self.pool.is_banned(now, &greeted.address);
-        if let Some(permit) = room.then(|| self.shared.connection_permit()).flatten() {
-            self.welcome(now, greeted, permit, true);
+    /// No link came of a dial. The peer may have called us meanwhile and said that it listens there:
+    /// then the pool knows that link by this address.
+    pub(super) fn dialled_in_vain(&mut self, now: Instant, address: SocketAddr, outcome: Outcome) {
+        if self.pool.link_to(&address).is_none() {
+            self.pool.ended(now, address, outcome);
         }
-    }
-
-    fn welcome(&mut self, now: Instant, greeted: Greeted, permit: OwnedSemaphorePermit, incoming: bool) {
-        let Greeted { stream, address, handshake } = greeted;
-        if handshake.peer_id == self.torrent.peer_id {
-            // Ourselves, by another way round.
-            self.pool.ended(now, address, Outcome::Useless);
-            return;
-        }
-        if let Some(twin) = self.twin_of(&handshake.peer_id)
-            && !self.replaces(now, twin, &handshake.peer_id, &address, incoming)
-        {
-            self.pool.ended(now, address, Outcome::Useless);
-            return;
-        }
-        let link = self.shared.new_link();
-        let source = if incoming { PeerSource::Incoming } else { PeerSource::Tracker };
-        if self.pool.connected(now, address, source, link).is_err() {
-            return;
-        }
-        let (mailbox, gauge) = (Arc::new(Mailbox::default()), Arc::new(LinkGauge::default()));
-        let geometry = self.torrent.metainfo.geometry;
-        let opening = Opening {
-            have: self.download.have(),
-            extensions: handshake.reserved.extensions(),
-            listen_port: self.shared.port(),
-            your_ip: address.ip(),
-        };
-        let conn = Conn::open(now, geometry, &opening);
-        let setup = Setup {
-            link,
-            decoder: Decoder::new(Some(geometry.pieces())),
-            mailbox: mailbox.clone(),
-            gauge: gauge.clone(),
-            reports: self.to_reports.clone(),
-            storage: self.storage.clone(),
-            disk: self.shared.disk().clone(),
-            down: self.down.clone(),
-            up: self.up.clone(),
-        };
-        self.shared.tasks().spawn(task::run(stream, conn, setup));
-        self.download.link_joined(link);
-        let entry = LinkEntry {
-            address,
-            known_as: address,
-            peer_id: handshake.peer_id,
-            client: client::name(&handshake.peer_id, None),
-            source,
-            incoming,
-            mailbox,
-            gauge,
-            am_interested: false,
-            am_unchoked: false,
-            choke_changed: None,
-            uploaded_at_unchoke: 0,
-            peer_interested: false,
-            peer_unchoked: false,
-            upload_only: false,
-            hungry: 0,
-            dull_ticks: 0,
-            since: now,
-            counted_down: 0,
-            counted_up: 0,
-            closing: false,
-            _permit: permit,
-        };
-        self.torrent.bus.publish(Kind::PeerConnected, || Event::PeerConnected {
-            address,
-            peer_id: entry.peer_id,
-            client: entry.client.clone(),
-            incoming,
-        });
-        self.links.insert(link, entry);
-    }
-
-    fn twin_of(&self, peer_id: &crate::types::PeerId) -> Option<LinkId> {
-        self.links.iter().find(|(_, entry)| entry.peer_id == *peer_id).map(|(link, _)| *link)
-    }
-
-    /// Two links to one peer: both sides must let the same one go. Where both were dialled at once,
-    /// the side with the lower port keeps its outgoing one, as libtorrent does; else the older stays.
-    fn replaces(
-        &mut self,
-        now: Instant,
-        twin: LinkId,
-        peer_id: &crate::types::PeerId,
-        address: &SocketAddr,
-        incoming: bool,
-    ) -> bool {
-        let Some(there) = self.links.get_mut(&twin) else { return true };
-        if there.incoming == incoming {
-            return false;
-        }
-        let outgoing = if incoming { there.address } else { *address };
-        let ours = (self.shared.port().unwrap_or(0), self.torrent.peer_id);
-        let keep_outgoing = ours < (outgoing.port(), *peer_id);
-        if keep_outgoing == incoming {
-            return false;
-        }
-        there.close("a second link to the same peer");
-        self.let_go(now, twin, "a second link to the same peer", Outcome::Useless);
-        true
-    }
-
-    /// A peer that called us says where it listens: from now on it is known by that address, and can
-    /// be dialled when it has gone.
-    pub(super) fn on_listen_port(&mut self, now: Instant, link: LinkId, port: u16) {
-        let Some(entry) = self.links.get_mut(&link) else { return };
-        if !entry.incoming || port == 0 || entry.known_as.port() == port {
-            return;
-        }
-        let listens = SocketAddr::new(entry.address.ip(), port);
-        if self.pool.connected(now, listens, PeerSource::Tracker, link).is_ok() {
-            self.pool.ended(now, entry.known_as, Outcome::Ended);
-            entry.known_as = listens;
-        }
-    }
-
-    /// Lets peers call us.
-    pub(super) fn open_door(&mut self) {
-        let door = crate::shared::Door { peer_id: self.torrent.peer_id, incoming: self.to_door.clone() };
-        self.door = Some(self.shared.registry().open(self.torrent.info_hash(), door));
     }
 }
 
 /// The host name in a URL, for a column of the table.
-fn host_of(url: &Untrusted) -> Option<Untrusted> {
+pub(super) fn host_of(url: &Untrusted) -> Option<Untrusted> {
     let url = url::Url::parse(url.raw()).ok()?;
     url.host_str().map(Untrusted::from)
 }

@@ -4,15 +4,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Trouble;
-use super::actor::{Actor, Phase};
+use super::actor::{Actor, Phase, TICK};
 use crate::bitfield::Bitfield;
 use crate::event::{Event, Kind};
 use crate::peer::pool::Outcome;
-use crate::storage::{DiskDone, DiskError};
+use crate::storage::{DiskDone, DiskError, Op};
 use crate::types::{LinkId, PieceIndex, UnixTime};
 use crate::untrusted::Untrusted;
 
-/// A full disk is looked at again this often (faults.md K1).
+/// A full disk is looked at again this often.
 const RETRY_FULL: Duration = Duration::from_secs(30);
 
 impl Actor {
@@ -20,27 +20,29 @@ impl Actor {
     pub(super) fn on_disk(&mut self, now: Instant, done: DiskDone) {
         match done {
             DiskDone::Verified { piece } => self.on_verified(now, piece),
-            DiskDone::Failed { piece } => self.on_failed(now, piece),
+            DiskDone::Failed { piece, senders } => self.on_failed(now, piece, &senders),
             DiskDone::Duplicate { block, .. } => {
                 self.totals.wasted += u64::from(self.torrent.metainfo.geometry.block_size(block));
             }
-            DiskDone::CheckProgress { checked, .. } => self.pieces_checked = checked,
+            DiskDone::CheckProgress { checked, .. } => {
+                self.pieces_checked = self.pieces_known + checked;
+                // Progress brings the tick, so that checks that wait for their turn cost nothing.
+                self.tick.get_or_insert(now + TICK);
+            }
             DiskDone::Checked { bytes_hashed } => self.on_checked(now, bytes_hashed),
-            DiskDone::CheckStopped { left, .. } => self.on_check_stopped(&left),
-            DiskDone::Synced { have, files } => self.on_synced(now, have, files),
+            DiskDone::CheckStopped { left, bytes_hashed } => self.on_check_stopped(now, &left, bytes_hashed),
+            DiskDone::Synced { .. } => self.on_synced(now),
             DiskDone::Unverified { pieces } => {
                 self.saving.doubt(&pieces);
-                self.look_again();
+                self.lost(pieces.iter());
             }
-            DiskDone::Error { path, piece, error, .. } => self.on_disk_error(now, &path, piece, &error),
+            DiskDone::Error { op, path, piece, error } => self.on_disk_error(now, op, &path, piece, &error),
             DiskDone::Closed => {}
         }
     }
 
     fn on_verified(&mut self, now: Instant, piece: PieceIndex) {
-        if self.download.have().get(piece) {
-            return;
-        }
+        // Known already where a look at what the disk vouches for came first: it counts all the same.
         self.download.verified(piece);
         let geometry = self.torrent.metainfo.geometry;
         let size = geometry.piece_size(piece);
@@ -90,7 +92,7 @@ impl Actor {
         self.pin(now);
     }
 
-    fn on_failed(&mut self, now: Instant, piece: PieceIndex) {
+    fn on_failed(&mut self, now: Instant, piece: PieceIndex, senders: &[LinkId]) {
         let geometry = self.torrent.metainfo.geometry;
         self.totals.wasted += u64::from(geometry.piece_size(piece));
         let blame = self.download.failed(piece);
@@ -102,20 +104,22 @@ impl Actor {
             from,
         });
         self.feed = true;
-        if let Some(liar) = blame.sole {
+        // A link that was let go may have written blocks that we never heard of: the disk knows.
+        if let Some(liar) = blame.sole.filter(|sole| senders == [*sole]) {
             self.ban(now, liar);
         }
-        let links: Vec<_> = self.links.keys().copied().collect();
-        for link in links {
-            self.show_interest(link);
-        }
+        self.show_interest_to_all();
     }
 
     /// Every block of a bad piece came from this link: there is nobody else to blame.
     fn ban(&mut self, now: Instant, link: LinkId) {
-        let Some(entry) = self.links.get_mut(&link) else { return };
+        // It may be on its way out already.
+        let Some(entry) = self.links.get_mut(&link).or_else(|| self.parting.get_mut(&link)) else { return };
         let address = entry.address;
         entry.close("sent a bad piece");
+        if self.pool.is_banned(now, &address) {
+            return;
+        }
         self.pool.ban(now, address);
         let why = "every block of a bad piece came from it";
         self.torrent.bus.publish(Kind::PeerBanned, || Event::PeerBanned { address, why: why.into() });
@@ -123,11 +127,10 @@ impl Actor {
     }
 
     fn on_checked(&mut self, now: Instant, bytes_hashed: u64) {
-        if self.phase != Phase::Checking {
-            return;
-        }
+        self.check_posted = false;
         self.checked = true;
         self.look_again();
+        let bytes_hashed = bytes_hashed + std::mem::take(&mut self.bytes_hashed);
         let (pieces_have, pieces) = (self.download.have().ones(), self.download.have().len());
         self.saving.checked(now, bytes_hashed);
         self.torrent.bus.publish(Kind::SessionChecked, || Event::SessionChecked {
@@ -135,36 +138,95 @@ impl Actor {
             pieces_have,
             pieces,
         });
-        self.enter_running(now);
+        // A pause may have come too late to stop it.
+        if self.phase == Phase::Checking {
+            self.enter_running(now);
+        }
         self.pin(now);
     }
 
-    /// A check was cut short: what it found stands, and the next start goes on with the rest.
-    fn on_check_stopped(&mut self, left: &Bitfield) {
-        if self.phase != Phase::Checking {
-            self.checked = true;
-            self.saving.doubt(left);
-            self.look_again();
+    /// A check was cut short: what it found stands, and the next start goes on with the rest. That start
+    /// may have been ordered already.
+    fn on_check_stopped(&mut self, now: Instant, left: &Bitfield, bytes_hashed: u64) {
+        self.check_posted = false;
+        self.checked = true;
+        self.saving.doubt(left);
+        self.look_again();
+        if self.phase == Phase::Checking && !self.post_check() {
+            self.on_checked(now, bytes_hashed);
+        } else {
+            self.bytes_hashed += bytes_hashed;
+            self.pin(now);
         }
+    }
+
+    /// These pieces are not there any more.
+    fn lost(&mut self, pieces: impl Iterator<Item = PieceIndex>) {
+        for piece in pieces {
+            self.download.lost(piece);
+        }
+        self.recount_files();
+        self.feed = true;
+        self.show_interest_to_all();
+    }
+
+    fn show_interest_to_all(&mut self) {
+        let links: Vec<_> = self.links.keys().copied().collect();
+        links.into_iter().for_each(|link| self.show_interest(link));
+    }
+
+    fn recount_files(&mut self) {
+        let metainfo = &self.torrent.metainfo;
+        self.files =
+            super::files::FileProgress::new(metainfo.geometry, &metainfo.files, self.download.have());
+    }
+
+    /// There may be room on the disk again: what is wanted is fetched until it says otherwise.
+    pub(super) fn fetch_again(&mut self, now: Instant) {
+        self.full = None;
+        self.feed = true;
+        self.show_interest_to_all();
+        self.pin(now);
     }
 
     /// Takes over what the disk vouches for; all that has begun is forgotten.
     pub(super) fn look_again(&mut self) {
-        let have = self.storage.verified();
-        let metainfo = &self.torrent.metainfo;
-        self.files = super::files::FileProgress::new(metainfo.geometry, &metainfo.files, &have);
-        self.download.reset_have(have);
+        self.download.reset_have(self.storage.verified());
+        self.recount_files();
     }
 
-    fn on_disk_error(&mut self, now: Instant, path: &Path, piece: Option<PieceIndex>, error: &DiskError) {
+    fn on_disk_error(
+        &mut self,
+        now: Instant,
+        op: Op,
+        path: &Path,
+        piece: Option<PieceIndex>,
+        error: &DiskError,
+    ) {
         if let Some(piece) = piece {
-            self.download.lost(piece);
-            let mut doubted = Bitfield::new(self.download.have().len());
-            doubted.set(piece);
-            self.saving.doubt(&doubted);
+            // One that could not be written was not there before, and there is nothing to look at.
+            if op != Op::Write {
+                let mut doubted = Bitfield::new(self.download.have().len());
+                doubted.set(piece);
+                self.saving.doubt(&doubted);
+            }
+            self.lost(std::iter::once(piece));
         }
-        if matches!(self.phase, Phase::Failed(..) | Phase::Stopping(_) | Phase::Stopped) {
-            return;
+        match op {
+            // What could not be read is not known to be missing: the next start looks again.
+            Op::Check => self.saving.doubt_all_but(&self.storage.verified()),
+            // What had begun is worth nothing. The workers forget it by themselves.
+            Op::Sync => self.look_again(),
+            _ => {}
+        }
+        match self.phase {
+            Phase::Failed(..) | Phase::Stopped => return,
+            // No `Synced` will come.
+            Phase::Stopping(_) if op == Op::Sync => return self.end(now),
+            Phase::Stopping(_) => return,
+            // The writes that were on their way.
+            Phase::Running if op == Op::Write && self.full.is_some() => return,
+            Phase::Idle | Phase::Checking | Phase::Running | Phase::Paused => {}
         }
         let (message, code) = (format!("{}: {error}", Untrusted::new(path.to_string_lossy())), error.code());
         let full = matches!(error, DiskError::Full { .. });
@@ -176,9 +238,15 @@ impl Actor {
                 _ => Event::StorageError { message, code },
             }
         });
-        self.completed = false;
-        self.fail(now, Trouble::Storage { message, code }, full.then_some(now + RETRY_FULL));
-        self.shared.disk().close(&self.storage);
-        self.look_again();
+        if self.phase == Phase::Running && full && op == Op::Write {
+            // Links may still tell of blocks that were not written; what new ones tell is true.
+            self.drop_peers(now, "the disk is full");
+            self.full = Some((Trouble::Storage { message, code }, now + RETRY_FULL));
+            return self.pin(now);
+        }
+        // One that rests goes on resting; what is in doubt is looked at when it is resumed.
+        if matches!(self.phase, Phase::Checking | Phase::Running) {
+            self.fail(now, Trouble::Storage { message, code }, full.then_some(now + RETRY_FULL));
+        }
     }
 }

@@ -1,23 +1,28 @@
 //! What happens when a link says something: the peers meet what we want and what we give.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::actor::Actor;
+use super::actor::{Actor, TICK};
 use crate::download::{Arrived, PeerPieces};
 use crate::event::{Event, Kind};
 use crate::peer::pool::Outcome;
-use crate::peer::{PeerReport, Report, client};
+use crate::peer::{LinkGauge, PeerReport, Report, client};
 use crate::types::{BlockRef, LinkId};
+
+/// A link that lasted this long was worth having, whatever it moved: two rounds of the optimistic
+/// unchoke.
+const SETTLED: Duration = Duration::from_secs(60);
 
 impl Actor {
     /// Takes one batch of a link. A batch of a link that was let go says nothing any more.
     pub(super) fn on_peer(&mut self, now: Instant, batch: PeerReport) {
         let link = batch.link;
         for report in batch.reports {
-            if !self.links.contains_key(&link) {
-                return;
+            if self.links.contains_key(&link) {
+                self.on_report(now, link, report);
+            } else if matches!(report, Report::Closed { .. }) {
+                self.has_parted(now, link);
             }
-            self.on_report(now, link, report);
         }
     }
 
@@ -36,7 +41,7 @@ impl Actor {
                 }
             }
             Report::Interested(interested) => self.on_interested(now, link, interested),
-            Report::Block(block) => self.on_block(link, block),
+            Report::Block(block) => self.on_block(now, link, block),
             Report::Returned(blocks) => {
                 for block in blocks {
                     self.download.returned(link, block);
@@ -59,8 +64,9 @@ impl Actor {
                 }
             }
             Report::Closed { why, fault } => {
-                let outcome = if fault { Outcome::Fault } else { Outcome::Ended };
+                let outcome = self.outcome(now, link, fault);
                 self.let_go(now, link, &why, outcome);
+                self.has_parted(now, link);
             }
         }
     }
@@ -83,19 +89,21 @@ impl Actor {
         }
     }
 
-    fn on_block(&mut self, link: LinkId, block: BlockRef) {
-        self.last_payload = Some(tokio::time::Instant::now().into_std());
+    fn on_block(&mut self, now: Instant, link: LinkId, block: BlockRef) {
+        self.last_payload = Some(now);
         let Arrived::Fresh { cancel, .. } = self.download.arrived(link, block) else { return };
+        // In the endgame each block that comes makes room for another extra one.
+        self.feed |= self.download.in_endgame();
         for other in cancel {
             if let Some(entry) = self.links.get(&other) {
-                entry.mailbox.post(|mail| mail.cancel.push(block));
+                entry.mailbox.post(|mail| mail.cancel(block));
             }
         }
     }
 
     /// Deals blocks to links that could ask for more, if anything has changed for them.
     pub(super) fn deal(&mut self, now: Instant) {
-        if !std::mem::take(&mut self.feed) {
+        if self.full.is_some() || !std::mem::take(&mut self.feed) {
             return;
         }
         let mut hand = Vec::new();
@@ -107,7 +115,7 @@ impl Actor {
             if !hand.is_empty() {
                 entry.hungry = 0;
                 let hand = std::mem::take(&mut hand);
-                entry.mailbox.post(|mail| mail.hand.extend(hand));
+                entry.mailbox.post(|mail| mail.deal(hand));
             }
         }
     }
@@ -116,10 +124,37 @@ impl Actor {
     /// tick, which waits a little: the peer may have the next piece in a moment.
     pub(super) fn show_interest(&mut self, link: LinkId) {
         let Some(entry) = self.links.get_mut(&link) else { return };
-        if !entry.am_interested && self.download.interested_in(link) {
+        if self.full.is_none() && !entry.am_interested && self.download.interested_in(link) {
             entry.am_interested = true;
             entry.dull_ticks = 0;
+            // It may have been hungry since before we lost interest.
+            self.feed = true;
             entry.mailbox.post(|mail| mail.interested = Some(true));
+        }
+    }
+
+    /// What an end that the peer or the network brought says about calling again. Who takes the call
+    /// and lets us go without a byte, again and again, is called less and less often.
+    fn outcome(&self, now: Instant, link: LinkId, fault: bool) -> Outcome {
+        let Some(entry) = self.links.get(&link) else { return Outcome::Ended };
+        let seeds = self.download.is_complete() && (self.download.is_seed(link) || entry.upload_only);
+        let moved = LinkGauge::get(&entry.gauge.downloaded) + LinkGauge::get(&entry.gauge.uploaded) > 0;
+        match (fault, seeds) {
+            (true, _) => Outcome::Fault,
+            (false, true) => Outcome::Useless,
+            (false, false) if moved || now.saturating_duration_since(entry.since) >= SETTLED => {
+                Outcome::Ended
+            }
+            (false, false) => Outcome::Unreachable,
+        }
+    }
+
+    /// The last word of a link that was let go: now its figures are final.
+    fn has_parted(&mut self, now: Instant, link: LinkId) {
+        if let Some(mut entry) = self.parting.remove(&link)
+            && self.totals.count(&mut entry) > 0
+        {
+            self.tick.get_or_insert(now);
         }
     }
 
@@ -137,5 +172,8 @@ impl Actor {
             client: entry.client.clone(),
             why: why.into(),
         });
+        // One last look at the figures, also where the last link of a resting torrent goes.
+        self.tick.get_or_insert(now + TICK);
+        self.parting.insert(link, entry);
     }
 }

@@ -12,20 +12,25 @@ const DULL: u32 = 2;
 
 impl Actor {
     /// When the actor has to look at the latest; `None`: only when something happens.
-    pub(super) fn next_timeout(&self) -> Option<Instant> {
+    pub(super) fn next_timeout(&self, now: Instant) -> Option<Instant> {
         let retry = match &self.phase {
+            // Nothing else is looked at any more, so nothing else may wake it.
+            Phase::Stopping(patience) => return Some(*patience),
             Phase::Failed(_, retry) => *retry,
-            Phase::Stopping(patience) => Some(*patience),
             _ => None,
         };
         let mut due = [self.tick, self.saving.next_due(), retry].into_iter().flatten().min();
         if self.phase == Phase::Running {
-            let now = tokio::time::Instant::now().into_std();
-            let dial = self.wants_links().then(|| self.pool.next_due(now)).flatten();
+            due = [due, self.full.as_ref().map(|(_, retry)| *retry)].into_iter().flatten().min();
             let round = if self.links.is_empty() { None } else { self.upload.next_round() };
-            // A dial that got no ticket is tried again with the next tick, not at once.
-            let dial = dial.map(|at| at.max(now + TICK));
-            due = [due, self.trackers.next_due(), dial, round].into_iter().flatten().min();
+            due = [due, self.trackers.next_due(), round].into_iter().flatten().min();
+            // A tick dials too, and the pool is long.
+            if self.tick.is_none() {
+                let dial = self.wants_links().then(|| self.pool.next_due(now)).flatten();
+                // A dial that got no ticket is tried again later, not at once.
+                let dial = dial.map(|at| at.max(now + TICK));
+                due = [due, dial, self.stalls_at()].into_iter().flatten().min();
+            }
         }
         due
     }
@@ -43,17 +48,30 @@ impl Actor {
         {
             self.start(now);
         }
+        if self.full.as_ref().is_some_and(|(_, retry)| *retry <= now) {
+            self.fetch_again(now);
+        }
         if self.phase == Phase::Running {
-            self.trackers.want_peers(now, self.wants_links() && self.pool.next_due(now).is_none());
-            self.announce(now);
-            self.dial(now);
+            self.seek_peers(now);
         }
         if self.saving.next_due().is_some_and(|due| due <= now) {
             self.sync_and_save(now);
         }
         if self.tick.is_some_and(|due| due <= now) {
             self.on_tick(now);
+        } else if self.stalls_at().is_some_and(|at| at <= now) {
+            self.pin(now);
         }
+    }
+
+    /// Asks the trackers that are due and dials. A download whose pool is dry is in need of peers; a
+    /// seed is not, and keeps to the intervals.
+    fn seek_peers(&mut self, now: Instant) {
+        let dry = || self.wants_links() && self.pool.next_due(now).is_none();
+        let in_need = !self.download.is_finished() && dry();
+        self.trackers.want_peers(now, in_need);
+        self.announce(now);
+        self.dial(now);
     }
 
     fn wants_links(&self) -> bool {
@@ -73,9 +91,10 @@ impl Actor {
         for link in links {
             self.look_after(now, link);
         }
+        // What a hungry link may have changes with the hands of the others, in the endgame above all.
+        self.feed |= self.links.values().any(|entry| entry.hungry > 0);
         if self.phase == Phase::Running {
-            self.announce(now);
-            self.dial(now);
+            self.seek_peers(now);
         }
         self.scrape(now);
         self.pin(now);
@@ -86,7 +105,7 @@ impl Actor {
     fn look_after(&mut self, now: Instant, link: LinkId) {
         let complete = self.download.is_complete();
         let seed = self.download.is_seed(link);
-        let wanted = self.download.interested_in(link);
+        let wanted = self.full.is_none() && self.download.interested_in(link);
         let Some(entry) = self.links.get_mut(&link) else { return };
         if complete && (seed || entry.upload_only) {
             entry.close("both have everything");
@@ -107,7 +126,7 @@ impl Actor {
 
     /// Holds a round of choking if one is due.
     pub(super) fn choke(&mut self, now: Instant) {
-        if self.links.is_empty() || self.upload.next_round().is_some_and(|due| due > now) {
+        if self.links.is_empty() || self.upload.next_round().is_none_or(|due| due > now) {
             return;
         }
         let candidates: Vec<Candidate> =

@@ -6,7 +6,7 @@ use super::Torrent;
 use super::actor::{Actor, Phase};
 use crate::bitfield::Bitfield;
 use crate::resume::{self, ResumeRecord};
-use crate::storage::{CheckPlan, FileStamp};
+use crate::storage::CheckPlan;
 
 /// Payload is synced at least this often while pieces come in (design: about every 10 s).
 const SYNC_EVERY: Duration = Duration::from_secs(10);
@@ -23,10 +23,6 @@ pub struct Saving {
     /// A person paused the torrent.
     pub paused: bool,
     kept: Option<ResumeRecord>,
-    /// Hashed and synced: may be claimed.
-    synced: Bitfield,
-    /// How the files looked when that was so.
-    files: Vec<FileStamp>,
     /// Pieces that were good once and have to be hashed before they count again.
     doubted: Bitfield,
     dirty_bytes: u64,
@@ -37,16 +33,7 @@ pub struct Saving {
 impl Saving {
     /// Goes on from the record of the last run.
     pub fn new(kept: Option<ResumeRecord>, pieces: u32, paused: bool) -> Self {
-        Self {
-            paused,
-            kept,
-            synced: Bitfield::new(pieces),
-            files: Vec::new(),
-            doubted: Bitfield::new(pieces),
-            dirty_bytes: 0,
-            due: None,
-            fetched: 0,
-        }
+        Self { paused, kept, doubted: Bitfield::new(pieces), dirty_bytes: 0, due: None, fetched: 0 }
     }
 
     /// What has to be hashed before the torrent runs: everything that the last record does not vouch
@@ -71,9 +58,17 @@ impl Saving {
         }
     }
 
-    /// Whether pieces were written that are not synced.
-    pub const fn is_dirty(&self) -> bool {
-        self.dirty_bytes > 0
+    /// All that is not known to be good has to be hashed before it counts.
+    pub fn doubt_all_but(&mut self, good: &Bitfield) {
+        let all = Bitfield::full(good.len());
+        all.without(good).for_each(|piece| {
+            self.doubted.set(piece);
+        });
+    }
+
+    /// What is on disk is known, and the record of the last run has had its day.
+    pub fn adopt(&mut self) {
+        self.kept = None;
     }
 
     /// A piece was written and hashed.
@@ -91,7 +86,6 @@ impl Saving {
 
     /// What is on disk was looked at: a record of it is worth having soon.
     pub fn checked(&mut self, now: Instant, bytes_hashed: u64) {
-        self.kept = None;
         if bytes_hashed > 0 {
             self.due = Some(now);
         }
@@ -124,19 +118,24 @@ impl Actor {
     }
 
     /// Payload up to here is on the disk for good: it may be claimed.
-    pub(super) fn on_synced(&mut self, now: Instant, have: Bitfield, files: Vec<FileStamp>) {
-        self.saving.synced = have;
-        self.saving.files = files;
-        if matches!(self.phase, Phase::Stopping(_)) {
-            self.end(now);
-        } else {
-            self.save(now);
+    pub(super) fn on_synced(&mut self, now: Instant) {
+        match self.phase {
+            // It was posted before the last pieces came.
+            Phase::Stopping(_) if self.is_unsynced() => self.shared.disk().sync(&self.storage),
+            Phase::Stopping(_) => self.end(now),
+            _ => self.save(now),
         }
     }
 
-    /// Posts a record to the store. It claims what is synced; what was hashed since goes into `maybe`.
+    /// Whether there are pieces that a record could claim after a sync and cannot before.
+    pub(super) fn is_unsynced(&self) -> bool {
+        self.checked && self.storage.verified().has_any_without(&self.storage.synced())
+    }
+
+    /// Posts a record to the store. It claims what is synced; what was hashed since, or is in doubt, goes
+    /// into `maybe`.
     pub(super) fn save(&self, now: Instant) {
-        let Some(store) = self.shared.store().filter(|_| !self.removed) else { return };
+        let Some(store) = self.shared.store().filter(|_| self.removed.is_none()) else { return };
         let paused = self.saving.paused;
         if let Some(kept) = &self.saving.kept {
             // Not all was looked at: the last record still holds, but for what a person asked for.
@@ -146,15 +145,16 @@ impl Actor {
         if !self.checked {
             return;
         }
-        let have = self.download.have();
+        let (have, synced) = (self.download.have(), self.storage.synced().clone());
         let mut maybe = Bitfield::new(have.len());
-        for piece in have.without(&self.saving.synced) {
+        for piece in have.without(&synced).chain(self.saving.doubted.without(&synced)) {
             maybe.set(piece);
         }
         let record = ResumeRecord {
-            have: self.saving.synced.to_wire(),
+            have: synced.to_wire(),
             maybe: maybe.to_wire(),
-            files: self.saving.files.clone(),
+            // As new as that or newer: a file that is complete by now does not change any more.
+            files: self.storage.stamps(),
             save_path: self.torrent.save_path.clone(),
             paused,
             downloaded: self.totals.downloaded,

@@ -14,7 +14,10 @@ impl Actor {
     /// Puts the newest snapshot up, and tells those who listen if a figure has changed.
     pub(super) fn pin(&mut self, now: Instant) {
         let stats = self.snapshot(now);
-        if stats == self.newest {
+        // Time alone is no news but once a minute: an idle torrent with a link stays quiet.
+        let same_minute = stats.active_seconds / 60 == self.newest.active_seconds / 60;
+        let timeless = SessionStats { active_seconds: self.newest.active_seconds, ..stats.clone() };
+        if timeless == self.newest && same_minute {
             return;
         }
         let told = |stats: &SessionStats| {
@@ -41,7 +44,20 @@ impl Actor {
         self.place.pin(stats);
     }
 
-    fn snapshot(&self, now: Instant) -> SessionStats {
+    /// When a download that brings nothing will have been stalled for long enough to be shown so.
+    pub(super) fn stalls_at(&self) -> Option<Instant> {
+        if self.newest.stalled || self.state() != SessionState::Downloading {
+            return None;
+        }
+        self.quiet_since().map(|since| since + STALLED)
+    }
+
+    /// The last payload, or the start where none has come since.
+    fn quiet_since(&self) -> Option<Instant> {
+        self.last_payload.max(self.totals.active_since())
+    }
+
+    pub(super) fn snapshot(&self, now: Instant) -> SessionStats {
         let rate = |pick: fn(&LinkGauge) -> u64| self.links.values().map(|entry| pick(&entry.gauge)).sum();
         let rate_down: u64 = rate(|gauge| LinkGauge::get(&gauge.rate_down));
         let rate_up: u64 = rate(|gauge| LinkGauge::get(&gauge.rate_up));
@@ -51,14 +67,16 @@ impl Actor {
         let state = self.state();
         let downloading = state == SessionState::Downloading;
         let eta = (downloading && rate_down > 0).then(|| wanted.saturating_sub(have).div_ceil(rate_down));
-        let silent = self.last_payload.is_none_or(|at| now.saturating_duration_since(at) >= STALLED);
+        let silent = self.quiet_since().is_some_and(|at| now.saturating_duration_since(at) >= STALLED);
         let metainfo = &self.torrent.metainfo;
         SessionStats {
             info_hash: self.torrent.info_hash(),
             name: metainfo.name.clone(),
             state,
-            message: match &self.phase {
-                Phase::Failed(trouble, _) => Some(trouble.to_string().into()),
+            message: match (&self.phase, &self.full) {
+                (Phase::Failed(trouble, _), _) | (Phase::Running, Some((trouble, _))) => {
+                    Some(trouble.to_string().into())
+                }
                 _ => None,
             },
             total_size: metainfo.total_size(),

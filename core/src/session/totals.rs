@@ -65,6 +65,16 @@ impl Totals {
         self.active_since = active.then_some(now);
     }
 
+    /// Seconds it was active before the present stretch.
+    pub const fn kept_seconds(&self) -> u64 {
+        self.active.as_secs()
+    }
+
+    /// Since when it is active, if it is.
+    pub const fn active_since(&self) -> Option<Instant> {
+        self.active_since
+    }
+
     /// Time with peers, over all runs.
     pub fn active(&self, now: Instant) -> Duration {
         self.active + self.active_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))

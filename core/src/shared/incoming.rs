@@ -17,7 +17,7 @@ use crate::net::{dial, listen};
 const RETRY: Duration = Duration::from_secs(30);
 
 /// Connections from one address that have not said yet what they want: a seedbox full of users
-/// behind one address needs a few, a flood has a thousand (faults.md P10).
+/// behind one address needs a few, a flood has a thousand.
 const GREETINGS_PER_ADDRESS: usize = 16;
 
 /// Callers that wait to be greeted; more wait in the kernel.

@@ -1,4 +1,4 @@
-//! What goes wrong between a torrent and its files (faults.md K1 to K6).
+//! What goes wrong between a torrent and its files.
 
 use std::io;
 

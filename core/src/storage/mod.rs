@@ -43,6 +43,8 @@ pub enum DiskDone {
     Failed {
         /// The piece.
         piece: PieceIndex,
+        /// Links that sent a block of it, each once.
+        senders: Vec<LinkId>,
     },
     /// A block that was there already: dropped, and counts as waste.
     Duplicate {
@@ -191,6 +193,11 @@ impl Storage {
     /// Whether all pieces of a file are verified, by its number in torrent order.
     pub fn is_file_complete(&self, file: usize) -> bool {
         self.files.get(file).is_some_and(FileState::is_complete)
+    }
+
+    /// How the files looked when they were last noted, in torrent order.
+    pub(crate) fn stamps(&self) -> Vec<FileStamp> {
+        self.files.iter().map(FileState::seen).collect()
     }
 
     /// The shape of the content.

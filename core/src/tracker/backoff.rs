@@ -1,5 +1,5 @@
 //! How long until a tracker is asked again: intervals as stated but within reason, and the back-off of
-//! one that fails (faults.md T3, T4).
+//! one that fails.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Announces and scrapes over HTTP(S): BEP 3, BEP 7 (one per address family), BEP 23, BEP 48.
 //!
-//! Every hop is checked before it is taken (faults.md T1). A URL from a torrent file leads to the
+//! Every hop is checked before it is taken. A URL from a torrent file leads to the
 //! internet, or into a private network if it is a plain announce there; a redirect leads no further in
 //! than the server that sent it; neither ever leads to a link-local address. Redirects are followed
 //! five times, never from https to http, and take no password to another origin.

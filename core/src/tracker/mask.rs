@@ -1,4 +1,4 @@
-//! Hides pass-keys in tracker URLs before anybody is shown one (faults.md T9).
+//! Hides pass-keys in tracker URLs before anybody is shown one.
 //!
 //! Guesses on the safe side: a long announce word that is no secret may be hidden too; the host never is.
 

@@ -22,7 +22,7 @@ pub struct AnnounceUrl {
 /// Checks the tracker's URL and appends the parameters, the raw bytes percent-encoded.
 ///
 /// Refused are texts that two readers could take for different hosts, and those that bring parameters
-/// of their own in place of ours (faults.md T7).
+/// of their own in place of ours.
 pub fn announce_url(
     tracker: &Untrusted,
     params: &AnnounceParams,

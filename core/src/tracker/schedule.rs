@@ -25,7 +25,7 @@ use crate::untrusted::Untrusted;
 mod tests;
 
 /// Trackers kept of one torrent; the largest lists of working trackers in circulation have about a
-/// hundred. A public torrent may ask each of them at once (faults.md T8).
+/// hundred. A public torrent may ask each of them at once.
 pub const MAX_TRACKERS: usize = 200;
 
 /// The pause between two scrapes of a tracker whose announces leave the figures out: as long as most

@@ -67,7 +67,9 @@ pub fn complete(state: &mut AppState, effects: &mut Vec<Effect>) {
         return;
     }
     let folders_only = form.field == AddField::SaveTo;
-    let text = form.typed().map(|field| field.text().to_owned()).filter(|text| !text.is_empty());
+    // Without a source there is nothing to go on to; the usual folder needs no name.
+    let wanted = |text: &String| !folders_only || !text.is_empty();
+    let text = form.typed().map(|field| field.text().to_owned()).filter(wanted);
     match text {
         Some(text) if folders_only || !text.ends_with(".torrent") => {
             effects.push(Effect::Complete { text, folders_only });
@@ -120,6 +122,7 @@ pub fn accept(state: &mut AppState, effects: &mut Vec<Effect>) {
     }
     let requests = form.requests();
     if requests.is_empty() {
+        form.field = AddField::Source;
         form.error = Some("type or paste the path of a .torrent file".to_owned());
         return;
     }

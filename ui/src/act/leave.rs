@@ -37,6 +37,22 @@ pub fn ctrl_c(state: &mut AppState, now: Instant, effects: &mut Vec<Effect>) {
     }
 }
 
+/// Ctrl-Z: asks, because transfers stop with the program.
+pub fn ask_to_suspend(state: &mut AppState) {
+    if !state.job_control {
+        return state.say("^Z: no shell waits for this program; nothing would bring it back");
+    }
+    if !matches!(state.popups.last(), Some(Popup::Suspend)) {
+        state.popups.push(Popup::Suspend);
+    }
+}
+
+/// Stops; what follows happens when the program goes on.
+pub fn suspend(state: &mut AppState, effects: &mut Vec<Effect>) {
+    state.popups.pop();
+    effects.push(Effect::Suspend);
+}
+
 /// Ends everything in order. What was removed is removed now.
 pub fn stop(state: &mut AppState, effects: &mut Vec<Effect>) {
     super::remove::finish(state, effects);

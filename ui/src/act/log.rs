@@ -29,7 +29,7 @@ pub fn go_to_torrent(state: &mut AppState) {
         Some(Popup::Event { seq, .. }) => state.log.entry(*seq),
         _ => state.log.current(state.pin()),
     };
-    let Some(entry) = entry else { return };
+    let Some(entry) = entry else { return state.say(".: there is no event") };
     let Some((info_hash, name)) = entry.torrent.clone() else {
         let why = match entry.what {
             What::Event(_) => "this event is about no torrent",

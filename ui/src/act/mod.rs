@@ -10,7 +10,9 @@ pub mod typing;
 
 use std::time::Instant;
 
-use crate::keymap::Context;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use crate::keymap::{self, Context};
 use crate::message::{Action, Answer, Effect};
 use crate::state::popup::Popup;
 use crate::state::{AppState, Leaving};
@@ -27,6 +29,8 @@ pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec
         Action::BackLayer => moving::back_layer(state),
         Action::Quit => leave::ctrl_c(state, now, effects),
         Action::QuitNow => leave::stop(state, effects),
+        Action::Suspend => leave::ask_to_suspend(state),
+        Action::SuspendNow => leave::suspend(state, effects),
         Action::Redraw => effects.push(Effect::Repaint),
         Action::FocusNext => moving::focus(state, 1),
         Action::FocusPrev => moving::focus(state, -1),
@@ -41,6 +45,9 @@ pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec
         Action::Copy(what) => torrents::copy(state, what, effects),
         Action::Move(step) => moving::step(state, step),
         Action::Open => moving::open(state),
+        Action::Mark | Action::MarkRange | Action::MarkAll if state.table.is_empty() => {
+            state.say("there is no torrent to mark");
+        }
         Action::Mark => state.table.mark(),
         Action::MarkRange => state.table.mark_range(),
         Action::MarkAll => state.table.mark_all(),
@@ -83,6 +90,23 @@ pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec
                 help.searching = true;
             }
         }
+    }
+}
+
+/// A key without a meaning here says what it would do elsewhere, or where the keys are listed.
+pub fn unbound(state: &mut AppState, context: Context, key: KeyEvent) {
+    let KeyCode::Char(letter) = key.code else {
+        state.dirty |= state.notice.take().is_some();
+        return;
+    };
+    let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
+    let key_name = if ctrl { format!("^{}", letter.to_ascii_uppercase()) } else { letter.to_string() };
+    match keymap::elsewhere(context, key) {
+        Some(binding) => {
+            let place = binding.context.title().to_lowercase();
+            state.say(format!("{key_name}: {}, in the {place} pane", binding.words));
+        }
+        None => state.say(format!("{key_name} does nothing here; ? shows the keys")),
     }
 }
 

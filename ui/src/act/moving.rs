@@ -61,7 +61,7 @@ pub fn page(state: &AppState) -> usize {
 pub fn open(state: &mut AppState) {
     match state.panes.focus {
         Focus::List if state.table.current().is_some() => state.panes.turn_to(Mode::Full),
-        Focus::List => {}
+        Focus::List => state.say("Enter: there is no torrent to open"),
         Focus::Events => open_event(state),
         Focus::Detail => match state.detail.tab {
             Tab::Log => open_event(state),
@@ -74,8 +74,9 @@ pub fn open(state: &mut AppState) {
 
 fn open_event(state: &mut AppState) {
     let pin = state.pin();
-    if let Some(seq) = state.log.current(pin).map(|entry| entry.seq) {
-        state.popups.push(Popup::Event { seq, pin });
+    match state.log.current(pin).map(|entry| entry.seq) {
+        Some(seq) => state.popups.push(Popup::Event { seq, pin }),
+        None => state.say("Enter: there is no event to open"),
     }
 }
 
@@ -103,7 +104,11 @@ pub fn toggle(state: &mut AppState, now: Instant) {
 fn fold(state: &mut AppState, shut: Option<bool>) {
     let row = state.detail.scroll().cursor;
     if let Some(tree) = &mut state.detail.files {
-        let is_shut = tree.visible().nth(row).is_some_and(|(line, _)| tree.is_shut(line));
+        let Some((line, node)) = tree.visible().nth(row) else { return };
+        if !node.is_folder() {
+            return state.say("only folders open and shut");
+        }
+        let is_shut = tree.is_shut(line);
         tree.set_shut(row, shut.unwrap_or(!is_shut));
     }
 }
@@ -123,12 +128,17 @@ pub fn back_layer(state: &mut AppState) {
         state.table.set_filter(|filter| *filter = crate::state::filter::Filter::default());
         return;
     }
-    state.table.clear_marks();
+    if !state.table.clear_marks() {
+        state.say("nothing is open; q quits");
+    }
 }
 
 /// The next pane, or the one before.
 pub fn focus(state: &mut AppState, by: isize) {
     let panes = state.panes.focusable();
+    if panes.len() < 2 {
+        return state.say("there is no other pane; v divides the screen, Enter opens the torrent");
+    }
     let at = panes.iter().position(|pane| *pane == state.panes.focus).unwrap_or(0) as isize;
     if let Some(pane) = panes.get((at + by).rem_euclid(panes.len().max(1) as isize) as usize) {
         state.panes.focus = *pane;
@@ -146,7 +156,9 @@ pub fn open_tab(state: &mut AppState, tab: Tab) {
 /// List, split, full.
 pub fn cycle(state: &mut AppState) {
     let next = match state.panes.mode {
-        Mode::List => Mode::Split,
+        Mode::List if state.panes.has_room_for_detail() => Mode::Split,
+        Mode::List if state.table.current().is_some() => Mode::Full,
+        Mode::List => return state.say("v: there is no room for more than the list"),
         Mode::Split => Mode::Full,
         Mode::Full | Mode::Log => Mode::List,
     };
@@ -160,6 +172,9 @@ pub fn zoom(state: &mut AppState) {
         return;
     }
     match state.panes.focus {
+        Focus::List | Focus::Sidebar if !state.panes.has_room_for_detail() => {
+            state.say("z: the list is alone already");
+        }
         Focus::List | Focus::Sidebar => {
             let other = if state.panes.mode == Mode::List { Mode::Split } else { Mode::List };
             state.panes.turn_to(other);

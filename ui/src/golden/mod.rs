@@ -64,6 +64,8 @@ fn dialogs() {
     check_all("j j Space Space d", "remove");
     check_all("j j Space Space d Space", "remove-data");
     check_all("q", "quit");
+    check(Stage::full((80, 24)), "^Z", "suspend");
+    check(Stage::full((45, 10)), "^Z", "suspend");
     check_all("?", "help");
     check_all("s", "sort");
     check_all("\"/srv/in/a.torrent\" Tab '/srv/dl/vi'", "add");
@@ -87,6 +89,7 @@ fn graphs() {
 #[test]
 fn split_tabs() {
     check(Stage::full((80, 24)), "j 3", "split-peers");
+    check(Stage::full((80, 24)), "j 4", "split-trackers");
     check(Stage::full((120, 40)), "G 1", "split-error");
 }
 

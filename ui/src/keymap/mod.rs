@@ -40,6 +40,8 @@ pub enum Context {
     Remove,
     /// The quit dialog.
     Quit,
+    /// The question before the program is stopped.
+    Suspend,
     /// The menu of sort keys.
     Sort,
     /// The menu of quick filters.
@@ -52,7 +54,7 @@ pub enum Context {
 
 impl Context {
     /// All contexts, in the order of the help.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::List,
         Self::Torrent,
         Self::Moves,
@@ -70,6 +72,7 @@ impl Context {
         Self::Add,
         Self::Remove,
         Self::Quit,
+        Self::Suspend,
         Self::Input,
         Self::Help,
     ];
@@ -92,6 +95,7 @@ impl Context {
             Self::Add => "Add torrent",
             Self::Remove => "Remove",
             Self::Quit => "Quit",
+            Self::Suspend => "Suspend",
             Self::Sort => "sort by",
             Self::Quick => "show",
             Self::PauseAll => "all torrents",
@@ -113,6 +117,7 @@ impl Context {
             Self::Add => &[Self::Add, Self::Always],
             Self::Remove => &[Self::Remove, Self::Always],
             Self::Quit => &[Self::Quit, Self::Always],
+            Self::Suspend => &[Self::Suspend, Self::Always],
             Self::Sort => &[Self::Sort, Self::Always],
             Self::Quick => &[Self::Quick, Self::Always],
             Self::PauseAll => &[Self::PauseAll, Self::Always],
@@ -221,6 +226,7 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Global, "q", A::Back, "back", "back, quit…").hint("quit", 22, 10),
         bind(C::Global, "? F1", A::Help, "help", "the keys of this place").hint("help", 99, 0),
         bind(C::Always, "^L", A::Redraw, "redraw", "repaint the screen"),
+        bind(C::Always, "^Z", A::Suspend, "suspend", "suspend…"),
         bind(C::Always, "^C", A::Quit, "quit", "quit; twice: at once"),
         bind(C::Files, "Space", A::Toggle, "fold", "open or shut a folder").hint("open/close", 1, 5),
         bind(C::Events, "F", A::Follow, "follow", "follow new events, or pause").hint("follow", 1, 1),
@@ -242,7 +248,7 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Sort, "a", A::Sort(SortKey::Added), "sort-added", "added"),
         bind(C::Sort, "t", A::Sort(SortKey::Tracker), "sort-tracker", "tracker"),
         bind(C::Sort, "S", A::Sort(SortKey::State), "sort-state", "state"),
-        bind(C::Sort, "Esc q h Left", A::Cancel, "sort-cancel", "cancel"),
+        bind(C::Sort, "Esc q h Left", A::Cancel, "sort-cancel", "cancel").hint("cancel", 1, 1),
         bind(C::Quick, "a", A::Quick(StatusFilter::All), "show-all", "all"),
         bind(C::Quick, "d", A::Quick(StatusFilter::Downloading), "show-downloading", "downloading"),
         bind(C::Quick, "s", A::Quick(StatusFilter::Seeding), "show-seeding", "seeding"),
@@ -251,15 +257,15 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Quick, "w", A::Quick(StatusFilter::Queued), "show-queued", "queued"),
         bind(C::Quick, "c", A::Quick(StatusFilter::Checking), "show-checking", "checking"),
         bind(C::Quick, "e", A::Quick(StatusFilter::Error), "show-error", "error"),
-        bind(C::Quick, "Esc q h Left", A::Cancel, "show-cancel", "cancel"),
+        bind(C::Quick, "Esc q h Left", A::Cancel, "show-cancel", "cancel").hint("cancel", 1, 1),
         bind(C::PauseAll, "p", A::PauseAll, "pause-all-now", "pause all that run"),
         bind(C::PauseAll, "r", A::ResumePaused, "resume-those", "resume those paused so"),
-        bind(C::PauseAll, "Esc q h Left", A::Cancel, "pause-all-cancel", "cancel"),
+        bind(C::PauseAll, "Esc q h Left", A::Cancel, "pause-all-cancel", "cancel").hint("cancel", 1, 1),
         bind(C::Copy, "n", A::Copy(CopyWhat::Name), "copy-name", "name"),
         bind(C::Copy, "h", A::Copy(CopyWhat::Hash), "copy-hash", "info-hash"),
         bind(C::Copy, "p", A::Copy(CopyWhat::Path), "copy-path", "folder"),
         bind(C::Copy, "e", A::Copy(CopyWhat::Error), "copy-error", "error"),
-        bind(C::Copy, "Esc q Left", A::Cancel, "copy-cancel", "cancel"),
+        bind(C::Copy, "Esc q Left", A::Cancel, "copy-cancel", "cancel").hint("cancel", 1, 1),
         bind(C::Add, "Enter", A::Accept, "add-now", "add").hint("add", 1, 1),
         bind(C::Add, "Tab", A::Complete, "complete", "complete, else next field").hint(
             "complete, next field",
@@ -276,6 +282,9 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Remove, "Esc n q", A::Cancel, "remove-cancel", "cancel").hint("cancel", 3, 3),
         bind(C::Quit, "q", A::QuitNow, "quit-now", "stop everything, save, quit").hint("quit", 1, 1),
         bind(C::Quit, "Esc n h Left", A::Cancel, "stay", "stay").hint("stay", 2, 2),
+        bind(C::Suspend, "z", A::SuspendNow, "suspend-now", "stop until the shell says fg")
+            .hint("suspend", 1, 1),
+        bind(C::Suspend, "Esc n q h Left", A::Cancel, "suspend-cancel", "stay").hint("stay", 2, 2),
         bind(C::Input, "Enter", A::Accept, "accept", "keep").hint("keep", 1, 1),
         bind(C::Input, "Esc", A::Cancel, "cancel", "cancel").hint("clear", 2, 2),
         bind(C::Help, "j Down", A::Move(S::Down), "help-down", "down"),
@@ -322,6 +331,13 @@ pub fn find(context: Context, key: KeyEvent, before: Option<char>) -> Found {
         }
     }
     prefix.filter(|_| before.is_none()).map_or(Found::Nothing, Found::Prefix)
+}
+
+/// What a key without a meaning here would do in another pane, where it has one.
+pub fn elsewhere(context: Context, key: KeyEvent) -> Option<&'static Binding> {
+    const PANES: [Context; 4] = [Context::List, Context::Torrent, Context::Files, Context::Events];
+    let other = PANES.into_iter().filter(|place| !context.stack().contains(place));
+    other.flat_map(of).find(|binding| binding.keys.split(' ').any(|keys| matches(keys, key)))
 }
 
 /// The keys of a context.

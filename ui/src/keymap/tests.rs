@@ -55,7 +55,8 @@ fn action_names_are_unique() {
 
 #[test]
 fn nothing_needs_a_key_that_terminals_and_multiplexers_take() {
-    for binding in KEYMAP {
+    // Suspending is the one thing that is asked for with the terminal's own key.
+    for binding in KEYMAP.iter().filter(|binding| binding.action != Action::Suspend) {
         let free = binding.keys.split(' ').any(|key| {
             !["^A", "^B", "^S", "^Q", "^Z", "^G", "^O", "^P", "^N", "^T"].contains(&key)
                 && !key.starts_with('F')

@@ -109,6 +109,11 @@ impl FileTree {
         })
     }
 
+    /// Whether there is a folder to open or shut.
+    pub fn has_folders(&self) -> bool {
+        self.nodes.iter().any(Node::is_folder)
+    }
+
     /// Whether the folder on this line is shut.
     pub fn is_shut(&self, line: usize) -> bool {
         self.shut.contains(&line)

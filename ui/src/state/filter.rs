@@ -132,6 +132,8 @@ impl Filter {
 
     /// Whether this row is shown.
     pub fn holds(&self, row: &Row) -> bool {
+        #[cfg(test)]
+        crate::testing::worked(|work| work.filtered += 1);
         self.status.holds(&row.stats)
             && self.words.hold(&row.name, &row.folded)
             && self.tracker.as_ref().is_none_or(|host| *row.tracker == **host)

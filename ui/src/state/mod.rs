@@ -92,6 +92,10 @@ pub struct AppState {
     pub before: Option<char>,
     /// Colours and signs.
     pub look: Look,
+    /// Whether a shell would go on with the program after it was stopped.
+    pub job_control: bool,
+    /// When the bell rang last.
+    pub rang: Option<Instant>,
     /// Something on the screen changed since it was drawn.
     pub dirty: bool,
 }
@@ -112,6 +116,8 @@ impl AppState {
             leaving: Leaving::No,
             before: None,
             look,
+            job_control: true,
+            rang: None,
             dirty: true,
         }
     }

@@ -1,4 +1,4 @@
-//! Which pane is where: the sizes of screen.md 4.1, as rectangles.
+//! Which pane is where: by height first, then by width, as rectangles.
 
 use ratatui::layout::Rect;
 
@@ -158,6 +158,11 @@ impl Panes {
             (areas.sidebar.is_some(), Focus::Sidebar),
         ];
         panes.into_iter().filter(|(there, _)| *there).map(|(_, focus)| focus).collect()
+    }
+
+    /// Whether the detail has room beside the table.
+    pub fn has_room_for_detail(&self) -> bool {
+        self.size.1 >= SPLIT_MIN
     }
 
     /// Whether a strip or column of events has room.

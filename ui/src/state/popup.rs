@@ -18,6 +18,8 @@ pub enum Popup {
     Help(Help),
     /// Leave?
     Quit,
+    /// Stop the program, and all transfers with it?
+    Suspend,
     /// Remove torrents?
     Remove(RemoveDialog),
     /// Add torrents.
@@ -53,6 +55,7 @@ impl Popup {
                 }
             }
             Self::Quit => Context::Quit,
+            Self::Suspend => Context::Suspend,
             Self::Remove(_) => Context::Remove,
             Self::Add(_) => Context::Add,
             Self::Filter(_) | Self::LogFilter { .. } => Context::Input,

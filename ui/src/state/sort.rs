@@ -77,6 +77,8 @@ impl Sort {
 
     /// Which row comes first. Total: names, then hashes decide where the key does not.
     pub fn compare(self, a: &Row, b: &Row) -> Ordering {
+        #[cfg(test)]
+        crate::testing::worked(|work| work.compared += 1);
         let (x, y) = (&*a.stats, &*b.stats);
         let by_key = match self.key {
             SortKey::Name => a.folded.cmp(&b.folded),

@@ -17,7 +17,7 @@ use super::scroll::Scroll;
 use super::sort::{Sort, SortKey};
 use crate::message::Step;
 
-/// Rows keep their places for so long after a key: screen.md's "never under the cursor within 1 s".
+/// Rows keep their places for so long after a key: nothing moves from under the cursor while it is used.
 const STILL: Duration = Duration::from_secs(1);
 
 /// A torrent in the table.
@@ -153,6 +153,11 @@ impl Table {
     /// Whether this torrent is marked.
     pub fn is_marked(&self, info_hash: &InfoHash) -> bool {
         self.marks.contains(info_hash)
+    }
+
+    /// Whether this torrent is about to be removed.
+    pub fn is_hidden(&self, info_hash: &InfoHash) -> bool {
+        self.hidden.contains(info_hash)
     }
 
     /// Number of marks.

@@ -16,6 +16,10 @@ use super::pen::Pen;
 /// `CSI K` has three bytes: shorter blanks are printed.
 const ERASE_FROM: usize = 4;
 
+/// Blanks within a row from which erasing them and moving on is shorter: `CSI n X` and `CSI n C`,
+/// with two digits each.
+const GAP_FROM: usize = 12;
+
 /// As much of a cell as matters for its neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Face {
@@ -122,6 +126,42 @@ impl<W: Write> Lean<W> {
         0
     }
 
+    /// Prints cells of a row; long runs of blanks between words are erased instead.
+    fn print_all(&mut self, cells: &[(Position, &Cell)]) {
+        let mut rest = cells;
+        while let Some((&(at, cell), after)) = rest.split_first() {
+            let gap = self.gap(rest);
+            if gap >= GAP_FROM {
+                self.erase(at, gap);
+                rest = &rest[gap..];
+            } else {
+                self.print(at, cell);
+                rest = after;
+            }
+        }
+    }
+
+    /// How many of these cells are blanks side by side that may be erased together.
+    fn gap(&self, cells: &[(Position, &Cell)]) -> usize {
+        let Some(&(first, _)) = cells.first() else { return 0 };
+        let goes_on = |(x, (at, cell)): &(u16, &(Position, &Cell))| at.x == *x && is_blank(cell);
+        let run = (first.x..).zip(cells).take_while(goes_on).count();
+        // The right half of a wide character must not stay behind alone.
+        let halves = run > 0 && self.shadow[self.index(cells[run - 1].0)] == Face::Wide;
+        run - usize::from(halves)
+    }
+
+    /// Erases `count` cells from `at` on, in the terminal's own ground. The cursor stays.
+    fn erase(&mut self, at: Position, count: usize) {
+        self.move_to(at);
+        let first = self.index(at);
+        self.shadow[first..first + count].fill(Face::Blank);
+        if !self.pen.is_some_and(Pen::leaves_no_trace) {
+            self.write_with(Pen::PLAIN);
+        }
+        self.frame.extend_from_slice(format!("\x1b[{count}X").as_bytes());
+    }
+
     fn print(&mut self, at: Position, cell: &Cell) {
         self.move_to(at);
         let symbol = cell.symbol();
@@ -161,7 +201,7 @@ impl<W: Write> Lean<W> {
 }
 
 /// How far the cursor moves for a symbol, where all terminals agree: one code point of fixed width.
-/// For joined emoji, variation selectors and combining marks they do not (screen.md 10.4), and for the
+/// For joined emoji, variation selectors and combining marks they do not, and for the
 /// replacement character some do nothing.
 fn advance(symbol: &str) -> Option<u16> {
     let mut chars = symbol.chars();
@@ -212,9 +252,7 @@ impl<W: Write> Backend for Lean<W> {
         let cells: Vec<_> = content.map(|(x, y, cell)| (Position { x, y }, cell)).collect();
         for row in cells.chunk_by(|a, b| a.0.y == b.0.y) {
             let (print, erase) = row.split_at(self.erasable_from(row));
-            for (at, cell) in print {
-                self.print(*at, cell);
-            }
+            self.print_all(print);
             if let Some((at, _)) = erase.first() {
                 self.erase_rest(*at);
             }

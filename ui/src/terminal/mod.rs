@@ -8,6 +8,7 @@ mod tty;
 use std::io::{self, Write};
 
 use ratatui::Frame;
+use rustix::process::{Signal, kill_current_process_group};
 use tc_core::untrusted::clean;
 
 use self::lean::Lean;
@@ -104,6 +105,16 @@ impl Screen for Terminal {
 
     fn set_title(&mut self, title: &str) {
         Self::set_title(self, title);
+    }
+
+    fn bell(&mut self) {
+        Self::bell(self);
+    }
+
+    fn suspend(&mut self) -> io::Result<()> {
+        suspend();
+        // The whole job, as the terminal's own Ctrl-Z does: a wrapper around us has to stop, too.
+        Ok(kill_current_process_group(Signal::STOP)?)
     }
 }
 

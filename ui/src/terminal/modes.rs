@@ -54,7 +54,7 @@ pub(super) enum Access {
 
 impl Modes {
     /// Takes the terminal: raw mode, alternate screen, bracketed paste, no cursor. Mouse and keyboard
-    /// protocol stay as they are (screen.md 15: flags pushed unasked break keys in tmux).
+    /// protocol stay as they are (flags pushed unasked break keys in tmux).
     ///
     /// # Errors
     /// Standard input is not a terminal, or standard output cannot be written.

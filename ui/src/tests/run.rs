@@ -20,13 +20,23 @@ struct Paper {
     frames: Vec<Vec<String>>,
     copied: Vec<String>,
     title: String,
+    bells: usize,
+    suspended: usize,
     gone: bool,
 }
 
 impl Paper {
     fn new() -> Self {
         let terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
-        Self { terminal, frames: Vec::new(), copied: Vec::new(), title: String::new(), gone: false }
+        Self {
+            terminal,
+            frames: Vec::new(),
+            copied: Vec::new(),
+            title: String::new(),
+            bells: 0,
+            suspended: 0,
+            gone: false,
+        }
     }
 }
 
@@ -50,6 +60,15 @@ impl Screen for Paper {
 
     fn set_title(&mut self, title: &str) {
         title.clone_into(&mut self.title);
+    }
+
+    fn bell(&mut self) {
+        self.bells += 1;
+    }
+
+    fn suspend(&mut self) -> io::Result<()> {
+        self.suspended += 1;
+        Ok(())
     }
 }
 
@@ -83,7 +102,7 @@ fn check(paper: &mut Paper, news: Vec<Message>) -> Leave {
         outbox.send(message).unwrap();
     }
     let ports = Ports { manager: manager.clone(), system: Arc::new(Nothing), inbox, outbox };
-    let leave = run(paper, ports, Settings::default()).unwrap();
+    let leave = run(paper, ports, Settings { job_control: true, ..Settings::default() }).unwrap();
     manager.shutdown();
     leave
 }
@@ -99,7 +118,7 @@ fn q_ends_the_engine_and_then_the_loop() {
     assert_eq!(leave, Leave { why: Why::Asked, last_words: None });
     assert!(paper.frames.iter().all(|frame| frame.len() == 24));
     let last = paper.frames.last().expect("a frame was drawn");
-    assert!(last[23].starts_with("stopping…"), "{last:?}");
+    assert!(last[23].starts_with("stopping: "), "{last:?}");
     assert_eq!(paper.title, "↓0B ↑0B tc");
 }
 
@@ -109,4 +128,11 @@ fn a_screen_that_is_gone_ends_the_loop() {
     assert_eq!(check(&mut paper, Vec::new()).why, Why::Hangup);
     assert_eq!(check(&mut Paper::new(), vec![Message::Hangup]).why, Why::Hangup);
     assert_eq!(check(&mut Paper::new(), vec![Message::Quit(15)]).why, Why::Signal(15));
+}
+
+#[test]
+fn ctrl_z_stops_the_program_and_the_loop_goes_on() {
+    let mut paper = Paper::new();
+    assert_eq!(check(&mut paper, keys("^Z z q")).why, Why::Asked);
+    assert_eq!(paper.suspended, 1);
 }

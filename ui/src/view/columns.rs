@@ -1,4 +1,4 @@
-//! The columns of the table: shown by priority while the name keeps enough room (screen.md 4.2).
+//! The columns of the table: shown by priority while the name keeps enough room.
 
 use tc_core::stats::{SessionState, SessionStats};
 

@@ -82,7 +82,6 @@ pub fn sheet(state: &AppState, buffer: &mut Buffer, title: &str, danger: bool, c
 
 /// Leave?
 pub fn quit(state: &AppState, buffer: &mut Buffer) {
-    let screen = whole(buffer);
     let counts = state.table.counts();
     let parts: Vec<String> = [
         (StatusFilter::Downloading, "downloading"),
@@ -95,13 +94,34 @@ pub fn quit(state: &AppState, buffer: &mut Buffer) {
     .collect();
     let doing =
         if parts.is_empty() { "Nothing is running.".to_owned() } else { format!("{}.", parts.join(", ")) };
+    let keys = [("q", "stop everything, save, quit"), ("Esc", "stay")];
+    ask(state, buffer, "Quit?", Context::Quit, &doing, keys);
+}
+
+/// Stop the program?
+pub fn suspend(state: &AppState, buffer: &mut Buffer) {
+    let words = "All transfers stop; peers leave in 2 min.";
+    let keys = [("z", "suspend; fg in the shell goes on"), ("Esc", "stay")];
+    ask(state, buffer, "Suspend?", Context::Suspend, words, keys);
+}
+
+/// A question with two answers.
+fn ask(
+    state: &AppState,
+    buffer: &mut Buffer,
+    title: &str,
+    context: Context,
+    words: &str,
+    keys: [(&str, &str); 2],
+) {
+    let screen = whole(buffer);
     let inner = if screen.width < 54 || screen.height < 9 {
-        sheet(state, buffer, "Quit?", false, Context::Quit)
+        sheet(state, buffer, title, false, context)
     } else {
-        frame(state, buffer, middle(screen, 52, 7), "Quit?", "", false)
+        frame(state, buffer, middle(screen, 52, 7), title, "", false)
     };
-    Pen::new(buffer, inner, 0).put(&doing, style(state, Role::Text));
-    for (at, (key, words)) in [("q", "stop everything, save, quit"), ("Esc", "stay")].iter().enumerate() {
+    Pen::new(buffer, inner, 0).put(words, style(state, Role::Text));
+    for (at, (key, words)) in keys.iter().enumerate() {
         let mut pen = Pen::new(buffer, inner, 2 + at as u16);
         pen.skip(1).left(key, 5, style(state, Role::Key)).put(words, style(state, Role::Text));
     }

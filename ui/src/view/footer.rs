@@ -51,7 +51,11 @@ pub fn hints(state: &AppState, context: Context, pen: &mut Pen<'_>, room: usize)
 /// Hints that lead nowhere from here are left out.
 fn is_of_use(state: &AppState, context: Context, binding: &keymap::Binding) -> bool {
     match binding.action {
-        Action::TabPrev | Action::BackLayer => context != Context::List,
+        Action::TabPrev => context != Context::List && state.panes.mode != Mode::Log,
+        Action::BackLayer => context != Context::List,
+        Action::Toggle if context == Context::Files => {
+            state.detail.files.as_ref().is_some_and(crate::state::files::FileTree::has_folders)
+        }
         Action::Back => context == Context::List,
         Action::Add => true,
         _ => state.table.total() > 0 || !matches!(binding.context, Context::List | Context::Torrent),
@@ -66,7 +70,7 @@ fn deletes(state: &AppState) -> bool {
 /// What takes the place of the hints.
 fn saying(state: &AppState) -> Option<(String, Role)> {
     if state.leaving == Leaving::Stopping {
-        return Some(("stopping…  ^C leaves at once".to_owned(), Role::Warn));
+        return Some(("stopping: trackers and peers are told…  ^C leaves at once".to_owned(), Role::Warn));
     }
     if let Some(notice) = &state.notice {
         return Some((notice.text.clone(), if notice.bad { Role::Err } else { Role::Text }));

@@ -80,6 +80,7 @@ fn over(state: &AppState, popup: &Popup, buffer: &mut Buffer) {
         Popup::Menu(context) => menu::draw(state, *context, buffer),
         Popup::Help(help) => help::draw(state, help, buffer),
         Popup::Quit => dialog::quit(state, buffer),
+        Popup::Suspend => dialog::suspend(state, buffer),
         Popup::Remove(remove) => dialog::remove(state, remove, buffer),
         Popup::Add(form) => add::draw(state, form, buffer),
         Popup::Filter(field) => footer::filter(state, field, buffer),

@@ -29,7 +29,9 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
         y += 1;
     }
     y += 1;
-    Pen::new(buffer, area, y).skip(1).put("Trackers", style(state, Role::Dim));
+    if !state.table.trackers().is_empty() {
+        Pen::new(buffer, area, y).skip(1).put("Trackers", style(state, Role::Dim));
+    }
     for (at, (host, count)) in state.table.trackers().iter().take(TRACKERS).enumerate() {
         y += 1;
         let in_use = filter.tracker.as_ref() == Some(host);

@@ -60,6 +60,8 @@ fn draw_row(
     name: usize,
     is_cursor: bool,
 ) {
+    #[cfg(test)]
+    crate::testing::worked(|work| work.rows += 1);
     let screen = state.panes.size.0;
     let stats = &*row.stats;
     let (glyph, role) = columns::glyph(stats);

@@ -1,4 +1,4 @@
-//! faults.md K1 to K6 and K10: files that change under us, links, a disk that fails.
+//! Files that change under us, links, a disk that fails.
 
 use std::io;
 use std::os::unix::fs::symlink;
@@ -69,8 +69,8 @@ impl Backend for Failing {
         System.fdatasync(file)
     }
 
-    fn free_space(&self, _path: &std::path::Path) -> u64 {
-        4_096
+    fn free_space(&self, _path: &std::path::Path) -> Option<u64> {
+        Some(4_096)
     }
 }
 

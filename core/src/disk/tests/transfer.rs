@@ -109,7 +109,10 @@ async fn a_piece_with_a_wrong_block_fails_and_can_come_again() {
         data[5] ^= u8::from(block.block == 2);
         torrent.write_bytes(block, data.into()).await;
     }
-    assert_eq!(torrent.done().await, DiskDone::Failed { piece: PieceIndex::new(0) });
+    assert_eq!(
+        torrent.done().await,
+        DiskDone::Failed { piece: PieceIndex::new(0), senders: vec![LinkId(7)] }
+    );
     assert!(!torrent.storage.has(PieceIndex::new(0)));
     assert_eq!(torrent.read(0, 0, 10).await, Err(DiskError::Unverified));
     torrent.fill().await;

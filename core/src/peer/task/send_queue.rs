@@ -14,7 +14,6 @@ const SLICES: usize = 32;
 pub struct SendQueue {
     chunks: VecDeque<Chunk>,
     payload: usize,
-    untouched: bool,
 }
 
 #[derive(Debug)]
@@ -46,11 +45,6 @@ impl SendQueue {
         self.chunks.is_empty()
     }
 
-    /// Whether the queue was filled from empty and nothing of it has left yet.
-    pub const fn is_fresh(&self) -> bool {
-        self.untouched
-    }
-
     /// The first chunks, for one vectored write.
     pub fn slices(&self) -> Vec<IoSlice<'_>> {
         self.chunks.iter().take(SLICES).map(|chunk| IoSlice::new(&chunk.bytes)).collect()
@@ -59,7 +53,6 @@ impl SendQueue {
     /// Drops what was written; returns how much of it was payload.
     pub fn advance(&mut self, mut written: usize) -> u64 {
         let mut payload = 0;
-        self.untouched = false;
         while written > 0
             && let Some(chunk) = self.chunks.front_mut()
         {
@@ -78,11 +71,9 @@ impl SendQueue {
     }
 
     fn push(&mut self, bytes: Bytes, payload: bool) {
-        if bytes.is_empty() {
-            return;
+        if !bytes.is_empty() {
+            self.chunks.push_back(Chunk { bytes, payload });
         }
-        self.untouched |= self.chunks.is_empty();
-        self.chunks.push_back(Chunk { bytes, payload });
     }
 }
 
@@ -95,10 +86,8 @@ mod tests {
         let mut queue = SendQueue::default();
         queue.control(&mut BytesMut::from(&b"abc"[..]));
         queue.block(b"head", Bytes::from_static(b"0123456789"));
-        assert!(queue.is_fresh());
         assert_eq!(queue.payload(), 10);
         assert_eq!(queue.advance(3 + 4 + 4), 4);
-        assert!(!queue.is_fresh());
         assert_eq!(queue.payload(), 6);
         assert_eq!(queue.slices()[0].as_ref(), b"456789");
         assert_eq!(queue.advance(6), 6);

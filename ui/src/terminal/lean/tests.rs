@@ -114,6 +114,14 @@ fn the_rest_of_a_row_is_erased_not_printed() {
 }
 
 #[test]
+fn a_gap_between_words_is_erased_not_printed() {
+    let mut terminal = terminal();
+    draw(&mut terminal, &[(0, 0, "from the one end to here", Style::new().reversed())]);
+    let bytes = draw(&mut terminal, &[(0, 0, "from", Style::new()), (20, 0, "here", Style::new())]);
+    assert_eq!(String::from_utf8_lossy(&bytes), "\r\x1b[mfrom\x1b[16X\x1b[16Chere");
+}
+
+#[test]
 fn a_number_that_ticks_costs_a_move_and_its_digits() {
     let mut terminal = terminal();
     draw(&mut terminal, &[(10, 2, "24.6 M", Style::new())]);

@@ -7,16 +7,24 @@ use tc_core::stats::{TrackerState, TrackerStats};
 use super::{cursor_sign, mark_cursor, nothing};
 use crate::format;
 use crate::state::AppState;
+use crate::state::panes::Focus;
 use crate::theme::Role;
 use crate::view::style;
 use crate::widget::paint::Pen;
 
 /// Lines of the last replies: a blank, the tracker, three replies.
 const REPLIES: u16 = 5;
+/// Heights from which the replies, or one of them, have room.
+const ALL_FROM: u16 = 12;
+const ONE_FROM: u16 = 5;
 
 /// Rows of the list: all but the heading, and the last replies where there is room.
 pub const fn rows(area: Rect) -> u16 {
-    area.height.saturating_sub(if area.height >= 12 { 1 + REPLIES } else { 1 })
+    area.height.saturating_sub(match area.height {
+        ALL_FROM.. => 1 + REPLIES,
+        ONE_FROM.. => 2,
+        _ => 1,
+    })
 }
 
 /// Draws heading, trackers and replies.
@@ -52,8 +60,10 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
         pen.right(&next, 8, style(state, Role::Text));
         mark_cursor(state, buffer, area, y, at);
     }
-    if area.height >= 12 {
+    if area.height >= ALL_FROM {
         replies(state, buffer, area, trackers);
+    } else if area.height >= ONE_FROM {
+        reply(state, buffer, Rect { y: area.bottom() - 1, height: 1, ..area }, trackers);
     }
 }
 
@@ -74,9 +84,40 @@ fn replies(state: &AppState, buffer: &mut Buffer, area: Rect, trackers: &[Tracke
     let y = (trackers.len() as u16 + 2).min(area.height - REPLIES + 1);
     let mut pen = Pen::new(buffer, area, y);
     pen.skip(1).left("Last reply", 12, dim).put(&tracker.url.to_string(), style(state, Role::Text));
+    if let Some(why) = silent(tracker) {
+        Pen::new(buffer, area, y + 1).skip(13).put(why, dim);
+    }
     for (at, (time, said)) in tracker.history.iter().take(3).enumerate() {
         let when = format::day_and_time(*time, &state.look.zone);
         let mut pen = Pen::new(buffer, area, y + 1 + at as u16);
         pen.skip(13).left(&when, 13, dim).put(&said.to_string(), style(state, Role::Text));
+    }
+}
+
+/// One line, where there is no room for more: what the tracker under the cursor said last; while the
+/// cursor is elsewhere, the first that fails.
+fn reply(state: &AppState, buffer: &mut Buffer, line: Rect, trackers: &[TrackerStats]) {
+    let failing = || trackers.iter().find(|tracker| tracker.state == TrackerState::Failing);
+    let under_cursor = trackers.get(state.detail.scroll().cursor);
+    let chosen = if state.panes.focus == Focus::Detail { under_cursor } else { failing().or(under_cursor) };
+    let Some(tracker) = chosen else { return };
+    let dim = style(state, Role::Dim);
+    let mut pen = Pen::new(buffer, line, 0);
+    pen.skip(1).put("Tier ", dim).put(&tracker.tier.to_string(), dim).skip(2);
+    if let Some(why) = silent(tracker) {
+        pen.put(why, dim);
+    } else if let Some((time, said)) = tracker.history.first() {
+        let when = format::day_and_time(*time, &state.look.zone);
+        pen.left(&when, 13, dim).put(&said.to_string(), style(state, Role::Text));
+    }
+}
+
+/// Why a tracker has said nothing.
+fn silent(tracker: &TrackerStats) -> Option<&'static str> {
+    match tracker.state {
+        _ if !tracker.history.is_empty() => None,
+        TrackerState::Unsupported => Some("trackers of this kind are not asked"),
+        TrackerState::Announcing => Some("asked; no answer yet"),
+        _ => Some("not asked yet"),
     }
 }

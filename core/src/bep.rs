@@ -1,0 +1,65 @@
+//! Which BEPs are spoken: one table, which prints the one of the README.
+
+/// How much of a BEP works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Support {
+    /// All that a client does.
+    Yes,
+    /// This much.
+    Partly(&'static str),
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Bep {
+    /// Its number.
+    pub number: u16,
+    /// What it is about, in a few words.
+    pub words: &'static str,
+    /// How much of it works.
+    pub support: Support,
+    /// The name of a test that shows it; the suite `docs` looks for it in the sources.
+    pub test: &'static str,
+}
+
+const fn bep(number: u16, words: &'static str, support: Support, test: &'static str) -> Bep {
+    Bep { number, words, support, test }
+}
+
+/// The table, by number. A BEP is here when some of it works.
+pub const BEPS: &[Bep] = {
+    use Support::{Partly, Yes};
+    &[
+        bep(3, "peer protocol, .torrent files, HTTP trackers", Yes, "libtorrent_seeds_we_download"),
+        bep(7, "IPv6 from trackers", Yes, "libtorrent_seeds_we_download_over_ipv6"),
+        bep(10, "extension protocol", Partly("the handshake"), "every_key_is_read"),
+        bep(12, "several trackers, in tiers", Yes, "a_tier_is_shuffled_and_who_answers_comes_first"),
+        bep(20, "peer ids", Yes, "our_own_id_reads_as_ours"),
+        bep(21, "peers that only upload", Yes, "seeds_get_no_slot"),
+        bep(23, "compact peer lists", Yes, "compact_peers"),
+        bep(27, "private torrents", Yes, "public_torrents_ask_each_tier_and_private_ones_a_single_tracker"),
+        bep(31, "trackers that say when to try again", Yes, "who_says_never_is_not_asked_again_in_this_run"),
+        bep(47, "pad files and attributes", Partly("pad files; no links"), "a_pad_file_takes_no_name"),
+        bep(
+            52,
+            "version 2 and hybrid torrents",
+            Partly("read and checked; a hybrid is transferred as v1"),
+            "agrees_with_the_definition",
+        ),
+    ]
+};
+
+/// The table for the README.
+pub fn markdown() -> String {
+    let mut text = "| BEP | what | support |\n| --- | --- | --- |\n".to_owned();
+    for Bep { number, words, support, .. } in BEPS {
+        let support = match support {
+            Support::Yes => "yes",
+            Support::Partly(much) => much,
+        };
+        text += &format!(
+            "| [{number}](https://www.bittorrent.org/beps/bep_{number:04}.html) | {words} | {support} |\n"
+        );
+    }
+    text
+}

@@ -1,0 +1,38 @@
+//! What a peer can do wrong so that its link ends.
+
+use std::time::Duration;
+
+use crate::wire::WireError;
+
+/// A peer broke the protocol; its link ends. Says nothing about the session.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PeerFault {
+    /// Bytes that are no message.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// A bitfield of another torrent's size, or with spare bits set.
+    #[error("bitfield of {got} bytes does not fit {want} pieces")]
+    WrongBitfield {
+        /// Its bytes.
+        got: usize,
+        /// Pieces of this torrent.
+        want: u32,
+    },
+    /// A piece number past the end.
+    #[error("has piece {got} of {want}")]
+    WrongPiece {
+        /// The number.
+        got: u32,
+        /// Pieces of this torrent.
+        want: u32,
+    },
+    /// Blocks that nobody asked for.
+    #[error("sends blocks that were not asked for")]
+    Unsolicited,
+    /// Far more requests than were granted.
+    #[error("floods requests")]
+    RequestFlood,
+    /// Nothing came for too long.
+    #[error("silent for {} s", .0.as_secs())]
+    Silent(Duration),
+}

@@ -1,0 +1,175 @@
+//! What we ask of the peer: the hand of blocks that was dealt, the requests on their way, and the
+//! blocks that come (BEP 3, with the reject of BEP 6).
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::{Outbox, PeerFault};
+use crate::geometry::Geometry;
+use crate::peer::pipeline::{Arrived, Pipeline};
+use crate::peer::report::Report;
+use crate::types::{BLOCK_SIZE, BlockRef, PieceRange};
+use crate::wire::extended;
+use crate::wire::message::Message;
+
+/// Blocks never asked for here before the link ends (BEP 52: unsolicited pieces MUST end it; one may
+/// be our own forgotten cancel).
+pub const MAX_UNSOLICITED: u32 = 8;
+
+/// A dealt block that was not asked for by then goes back, so that others may fetch it.
+pub const HAND_STALE: Duration = Duration::from_secs(2);
+
+/// Blocks in the hand at most: at 1 GB/s half a second of data.
+const MAX_HAND: u32 = 2_048;
+
+/// The downloading side of a link.
+#[derive(Debug)]
+pub struct Fetch {
+    geometry: Geometry,
+    pub(super) am_interested: bool,
+    peer_choking: bool,
+    pub(super) pipeline: Pipeline,
+    hand: VecDeque<BlockRef>,
+    /// When the hand was dealt, or played last.
+    hand_since: Instant,
+    /// More blocks were asked of the session, which has not dealt since.
+    hungry: bool,
+    unsolicited: u32,
+}
+
+impl Fetch {
+    pub(super) fn new(now: Instant, geometry: Geometry) -> Self {
+        Self {
+            geometry,
+            am_interested: false,
+            peer_choking: true,
+            pipeline: Pipeline::new(extended::DEFAULT_REQQ),
+            hand: VecDeque::new(),
+            hand_since: now,
+            hungry: false,
+            unsolicited: 0,
+        }
+    }
+
+    /// The peer lets us ask, or not any more. A choke gives back all that was dealt.
+    pub(super) fn on_choke(&mut self, choke: bool, reports: &mut Vec<Report>) {
+        if std::mem::replace(&mut self.peer_choking, choke) == choke {
+            return;
+        }
+        if choke {
+            let mut back = self.pipeline.choked();
+            back.extend(self.hand.drain(..));
+            self.hungry = false;
+            give_back(back, reports);
+        }
+        reports.push(Report::Unchoked(!choke));
+    }
+
+    /// Takes the numbers and the data of a piece message; gives the block that they are.
+    pub(super) fn on_piece(
+        &mut self,
+        now: Instant,
+        index: u32,
+        begin: u32,
+        data: &Bytes,
+    ) -> Result<Option<BlockRef>, PeerFault> {
+        let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        if let Some(block) = self.geometry.block_at(index, begin, length) {
+            let arrived = self.pipeline.arrived(now, block, length);
+            if arrived == Arrived::Late {
+                // It may have been dealt to us anew.
+                self.hand.retain(|dealt| *dealt != block);
+            }
+            if arrived != Arrived::Unrequested {
+                return Ok(Some(block));
+            }
+        }
+        self.unsolicited += 1;
+        if self.unsolicited > MAX_UNSOLICITED { Err(PeerFault::Unsolicited) } else { Ok(None) }
+    }
+
+    pub(super) fn on_reject(&mut self, index: u32, begin: u32, length: u32, reports: &mut Vec<Report>) {
+        if let Some(block) = self.geometry.block_at(index, begin, length)
+            && self.pipeline.rejected(block) == Arrived::Expected
+        {
+            reports.push(Report::Returned(vec![block]));
+        }
+    }
+
+    /// A block is not wanted from here any more.
+    pub(super) fn cancel(&mut self, now: Instant, block: BlockRef, out: &mut Outbox) {
+        if let Some(at) = self.hand.iter().position(|dealt| *dealt == block) {
+            self.hand.remove(at);
+        } else if self.pipeline.outstanding().any(|asked| asked == block) {
+            self.pipeline.cancelled(block);
+            let PieceRange { piece, begin, length } = self.geometry.block_range(block);
+            out.send(now, &Message::Cancel { index: piece.get(), begin, length });
+        }
+    }
+
+    /// The session has dealt; all of it may have been cancelled since.
+    pub(super) fn deal(&mut self, now: Instant, hand: Vec<BlockRef>, reports: &mut Vec<Report>) {
+        self.hungry = false;
+        self.hand_since = now;
+        if self.peer_choking {
+            give_back(hand, reports);
+        } else {
+            self.hand.extend(hand);
+        }
+    }
+
+    /// Asks for as many dealt blocks as the pipeline has room for, and says when the hand runs low.
+    pub(super) fn play(&mut self, now: Instant, out: &mut Outbox, reports: &mut Vec<Report>) {
+        if self.peer_choking || !self.am_interested {
+            return;
+        }
+        let mut room = self.pipeline.room(now);
+        if room > 0 && !self.hand.is_empty() {
+            self.hand_since = now;
+            while room > 0
+                && let Some(block) = self.hand.pop_front()
+            {
+                let PieceRange { piece, begin, length } = self.geometry.block_range(block);
+                out.send(now, &Message::Request { index: piece.get(), begin, length });
+                self.pipeline.sent(now, block);
+                room -= 1;
+            }
+        }
+        // What arrives within a second, on top of what could be asked for right now.
+        let second = self.pipeline.rate(now) / u64::from(BLOCK_SIZE);
+        let target = room + u32::try_from(second).unwrap_or(MAX_HAND).min(MAX_HAND);
+        let dealt = self.hand.len() as u32;
+        if !self.hungry && target > 0 && dealt <= target / 2 {
+            self.hungry = true;
+            reports.push(Report::Hungry(target - dealt));
+        }
+    }
+
+    /// Gives back requests that took too long, and a hand that was not played.
+    pub(super) fn on_timeout(&mut self, now: Instant, reports: &mut Vec<Report>) {
+        let mut back = self.pipeline.timed_out(now);
+        if !self.hand.is_empty() && now.saturating_duration_since(self.hand_since) >= HAND_STALE {
+            back.extend(self.hand.drain(..));
+        }
+        give_back(back, reports);
+    }
+
+    /// Blocks that were dealt and are neither here nor given back.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> impl Iterator<Item = BlockRef> {
+        self.hand.iter().copied().chain(self.pipeline.outstanding())
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        let stale = (!self.hand.is_empty()).then(|| self.hand_since + HAND_STALE);
+        [stale, self.pipeline.next_timeout()].into_iter().flatten().min()
+    }
+}
+
+fn give_back(blocks: Vec<BlockRef>, reports: &mut Vec<Report>) {
+    if !blocks.is_empty() {
+        reports.push(Report::Returned(blocks));
+    }
+}

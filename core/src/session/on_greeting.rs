@@ -1,0 +1,169 @@
+//! What happens when a peer has greeted us, whoever called: it may be ourselves, a peer that is here
+//! already, or a new link.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::actor::{Actor, Phase};
+use super::links::LinkEntry;
+use crate::event::{Event, Kind};
+use crate::net::dial::Greeted;
+use crate::peer::conn::Opening;
+use crate::peer::pool::{MAX_KNOWN, Outcome};
+use crate::peer::task::{self, Setup};
+use crate::peer::{Conn, LinkGauge, Mailbox, client};
+use crate::stats::PeerSource;
+use crate::types::LinkId;
+use crate::wire::message::Decoder;
+
+impl Actor {
+    /// A peer that called us has greeted us.
+    pub(super) fn on_incoming(&mut self, now: Instant, greeted: Greeted) {
+        let room = self.phase == Phase::Running
+            && self.links.len() < self.max_links()
+            && !self.pool.is_banned(now, &greeted.address);
+        if let Some(permit) = room.then(|| self.shared.connection_permit()).flatten() {
+            self.welcome(now, greeted, permit, true);
+        }
+    }
+
+    pub(super) fn welcome(
+        &mut self,
+        now: Instant,
+        greeted: Greeted,
+        permit: OwnedSemaphorePermit,
+        incoming: bool,
+    ) {
+        let Greeted { stream, address, handshake } = greeted;
+        if handshake.peer_id == self.torrent.peer_id {
+            // Ourselves, by another way round.
+            self.dialled_in_vain(now, address, Outcome::Useless);
+            return;
+        }
+        if let Some(twin) = self.twin_of(&handshake.peer_id)
+            && !self.replaces(now, twin, &handshake.peer_id, &address, incoming)
+        {
+            self.dialled_in_vain(now, address, Outcome::Useless);
+            return;
+        }
+        let link = self.shared.new_link();
+        let source = if incoming { PeerSource::Incoming } else { PeerSource::Tracker };
+        let Ok(known_by) = self.pool.connected(now, address, source, link) else { return };
+        let source = if incoming { source } else { known_by };
+        let (mailbox, gauge) = (Arc::new(Mailbox::default()), Arc::new(LinkGauge::default()));
+        let geometry = self.torrent.metainfo.geometry;
+        let opening = Opening {
+            have: self.download.have(),
+            extensions: handshake.reserved.extensions(),
+            listen_port: self.shared.port(),
+            your_ip: address.ip(),
+        };
+        let conn = Conn::open(now, geometry, &opening);
+        let setup = Setup {
+            link,
+            decoder: Decoder::new(Some(geometry.pieces())),
+            mailbox: mailbox.clone(),
+            gauge: gauge.clone(),
+            reports: self.to_reports.clone(),
+            storage: self.storage.clone(),
+            disk: self.shared.disk().clone(),
+            down: self.down.clone(),
+            up: self.up.clone(),
+        };
+        self.shared.tasks().spawn(task::run(stream, conn, setup));
+        self.download.link_joined(link);
+        let entry = LinkEntry {
+            address,
+            known_as: address,
+            peer_id: handshake.peer_id,
+            client: client::name(&handshake.peer_id, None),
+            source,
+            incoming,
+            mailbox,
+            gauge,
+            am_interested: false,
+            am_unchoked: false,
+            choke_changed: None,
+            uploaded_at_unchoke: 0,
+            peer_interested: false,
+            peer_unchoked: false,
+            upload_only: false,
+            hungry: 0,
+            dull_ticks: 0,
+            since: now,
+            counted_down: 0,
+            counted_up: 0,
+            closing: false,
+            _permit: permit,
+        };
+        self.torrent.bus.publish(Kind::PeerConnected, || Event::PeerConnected {
+            address,
+            peer_id: entry.peer_id,
+            client: entry.client.clone(),
+            incoming,
+        });
+        self.links.insert(link, entry);
+    }
+
+    fn twin_of(&self, peer_id: &crate::types::PeerId) -> Option<LinkId> {
+        self.links.iter().find(|(_, entry)| entry.peer_id == *peer_id).map(|(link, _)| *link)
+    }
+
+    /// Two links to one peer: both sides must let the same one go. Where both were dialled at once,
+    /// the side with the lower port keeps its outgoing one, as libtorrent does; else the older stays.
+    fn replaces(
+        &mut self,
+        now: Instant,
+        twin: LinkId,
+        peer_id: &crate::types::PeerId,
+        address: &SocketAddr,
+        incoming: bool,
+    ) -> bool {
+        let Some(there) = self.links.get_mut(&twin) else { return true };
+        if there.incoming == incoming {
+            return false;
+        }
+        let outgoing = if incoming { there.address } else { *address };
+        let ours = (self.shared.port().unwrap_or(0), self.torrent.peer_id);
+        let keep_outgoing = ours < (outgoing.port(), *peer_id);
+        if keep_outgoing == incoming {
+            return false;
+        }
+        there.close("a second link to the same peer");
+        self.let_go(now, twin, "a second link to the same peer", Outcome::Useless);
+        true
+    }
+
+    /// A peer that called us says where it listens: from now on it is known by that address, and can
+    /// be dialled when it has gone.
+    pub(super) fn on_listen_port(&mut self, now: Instant, link: LinkId, port: u16) {
+        let Some(entry) = self.links.get_mut(&link) else { return };
+        // Once for each link, and not beyond the pool's bound: else a peer could name ports without end,
+        // and we would dial them all.
+        let named = entry.known_as != entry.address;
+        if !entry.incoming
+            || port == 0
+            || named
+            || entry.address.port() == port
+            || self.pool.known() >= MAX_KNOWN
+        {
+            return;
+        }
+        let listens = SocketAddr::new(entry.address.ip(), port);
+        if self.pool.connected(now, listens, PeerSource::Tracker, link).is_ok() {
+            self.pool.ended(now, entry.known_as, Outcome::Ended);
+            entry.known_as = listens;
+        }
+    }
+
+    /// Lets peers call us.
+    pub(super) fn open_door(&mut self) {
+        // The old one first: as it goes it would take the new one for its own.
+        self.door = None;
+        let door = crate::shared::Door { peer_id: self.torrent.peer_id, incoming: self.to_door.clone() };
+        self.door = Some(self.shared.registry().open(self.torrent.info_hash(), door));
+    }
+}

@@ -1,0 +1,137 @@
+//! A session in the making: what its actor starts from, and what viewers see before its first turn.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use tokio::sync::mpsc;
+
+use super::actor::{self, Actor, Doors, Phase};
+use super::on_discovery::host_of;
+use super::save::Saving;
+use super::totals::Totals;
+use super::{Torrent, files};
+use crate::bitfield::Bitfield;
+use crate::download::DownloadManager;
+use crate::peer::PeerPool;
+use crate::resume::ResumeRecord;
+use crate::shared::SharedResources;
+use crate::stats::{SessionState, SessionStats};
+use crate::tracker::TrackerCoordinator;
+use crate::types::UnixTime;
+use crate::untrusted::Untrusted;
+use crate::upload::UploadManager;
+
+/// An actor at rest, and the doors to it. A paused torrent shows what its record claims.
+pub fn actor(
+    torrent: Arc<Torrent>,
+    shared: Arc<SharedResources>,
+    record: Option<ResumeRecord>,
+) -> (Actor, Doors) {
+    let geometry = torrent.metainfo.geometry;
+    let nothing = Bitfield::new(geometry.pieces());
+    let (to_reports, reports) = mpsc::channel(actor::REPORTS);
+    let (to_discoveries, discoveries) = mpsc::channel(actor::DISCOVERIES);
+    let (to_door, incoming) = mpsc::channel(actor::INCOMING);
+    let kept = record.clone().unwrap_or_default();
+    // For viewers of a torrent that rests; what counts is what a check finds.
+    let claimed = Bitfield::from_wire(&kept.have, geometry.pieces()).unwrap_or_else(|| nothing.clone());
+    let mut totals = Totals::resume(kept.downloaded, kept.uploaded, kept.wasted, kept.active_seconds);
+    if record.is_some() {
+        if kept.added != UnixTime::default() {
+            totals.added = kept.added;
+        }
+        totals.completed = kept.completed;
+    }
+    let download = DownloadManager::new(geometry, claimed.clone(), actor::seed());
+    let newest = first_snapshot(&torrent, &totals, &download, kept.paused);
+    let actor = Actor {
+        place: Arc::new(shared.board().claim(newest.clone())),
+        newest,
+        removed: None,
+        phase: if kept.paused { Phase::Paused } else { Phase::Idle },
+        storage: shared.disk().open(torrent.layout()),
+        download,
+        upload: UploadManager::new(shared.config().upload_slots, actor::seed()),
+        pool: PeerPool::default(),
+        turns: FxHashMap::default(),
+        trackers: TrackerCoordinator::new(
+            &torrent.metainfo.trackers,
+            torrent.metainfo.private,
+            actor::seed(),
+        ),
+        files: files::FileProgress::new(geometry, &torrent.metainfo.files, &claimed),
+        links: FxHashMap::default(),
+        parting: FxHashMap::default(),
+        watches: Vec::new(),
+        up: shared.up().child(),
+        down: shared.down().child(),
+        to_reports,
+        to_discoveries,
+        door: None,
+        in_swarm: None,
+        to_door,
+        tick: None,
+        feed: false,
+        checked: false,
+        full: None,
+        completed: false,
+        check_posted: false,
+        bytes_hashed: 0,
+        pieces_known: 0,
+        pieces_checked: 0,
+        saving: Saving::new(record, geometry.pieces(), kept.paused),
+        swarm: None,
+        tracker_host: first_host(&torrent),
+        last_payload: None,
+        totals,
+        torrent,
+        shared: shared.clone(),
+    };
+    (actor, Doors { reports, discoveries, incoming, stopping: shared.stopping(), told: false })
+}
+
+/// What viewers see before the actor has had its first turn.
+fn first_snapshot(
+    torrent: &Torrent,
+    totals: &Totals,
+    download: &DownloadManager,
+    paused: bool,
+) -> SessionStats {
+    let metainfo = &torrent.metainfo;
+    SessionStats {
+        info_hash: metainfo.info_hash,
+        name: metainfo.name.clone(),
+        state: if paused { SessionState::Paused } else { SessionState::Queued },
+        message: None,
+        total_size: metainfo.total_size(),
+        wanted: download.wanted_bytes(),
+        have: download.wanted_bytes() - download.missing_bytes(),
+        pieces: metainfo.geometry.pieces(),
+        pieces_have: download.have().ones(),
+        piece_length: metainfo.geometry.piece_length(),
+        pieces_checked: 0,
+        rate_down: 0,
+        rate_up: 0,
+        downloaded: totals.downloaded,
+        uploaded: totals.uploaded,
+        wasted: totals.wasted,
+        seeds: 0,
+        leechers: 0,
+        swarm: None,
+        known_peers: 0,
+        availability: 0,
+        eta: None,
+        active_seconds: totals.kept_seconds(),
+        added: totals.added,
+        completed: totals.completed,
+        save_path: torrent.save_path.clone(),
+        tracker: first_host(torrent),
+        private: metainfo.private,
+        stalled: false,
+    }
+}
+
+/// Until one has answered, the first tracker stands for all.
+fn first_host(torrent: &Torrent) -> Option<Untrusted> {
+    torrent.metainfo.trackers.iter().flatten().find_map(host_of)
+}

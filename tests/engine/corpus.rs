@@ -1,0 +1,61 @@
+//! What the fuzzer checks, over the inputs that are kept under `tests/fuzz/seeds`: those that once
+//! found something, and one of each kind.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+#[path = "../fuzz/checks/bencode.rs"]
+mod bencode;
+#[path = "../fuzz/checks/conn.rs"]
+mod conn;
+#[path = "../fuzz/checks/metainfo.rs"]
+mod metainfo;
+#[path = "../fuzz/checks/tracker_reply.rs"]
+mod tracker_reply;
+#[path = "../fuzz/checks/wire_extended.rs"]
+mod wire_extended;
+#[path = "../fuzz/checks/wire_handshake.rs"]
+mod wire_handshake;
+#[path = "../fuzz/checks/wire_message.rs"]
+mod wire_message;
+
+type Check = fn(&[u8]);
+
+const TARGETS: [(&str, Check); 7] = [
+    ("bencode", bencode::check),
+    ("conn", conn::check),
+    ("metainfo", metainfo::check),
+    ("tracker_reply", tracker_reply::check),
+    ("wire_extended", wire_extended::check),
+    ("wire_handshake", wire_handshake::check),
+    ("wire_message", wire_message::check),
+];
+
+fn fuzz() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fuzz"))
+}
+
+#[test]
+fn the_kept_inputs_pass() {
+    for (target, check) in TARGETS {
+        let mut seeds = 0;
+        for entry in fs::read_dir(fuzz().join("seeds").join(target)).expect("each target has seeds") {
+            let path = entry.unwrap().path();
+            let bytes = fs::read(&path).unwrap();
+            if std::panic::catch_unwind(|| check(&bytes)).is_err() {
+                panic!("{} does not pass", path.display());
+            }
+            seeds += 1;
+        }
+        assert!(seeds > 0, "{target} has no seeds");
+    }
+}
+
+#[test]
+fn every_target_is_replayed() {
+    let targets = fs::read_dir(fuzz().join("targets")).unwrap();
+    let names = targets.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names: BTreeSet<_> = names.collect();
+    assert_eq!(names, TARGETS.map(|(name, _)| format!("{name}.rs")).into());
+}
