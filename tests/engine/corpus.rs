@@ -13,6 +13,8 @@ mod conn;
 mod metainfo;
 #[path = "../fuzz/checks/tracker_reply.rs"]
 mod tracker_reply;
+#[path = "../fuzz/checks/udp_tracker.rs"]
+mod udp_tracker;
 #[path = "../fuzz/checks/wire_extended.rs"]
 mod wire_extended;
 #[path = "../fuzz/checks/wire_handshake.rs"]
@@ -22,11 +24,12 @@ mod wire_message;
 
 type Check = fn(&[u8]);
 
-const TARGETS: [(&str, Check); 7] = [
+const TARGETS: [(&str, Check); 8] = [
     ("bencode", bencode::check),
     ("conn", conn::check),
     ("metainfo", metainfo::check),
     ("tracker_reply", tracker_reply::check),
+    ("udp_tracker", udp_tracker::check),
     ("wire_extended", wire_extended::check),
     ("wire_handshake", wire_handshake::check),
     ("wire_message", wire_message::check),
