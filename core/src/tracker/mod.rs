@@ -13,6 +13,7 @@ mod entry;
 pub mod http;
 pub mod query;
 pub mod reply;
+pub mod scheme;
 pub mod scrape;
 pub mod trackers;
 pub mod udp;

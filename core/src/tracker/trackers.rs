@@ -7,34 +7,13 @@ use tokio::sync::mpsc;
 
 use super::announce::{AnnounceError, AnnounceParams, AnnounceReply};
 use super::http::{HttpOptions, HttpTracker, SetupError};
+use super::scheme::Scheme;
 use super::scrape::ScrapeCounts;
 use super::udp::{UdpOptions, UdpTracker};
 use crate::net::resolver::Resolver;
 use crate::net::udp::{Datagram, UdpSockets};
 use crate::types::InfoHash;
 use crate::untrusted::Untrusted;
-
-/// The ways of asking a tracker that are spoken here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scheme {
-    /// `http` and `https`: BEP 3.
-    Http,
-    /// `udp`: BEP 15.
-    Udp,
-}
-
-impl Scheme {
-    /// How to ask at this URL; `None`: no way that is spoken here.
-    pub fn of(url: &str) -> Option<Self> {
-        let (scheme, _) = url.split_once("://")?;
-        let is = |known| scheme.eq_ignore_ascii_case(known);
-        match () {
-            () if is("http") || is("https") => Some(Self::Http),
-            () if is("udp") => Some(Self::Udp),
-            () => None,
-        }
-    }
-}
 
 /// What an engine decides for all its trackers.
 #[derive(Clone, Copy, Debug)]
@@ -104,27 +83,6 @@ impl Trackers {
             Some(Scheme::Http) => self.http.scrape(url, torrents).await,
             Some(Scheme::Udp) => self.udp.scrape(url, torrents).await,
             None => Err(AnnounceError::Url("another scheme")),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn schemes() {
-        for (url, want) in [
-            ("http://t", Some(Scheme::Http)),
-            ("HTTPS://t", Some(Scheme::Http)),
-            ("udp://t:1", Some(Scheme::Udp)),
-            ("UDP://t:1", Some(Scheme::Udp)),
-            ("wss://t", None),
-            ("udp6://t:1", None),
-            ("udp:t", None),
-            ("", None),
-        ] {
-            assert_eq!(Scheme::of(url), want, "{url}");
         }
     }
 }

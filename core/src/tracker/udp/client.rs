@@ -2,7 +2,7 @@
 //!
 //! Sees no socket and no clock. One connection id per address serves all torrents for a minute. A reply
 //! counts if it bears the random transaction id of a question and comes from where the question went;
-//! everything else, late or forged, is dropped without a word (faults.md T6).
+//! everything else, late or forged, is dropped without a word.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
