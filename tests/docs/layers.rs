@@ -20,8 +20,10 @@ const LAYERS: &[(Layer, &[&str])] = {
         (Words, &["bep", "bitfield", "config", "event", "geometry", "rate", "stats", "types", "untrusted"]),
         (Formats, &["bencode", "error", "metainfo", "net/scope", "wire"]),
         (Deciders, &["bandwidth/bucket", "download", "peer", "tracker", "upload"]),
+        (Deciders, &["tracker/udp/client", "tracker/udp/packet"]),
         (Shells, &["bandwidth", "disk", "net", "peer/mailbox", "peer/task", "resume", "storage"]),
-        (Shells, &["tracker/clients", "tracker/http"]),
+        (Shells, &["tracker/clients", "tracker/families", "tracker/http", "tracker/trackers"]),
+        (Shells, &["tracker/turns", "tracker/udp"]),
         (Handles, &["claims", "lib", "manager", "session", "shared"]),
     ]
 };

@@ -8,7 +8,7 @@ use crate::bitfield::Bitfield;
 use crate::resume::{self, ResumeRecord};
 use crate::storage::CheckPlan;
 
-/// Payload is synced at least this often while pieces come in (design: about every 10 s).
+/// Payload is synced at least this often while pieces come in.
 const SYNC_EVERY: Duration = Duration::from_secs(10);
 
 /// ... and as soon as this much of it is not synced.

@@ -34,7 +34,7 @@ use crate::untrusted::Untrusted;
 /// Names looked up at once: each may hang for seconds, and private trackers are few per person.
 const RESOLVER_THREADS: usize = 4;
 
-/// Threads for links and sessions at most (design: min(cores, 8)).
+/// Threads for links and sessions at most; fewer where there are fewer cores.
 const MAX_WORKERS: usize = 8;
 
 /// What the engine needs beyond the announces to end in good order.
