@@ -97,6 +97,11 @@ impl LinkEntry {
         }
     }
 
+    /// Its task has ended. One that ends in order says so before; this finds those that panicked.
+    pub fn is_orphaned(&self) -> bool {
+        Arc::strong_count(&self.mailbox) == 1
+    }
+
     /// It owes us data for too long.
     pub fn snubbed(&self) -> bool {
         self.gauge.snubbed.load(Ordering::Relaxed)

@@ -174,6 +174,8 @@ impl Actor {
         });
         // One last look at the figures, also where the last link of a resting torrent goes.
         self.tick.get_or_insert(now + TICK);
-        self.parting.insert(link, entry);
+        if !entry.is_orphaned() {
+            self.parting.insert(link, entry);
+        }
     }
 }

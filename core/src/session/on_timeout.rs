@@ -107,6 +107,10 @@ impl Actor {
         let seed = self.download.is_seed(link);
         let wanted = self.full.is_none() && self.download.interested_in(link);
         let Some(entry) = self.links.get_mut(&link) else { return };
+        if entry.is_orphaned() {
+            self.let_go(now, link, "its task has failed", Outcome::Ended);
+            return;
+        }
         if complete && (seed || entry.upload_only) {
             entry.close("both have everything");
             self.let_go(now, link, "both have everything", Outcome::Useless);

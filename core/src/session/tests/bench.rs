@@ -37,6 +37,8 @@ pub struct Bench {
     pub content: Vec<u8>,
     pub dir: tempfile::TempDir,
     pub runtime: Runtime,
+    /// The far ends of the links: dropping one is what a panic of its task looks like.
+    pub far_ends: Vec<Arc<Mailbox>>,
 }
 
 impl Bench {
@@ -68,7 +70,18 @@ impl Bench {
         });
         let events = torrent.bus.subscribe("*").unwrap();
         let (actor, doors) = open::actor(torrent.clone(), shared.clone(), record);
-        Self { now: Instant::now(), actor, _doors: doors, torrent, shared, events, content, dir, runtime }
+        Self {
+            now: Instant::now(),
+            actor,
+            far_ends: Vec::new(),
+            _doors: doors,
+            torrent,
+            shared,
+            events,
+            content,
+            dir,
+            runtime,
+        }
     }
 
     /// One that has looked at its disk and runs.
@@ -124,6 +137,8 @@ impl Bench {
         let source = if incoming { PeerSource::Incoming } else { PeerSource::Tracker };
         self.actor.pool.connected(self.now, address, source, link).unwrap();
         self.actor.download.link_joined(link);
+        let mailbox = Arc::new(Mailbox::default());
+        self.far_ends.push(mailbox.clone());
         let entry = LinkEntry {
             address,
             known_as: address,
@@ -131,7 +146,7 @@ impl Bench {
             client: "a client".into(),
             source,
             incoming,
-            mailbox: Arc::new(Mailbox::default()),
+            mailbox,
             gauge: Arc::new(LinkGauge::default()),
             am_interested: false,
             am_unchoked: false,

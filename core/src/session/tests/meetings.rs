@@ -157,3 +157,15 @@ fn a_dial_that_was_given_up_is_no_failure() {
     bench.wish(Wish::Run);
     assert_eq!(bench.actor.pool.dialling(), 1);
 }
+
+#[test]
+fn a_link_whose_task_panicked_is_let_go_with_what_it_held() {
+    let mut bench = Bench::running(false);
+    let link = bench.link("11.0.0.1:1000", false);
+    assert_eq!(bench.actor.pool.busy(), 1);
+    bench.far_ends.clear();
+    bench.now += SECOND;
+    bench.turn(Input::Timeout);
+    assert!(!bench.actor.links.contains_key(&link) && bench.actor.parting.is_empty());
+    assert_eq!(bench.actor.pool.busy(), 0);
+}
