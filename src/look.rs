@@ -1,10 +1,9 @@
 //! How the dashboard looks and how often it changes here: by the terminal, the locale and the link.
 
-use std::env;
 use std::time::Duration;
+use std::{env, fs};
 
 use jiff::tz::TimeZone;
-use rustix::process::{getpid, getsid};
 use tc_ui::Settings;
 use tc_ui::theme::{Environment, Theme, Wish};
 
@@ -64,14 +63,36 @@ pub fn settings(args: ScreenArgs, surroundings: &Surroundings) -> Settings {
         theme: Theme::choose(wish, &surroundings.colours),
         ascii: !surroundings.is_utf8(),
         zone: TimeZone::system(),
-        job_control: getsid(None) != Ok(getpid()),
+        job_control: !fs::read_to_string("/proc/self/stat").is_ok_and(|stat| leads_session(&stat)),
         tick: if surroundings.remote { REMOTE } else { LOCAL },
     }
+}
+
+/// Whether a process leads its session, by its line of `/proc/PID/stat` (proc_pid_stat(5)): then no shell waits
+/// that could continue it. `getsid(2)` will not do: it answers 0, which is no process id, where the leader is
+/// outside of our PID namespace, as in a container that a terminal was lent to.
+fn leads_session(stat: &str) -> bool {
+    // The name of the program, in brackets, may hold anything.
+    let Some((id, rest)) = stat.split_once(' ') else { return false };
+    let session = rest.rsplit_once(')').and_then(|(_, fields)| fields.split_ascii_whitespace().nth(3));
+    session == Some(id)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_session_leader_has_no_shell_to_return_to() {
+        assert!(leads_session("71 (tc-tui) S 1 71 71 34816 71 4194304"));
+        assert!(!leads_session("72 (tc-tui) S 71 72 71 34816 72 4194304"));
+        // The leader is in another PID namespace.
+        assert!(!leads_session("9 (tc-tui) S 0 0 0 34816 0 4194304"));
+        assert!(leads_session("5 (a ) 1 2) S 1 5 5 0 -1 0"));
+        for odd in ["", "5", "5 (x", "5 (x) S 1"] {
+            assert!(!leads_session(odd), "{odd:?}");
+        }
+    }
 
     #[test]
     fn locale_and_link_decide() {
