@@ -76,6 +76,7 @@ pub fn actor(
         full: None,
         completed: false,
         check_posted: false,
+        rest_after_check: None,
         bytes_hashed: 0,
         pieces_known: 0,
         pieces_checked: 0,

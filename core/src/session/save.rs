@@ -66,6 +66,11 @@ impl Saving {
         });
     }
 
+    /// Whether a piece has to be hashed before it counts.
+    pub fn is_in_doubt(&self) -> bool {
+        self.doubted.ones() > 0
+    }
+
     /// What is on disk is known, and the record of the last run has had its day.
     pub fn adopt(&mut self) {
         self.kept = None;
