@@ -71,6 +71,12 @@ impl Content {
         Self { name: format!("mixed-{seed}"), files, piece_length: 256 << 10, seed }
     }
 
+    /// These files, in a folder.
+    pub fn folder(name: &str, files: &[(&str, u64)], piece_length: u32, seed: u64) -> Self {
+        let files = files.iter().map(|(path, length)| (path.into(), *length)).collect();
+        Self { name: name.to_owned(), files, piece_length, seed }
+    }
+
     /// One file.
     pub fn single(length: u64, piece_length: u32, seed: u64) -> Self {
         Self { name: format!("single-{seed}.bin"), files: vec![(PathBuf::new(), length)], piece_length, seed }
