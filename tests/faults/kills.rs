@@ -79,7 +79,8 @@ impl Download {
     fn new(name: &str) -> Self {
         let work = Work::new(name);
         let files = [("a", 3_000_001), ("b/c", 1), ("b/empty", 0), ("d", 9_999_990), ("e", 5_000_000)];
-        let content = Content::folder("killed", &files, 65_536, 11);
+        let files = files.map(|(path, length)| (path.into(), length)).to_vec();
+        let content = Content::folder("killed".to_owned(), files, 65_536, 11);
         let torrent = work.join("killed.torrent");
         content.torrent(&[], &torrent);
         content.write(&work.join("seed"));
@@ -182,13 +183,9 @@ impl Download {
     }
 }
 
+/// Fifty kills; `TC_TUI_KILLS=200` for more, and `TC_TUI_SEED` for the same ones again.
 #[test]
-fn fifty_kills_lose_nothing() {
-    Download::new("kills-50").run(50);
-}
-
-#[test]
-#[ignore = "takes minutes: cargo kills"]
-fn two_hundred_kills_lose_nothing() {
-    Download::new("kills-200").run(200);
+fn killed_downloads_lose_nothing() {
+    let kills = std::env::var("TC_TUI_KILLS").ok().and_then(|kills| kills.parse().ok());
+    Download::new("kills").run(kills.unwrap_or(50));
 }

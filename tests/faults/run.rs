@@ -47,14 +47,6 @@ impl Run {
         Self { child, lines }
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().expect("it is our child").is_none()
-    }
-
     /// Waits for the first event that `wanted` accepts.
     #[track_caller]
     pub fn find(&self, what: &str, wanted: impl FnMut(&Value) -> bool) -> Value {
