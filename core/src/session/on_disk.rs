@@ -68,17 +68,23 @@ impl Actor {
         self.complete_if_all_there(now);
     }
 
-    /// Publishes that all that is wanted is there, once per run.
+    /// Publishes that all that is wanted is there: once per run, and again when more was wanted since.
     pub(super) fn complete_if_all_there(&mut self, now: Instant) {
-        if self.completed || !self.download.is_finished() || self.phase != Phase::Running {
+        if self.phase != Phase::Running {
+            return;
+        }
+        let fetched = self.saving.fetched_in_run();
+        // To a tracker a torrent is complete when all of it is there, wanted or not.
+        if self.download.is_complete() && !std::mem::replace(&mut self.whole, true) && fetched > 0 {
+            self.trackers.completed(now);
+            self.announce(now);
+        }
+        if self.completed || !self.download.is_finished() {
             return;
         }
         self.completed = true;
-        let fetched = self.saving.fetched_in_run();
         if fetched > 0 {
             self.totals.completed = Some(UnixTime::now());
-            self.trackers.completed(now);
-            self.announce(now);
         } else {
             self.totals.completed.get_or_insert(UnixTime::now());
         }
@@ -175,7 +181,7 @@ impl Actor {
         self.show_interest_to_all();
     }
 
-    fn show_interest_to_all(&mut self) {
+    pub(super) fn show_interest_to_all(&mut self) {
         let links: Vec<_> = self.links.keys().copied().collect();
         links.into_iter().for_each(|link| self.show_interest(link));
     }

@@ -137,7 +137,7 @@ impl Actor {
     /// and lets us go without a byte, again and again, is called less and less often.
     fn outcome(&self, now: Instant, link: LinkId, fault: bool) -> Outcome {
         let Some(entry) = self.links.get(&link) else { return Outcome::Ended };
-        let seeds = self.download.is_complete() && (self.download.is_seed(link) || entry.upload_only);
+        let seeds = self.download.is_finished() && (self.download.is_seed(link) || entry.upload_only);
         let moved = LinkGauge::get(&entry.gauge.downloaded) + LinkGauge::get(&entry.gauge.uploaded) > 0;
         match (fault, seeds) {
             (true, _) => Outcome::Fault,
