@@ -89,7 +89,7 @@ impl DownloadManager {
             .filter(|piece| piece.get() < self.geometry.pieces() && self.partials.get(*piece).is_none())
             .filter(|piece| most.is_some() && self.class(*piece) == most)
             .collect();
-        if !open.is_empty() && !self.links.get(&link).is_some_and(|link| !link.held.is_empty()) {
+        if !open.is_empty() && self.links.get(&link).is_none_or(|link| link.held.is_empty()) {
             self.deal_of(now, link, n, speed, &open, out);
         }
         self.deal(now, link, n - (out.len() - before) as u32, speed, out);
