@@ -197,6 +197,8 @@ pub struct Actor {
     pub(super) tick: Option<Instant>,
     /// Blocks came back or became worth fetching: hungry links are to be dealt to.
     pub(super) feed: bool,
+    /// We want nothing more, as the links were told (BEP 21).
+    pub(super) upload_only: bool,
     /// What is on disk was looked at in this run.
     pub(super) checked: bool,
     /// The disk has no room: nothing is fetched until then, while all that is there is served.

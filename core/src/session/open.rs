@@ -77,6 +77,7 @@ pub fn actor(
         to_door,
         tick: None,
         feed: false,
+        upload_only: false,
         checked: false,
         full: None,
         completed: false,
