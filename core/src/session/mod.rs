@@ -14,6 +14,7 @@ mod on_settings;
 mod on_timeout;
 mod open;
 mod over;
+mod room;
 mod save;
 mod scrape;
 mod snapshot;

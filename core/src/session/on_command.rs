@@ -230,6 +230,7 @@ impl Actor {
         self.full = None;
         self.totals.set_active(now, false);
         self.drop_peers(now, why);
+        self.shared.leave_slots(&self.torrent.info_hash());
         self.upload = UploadManager::new(self.shared.config().upload_slots, super::actor::seed());
         self.tick = None;
         if self.phase == Phase::Running {

@@ -3,8 +3,13 @@
 //! The number of borrowers is the `Arc`'s own count. What a session registers comes back as a guard
 //! that takes it back on drop.
 
+mod connections;
+mod deal;
+mod dials;
 mod incoming;
+mod outside;
 mod registry;
+mod slots;
 mod tasks;
 mod totals;
 
@@ -14,9 +19,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 
+pub use self::connections::ConnectionPermit;
+use self::connections::Connections;
+pub use self::deal::DialTicket;
+use self::dials::Dials;
+use self::outside::Outside;
 pub use self::registry::{Door, Registration, Registry};
+use self::slots::Slots;
 pub use self::tasks::Tasks;
 use crate::bandwidth::Limiter;
 use crate::config::Config;
@@ -58,8 +69,11 @@ pub struct SharedResources {
     /// What the last run kept, until the manager takes it.
     saved: Mutex<Vec<Saved>>,
     next_link: AtomicU64,
-    connections: Arc<Semaphore>,
+    connections: Arc<Connections>,
     half_open: Arc<Semaphore>,
+    dials: Mutex<Dials>,
+    slots: Mutex<Slots>,
+    outside: Mutex<Outside>,
     up: Limiter,
     down: Limiter,
     /// Addresses that accept peers, and why one does not.
@@ -125,8 +139,11 @@ impl SharedResources {
             store,
             saved: Mutex::new(saved),
             next_link: AtomicU64::new(1),
-            connections: Arc::new(Semaphore::new(config.max_connections)),
+            connections: Connections::new(config.max_connections, config.max_connections_per_torrent),
             half_open: Arc::new(Semaphore::new(config.max_half_open)),
+            dials: Mutex::default(),
+            slots: Mutex::new(Slots::new(config.upload_slots_total, config.upload_slots)),
+            outside: Mutex::default(),
             up: Limiter::new(config.upload_limit),
             down: Limiter::new(config.download_limit),
             listening: Mutex::default(),
@@ -222,17 +239,6 @@ impl SharedResources {
     /// A name for a new link.
     pub fn new_link(&self) -> LinkId {
         LinkId(self.next_link.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// The right to hold one more connection; `None`: the limit is reached.
-    pub fn connection_permit(&self) -> Option<OwnedSemaphorePermit> {
-        self.connections.clone().try_acquire_owned().ok()
-    }
-
-    /// The rights to dial, and to hold what comes of it.
-    pub fn dial_ticket(&self) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
-        let half_open = self.half_open.clone().try_acquire_owned().ok()?;
-        Some((half_open, self.connection_permit()?))
     }
 
     /// The address to dial from: the one that is listened on, if a particular one was asked for.
