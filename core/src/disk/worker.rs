@@ -173,6 +173,7 @@ impl Worker {
             return;
         }
         storage.mark(piece);
+        storage.layout().note_hashed(piece);
         // A sync that failed meanwhile took stock of the marks either before or after this one.
         if storage.epoch() == epoch {
             storage.tell(DiskDone::Verified { piece });

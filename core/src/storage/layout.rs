@@ -29,6 +29,12 @@ impl PieceHashes for Vec<[u8; 20]> {
     }
 }
 
+/// Who notes which pieces were hashed, for a run that is cut short.
+pub trait NoteHashed: fmt::Debug + Send + Sync + 'static {
+    /// The piece is written and its hash is right. May block: a disk thread calls it.
+    fn hashed(&self, piece: PieceIndex);
+}
+
 /// What the disk must know of a torrent. Cheap to clone.
 #[derive(Clone)]
 pub struct Layout {
@@ -37,6 +43,7 @@ pub struct Layout {
     root: Arc<Path>,
     parts: PartFile,
     hashes: Arc<dyn PieceHashes>,
+    journal: Option<Arc<dyn NoteHashed>>,
 }
 
 impl Layout {
@@ -45,7 +52,7 @@ impl Layout {
     pub fn new(metainfo: &Arc<Metainfo>, root: impl Into<PathBuf>) -> Self {
         let (geometry, files) = (metainfo.geometry, Arc::from(metainfo.files.clone()));
         let parts = PartFile::new(&geometry, &files, Some(&metainfo.info_hash));
-        Self { geometry, files, root: root.into().into(), parts, hashes: metainfo.clone() }
+        Self { geometry, files, root: root.into().into(), parts, hashes: metainfo.clone(), journal: None }
     }
 
     /// For content that has no `.torrent` file. `files` are in torrent order, each starting where
@@ -58,7 +65,21 @@ impl Layout {
     ) -> Self {
         let files = files.into();
         let parts = PartFile::new(&geometry, &files, None);
-        Self { geometry, files, root: root.into().into(), parts, hashes }
+        Self { geometry, files, root: root.into().into(), parts, hashes, journal: None }
+    }
+
+    /// The same, with a place to note the pieces that are hashed.
+    #[must_use]
+    pub fn noting(mut self, journal: Option<Arc<dyn NoteHashed>>) -> Self {
+        self.journal = journal;
+        self
+    }
+
+    /// Notes that a piece is written and hashed.
+    pub(crate) fn note_hashed(&self, piece: PieceIndex) {
+        if let Some(journal) = &self.journal {
+            journal.hashed(piece);
+        }
     }
 
     /// The shape of the content.

@@ -26,7 +26,7 @@ pub use self::files::FileStamp;
 pub(crate) use self::files::FileState;
 #[cfg(test)]
 pub(crate) use self::layout::entries;
-pub use self::layout::{Layout, PieceHashes};
+pub use self::layout::{Layout, NoteHashed, PieceHashes};
 pub use self::parts::PartFile;
 pub use self::span::{Span, pieces_of, spans};
 use crate::bitfield::Bitfield;
