@@ -29,7 +29,10 @@ SETTINGS = {
     | lt.alert.category_t.tracker_notification,
 }
 
-session = lt.session({**SETTINGS, **start["settings"]})
+settings = {**SETTINGS, **start["settings"]}
+if settings.pop("log_peers", False):
+    settings["alert_mask"] |= lt.alert.category_t.peer_log_notification
+session = lt.session(settings)
 adding = threading.Lock()
 added = []  # its only torrent: (handle, time of adding)
 flush_asked = False

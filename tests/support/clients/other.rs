@@ -109,6 +109,12 @@ impl Other {
         alert["seconds"].as_f64().expect("the driver adds them")
     }
 
+    /// Waits for a line of libtorrent's log of its peers, which `log_peers` among its settings switches on.
+    pub fn wait_peer_log(&self, what: &str, deadline: Deadline) {
+        let says = |line: &Value| line["message"].as_str().is_some_and(|message| message.contains(what));
+        self.driver.event(deadline, "peer_log", says);
+    }
+
     /// The process id of the client itself.
     pub fn pid(&mut self) -> u32 {
         self.driver.ask("pid", json!({})).as_u64().and_then(|pid| pid.try_into().ok()).expect("a process id")
