@@ -1,15 +1,17 @@
-//! What a run keeps: the list of torrents and their resume records.
+//! What a run keeps: the list of torrents, their resume records, and the bans.
 //!
 //! The list is a folder of write-once `<info-hash>.torrent` files. What changes is one
 //! [redb](https://docs.rs/redb) store, each value with a version and a checksum. A store that does
 //! not open is set aside and the list rebuilt from the folder: the list is never lost.
 
+mod bans;
 mod folder;
 mod lock;
 mod record;
 mod store;
 mod table;
 
+pub use self::bans::SavedBan;
 pub use self::record::{RecordError, ResumeRecord, trusted};
 pub use self::store::{Saved, StateStore};
 

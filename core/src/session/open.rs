@@ -62,6 +62,8 @@ pub fn actor(
         files: files::FileProgress::new(geometry, &torrent.metainfo.files, &claimed),
         links: FxHashMap::default(),
         parting: FxHashMap::default(),
+        gone: super::links::Gone::default(),
+        bans_seen: 0,
         watches: Vec::new(),
         up: shared.up().child(),
         down: shared.down().child(),

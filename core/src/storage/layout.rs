@@ -4,10 +4,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::geometry::Geometry;
 use crate::metainfo::{FileEntry, Metainfo};
 use crate::storage::span::{self, Span};
-use crate::types::PieceIndex;
+use crate::types::{BlockRef, PieceIndex};
 
 /// Who knows the hash that a piece must have.
 pub trait PieceHashes: Send + Sync + 'static {
@@ -35,6 +37,8 @@ pub struct Layout {
     files: Arc<[FileEntry]>,
     root: Arc<Path>,
     hashes: Arc<dyn PieceHashes>,
+    /// Some file is a pad file.
+    padded: bool,
 }
 
 impl Layout {
@@ -52,7 +56,9 @@ impl Layout {
         root: impl Into<PathBuf>,
         hashes: Arc<dyn PieceHashes>,
     ) -> Self {
-        Self { geometry, files: files.into(), root: root.into().into(), hashes }
+        let files: Arc<[FileEntry]> = files.into();
+        let padded = files.iter().any(|file| file.pad);
+        Self { geometry, files, root: root.into().into(), hashes, padded }
     }
 
     /// The shape of the content.
@@ -88,6 +94,25 @@ impl Layout {
     /// The parts of files that a piece covers.
     pub fn piece_spans(&self, piece: PieceIndex) -> impl Iterator<Item = Span> + '_ {
         span::piece_spans(&self.geometry, &self.files, piece)
+    }
+
+    /// Sets the bytes of pad files (BEP 47) in a received block to the zeros that they read as: what a
+    /// peer sends there is of no consequence.
+    pub(crate) fn clear_pads(&self, block: BlockRef, data: &mut Bytes) {
+        if !self.padded {
+            return;
+        }
+        let start = self.geometry.piece_offset(block.piece) + u64::from(block.begin());
+        let mut at = 0;
+        for span in self.spans(start, data.len() as u64) {
+            let range = at..at + span.length as usize;
+            at = range.end;
+            if self.files[span.file].pad && data[range.clone()].iter().any(|byte| *byte != 0) {
+                let mut cleared = data.to_vec();
+                cleared[range].fill(0);
+                *data = cleared.into();
+            }
+        }
     }
 
     /// The pieces that hold a byte of a file.
