@@ -73,6 +73,7 @@ impl Hands {
         match effect {
             Effect::Pause(torrents) => self.each(&torrents, tc_core::session::Session::pause),
             Effect::Resume(torrents) => self.each(&torrents, tc_core::session::Session::resume),
+            Effect::Recheck(torrents) => self.each(&torrents, tc_core::session::Session::recheck),
             Effect::Announce(torrents) => self.each(&torrents, tc_core::session::Session::reannounce),
             Effect::Remove { torrents, delete_data } => return self.remove(&torrents, delete_data),
             Effect::Add(request) => return self.post(Errand::Add(request)),

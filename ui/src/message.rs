@@ -166,6 +166,8 @@ pub enum Action {
     ResumePaused,
     /// The remove dialog.
     Remove,
+    /// Hash what is on disk again, after a question where that stops a transfer.
+    Recheck,
     /// The add dialog.
     Add,
     /// Ask the trackers again.
@@ -261,6 +263,8 @@ pub enum Effect {
         /// Whether their files go too.
         delete_data: bool,
     },
+    /// Hash all data of these torrents again.
+    Recheck(Vec<InfoHash>),
     /// Ask the trackers of these torrents again.
     Announce(Vec<InfoHash>),
     /// Add a source.

@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn one_bit_makes_another_number() {
         let print = Fingerprint::new();
-        let mut block: Vec<u8> = (0..BLOCK_SIZE).map(|at| (at * 31 >> 3) as u8).collect();
+        let mut block: Vec<u8> = (0..BLOCK_SIZE).map(|at| ((at * 31) >> 3) as u8).collect();
         let before = print.of(&block);
         for at in (0..block.len()).step_by(97).chain([0, block.len() - 1]) {
             block[at] ^= 1 << (at % 8);

@@ -34,6 +34,8 @@ pub(crate) enum Job {
     /// Drop blocks of unfinished pieces.
     Disown(Disown),
     /// Drop what is known of unfinished pieces.
+    Forget(Arc<Storage>),
+    /// The same, for good.
     Close(Arc<Closing>),
 }
 
@@ -110,6 +112,10 @@ impl Worker {
                         self.write_all(&mut writes);
                         self.disown(&disown);
                     }
+                    Job::Forget(storage) => {
+                        self.write_all(&mut writes);
+                        self.forget(&storage);
+                    }
                     Job::Close(closing) => {
                         self.write_all(&mut writes);
                         self.close(&closing);
@@ -122,6 +128,7 @@ impl Worker {
 
     /// Writes a hand of blocks, adjacent ones together.
     fn write_all(&mut self, writes: &mut Vec<Write>) {
+        writes.retain(|write| !write.storage.is_frozen());
         // Stable: of two blocks for the same place the first one wins.
         writes.sort_by_key(|write| (write.storage.id(), write.block.piece, write.block.block));
         let (mut last, mut doubles) = (None, Vec::new());
@@ -273,6 +280,7 @@ impl Worker {
         let good = finished.claims.iter().map(|claim| claim.print).collect();
         let lies = self.smart_ban.verified(key, good, finished.others);
         storage.mark(piece);
+        storage.layout().note_hashed(piece);
         // A sync that failed meanwhile took stock of the marks either before or after this one.
         if storage.epoch() == epoch {
             storage.tell(DiskDone::Verified { piece });
@@ -295,10 +303,13 @@ impl Worker {
         storage.tell_error(op, fault.file, Some(piece), fault.error);
     }
 
+    fn forget(&mut self, storage: &Storage) {
+        self.partials.retain(|(id, _), _| *id != storage.id());
+    }
+
     fn close(&mut self, closing: &Closing) {
-        let id = closing.storage.id();
-        self.partials.retain(|(storage, _), _| *storage != id);
-        self.smart_ban.forget(|(storage, _)| *storage == id);
+        self.forget(&closing.storage);
+        self.smart_ban.forget(|(id, _)| *id == closing.storage.id());
         if closing.left.fetch_sub(1, Ordering::AcqRel) == 1
             && let Some(job) = closing.then.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
             && let Err(job) = self.keeper.push(job)

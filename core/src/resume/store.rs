@@ -12,10 +12,12 @@ use tokio::sync::oneshot;
 
 use super::bans::SavedBan;
 use super::folder::Folder;
+use super::journal::Journal;
 use super::lock::{Lock, lock};
 use super::record::ResumeRecord;
 use super::table::Table;
 use crate::error::Error;
+use crate::storage::NoteHashed;
 use crate::types::InfoHash;
 
 /// After a failed save, most likely on a full disk, this long is waited before the next.
@@ -38,6 +40,7 @@ pub struct StateStore {
     shared: Arc<Shared>,
     /// What the last run kept, until somebody takes it.
     bans: Mutex<Vec<SavedBan>>,
+    journal: Journal,
     running: Mutex<Option<Running>>,
 }
 
@@ -113,8 +116,18 @@ impl StateStore {
         for info_hash in records.into_keys().filter(|info_hash| folder.lacks(info_hash)) {
             shared.lock().changes.insert(info_hash, Change::Remove);
         }
+        let with_records =
+            list.iter_mut().filter_map(|saved| Some((saved.info_hash, saved.record.as_mut()?)));
+        let (journal, changed) = Journal::open(dir, with_records, &mut problems);
+        for saved in list.iter().filter(|saved| changed.contains(&saved.info_hash)) {
+            if let Some(record) = saved.record.clone() {
+                let change = Change::Put { torrent: None, record: Box::new(record) };
+                shared.lock().changes.insert(saved.info_hash, change);
+            }
+        }
         let saver = Saver {
             shared: shared.clone(),
+            journal: journal.clone(),
             dir: dir.to_path_buf(),
             folder,
             table: Some(table),
@@ -123,7 +136,13 @@ impl StateStore {
         let thread =
             std::thread::Builder::new().name("state".into()).spawn(|| saver.run()).map_err(Error::Start)?;
         let running = Mutex::new(Some(Running { thread, _lock: lock }));
-        Ok((Self { shared, bans, running }, list, problems))
+        Ok((Self { shared, bans, journal, running }, list, problems))
+    }
+
+    /// Where the disk notes the pieces of this torrent that it has hashed: what no record holds when the
+    /// program is killed, the next run finds in `maybe`.
+    pub fn journal(&self, info_hash: InfoHash) -> Arc<dyn NoteHashed> {
+        self.journal.of(info_hash)
     }
 
     /// Adds a torrent to the list.
@@ -232,6 +251,7 @@ fn merge(changes: &mut HashMap<InfoHash, Change>, info_hash: InfoHash, newer: Ch
 /// The thread's state.
 struct Saver {
     shared: Arc<Shared>,
+    journal: Journal,
     dir: PathBuf,
     folder: Folder,
     /// `None` after a failure: the store refuses to go on with a file that failed, so it is opened
@@ -322,10 +342,14 @@ impl Saver {
             Some(table) => table,
             None => Table::reopen(&self.dir)?,
         };
-        let records = changes.iter().map(|(info_hash, change)| match change {
-            Change::Put { record, .. } => (info_hash, Some(&**record)),
-            Change::Remove => (info_hash, None),
-        });
-        self.table.insert(table).write(records, bans)
+        let records = || {
+            changes.iter().map(|(info_hash, change)| match change {
+                Change::Put { record, .. } => (info_hash, Some(&**record)),
+                Change::Remove => (info_hash, None),
+            })
+        };
+        self.table.insert(table).write(records(), bans)?;
+        self.journal.saved(records());
+        Ok(())
     }
 }

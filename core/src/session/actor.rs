@@ -147,7 +147,8 @@ impl Doors {
 pub enum Phase {
     /// Opened, not asked to run.
     Idle,
-    /// Looking at what is on disk, in order to run.
+    /// Looking at what is on disk, in order to run or, where a person asked for it, to rest again
+    /// ([`Actor::rest_after_check`]).
     Checking,
     /// With peers.
     Running,
@@ -205,6 +206,8 @@ pub struct Actor {
     pub(super) completed: bool,
     /// The disk was asked for a check and has not told how it ended. Perhaps it was cancelled since.
     pub(super) check_posted: bool,
+    /// Where a check that was asked for while the torrent rested leads back to.
+    pub(super) rest_after_check: Option<Phase>,
     /// Hashed by checks that were cut short.
     pub(super) bytes_hashed: u64,
     /// Pieces that need no look in the check that is under way: trusted, or looked at before it was

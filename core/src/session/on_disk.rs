@@ -151,6 +151,11 @@ impl Actor {
         self.check_posted = false;
         self.checked = true;
         self.look_again();
+        // Another check was asked for when this one could not be cancelled any more.
+        if self.phase == Phase::Checking && self.saving.is_in_doubt() && self.post_check() {
+            self.bytes_hashed += bytes_hashed;
+            return;
+        }
         let bytes_hashed = bytes_hashed + std::mem::take(&mut self.bytes_hashed);
         let (pieces_have, pieces) = (self.download.have().ones(), self.download.have().len());
         self.saving.checked(now, bytes_hashed);
@@ -161,7 +166,7 @@ impl Actor {
         });
         // A pause may have come too late to stop it.
         if self.phase == Phase::Checking {
-            self.enter_running(now);
+            self.leave_checking(now);
         }
         self.pin(now);
     }

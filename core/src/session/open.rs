@@ -49,7 +49,9 @@ pub fn actor(
         newest,
         removed: None,
         phase: if kept.paused { Phase::Paused } else { Phase::Idle },
-        storage: shared.disk().open(torrent.layout()),
+        storage: shared
+            .disk()
+            .open(torrent.layout().noting(shared.store().map(|store| store.journal(torrent.info_hash())))),
         download,
         upload: UploadManager::new(shared.config().upload_slots, actor::seed()),
         pool: PeerPool::default(),
@@ -78,10 +80,11 @@ pub fn actor(
         full: None,
         completed: false,
         check_posted: false,
+        rest_after_check: None,
         bytes_hashed: 0,
         pieces_known: 0,
         pieces_checked: 0,
-        saving: Saving::new(record, geometry.pieces(), kept.paused),
+        saving: Saving::new(record, geometry.pieces(), kept.paused, shared.config().sync_interval),
         swarm: None,
         tracker_host: first_host(&torrent),
         last_payload: None,

@@ -30,6 +30,12 @@ impl PieceHashes for Vec<[u8; 20]> {
     }
 }
 
+/// Who notes which pieces were hashed, for a run that is cut short.
+pub trait NoteHashed: fmt::Debug + Send + Sync + 'static {
+    /// The piece is written and its hash is right. May block: a disk thread calls it.
+    fn hashed(&self, piece: PieceIndex);
+}
+
 /// What the disk must know of a torrent. Cheap to clone.
 #[derive(Clone)]
 pub struct Layout {
@@ -39,6 +45,7 @@ pub struct Layout {
     hashes: Arc<dyn PieceHashes>,
     /// Some file is a pad file.
     padded: bool,
+    journal: Option<Arc<dyn NoteHashed>>,
 }
 
 impl Layout {
@@ -58,7 +65,21 @@ impl Layout {
     ) -> Self {
         let files: Arc<[FileEntry]> = files.into();
         let padded = files.iter().any(|file| file.pad);
-        Self { geometry, files, root: root.into().into(), hashes, padded }
+        Self { geometry, files, root: root.into().into(), hashes, padded, journal: None }
+    }
+
+    /// The same, with a place to note the pieces that are hashed.
+    #[must_use]
+    pub fn noting(mut self, journal: Option<Arc<dyn NoteHashed>>) -> Self {
+        self.journal = journal;
+        self
+    }
+
+    /// Notes that a piece is written and hashed.
+    pub(crate) fn note_hashed(&self, piece: PieceIndex) {
+        if let Some(journal) = &self.journal {
+            journal.hashed(piece);
+        }
     }
 
     /// The shape of the content.

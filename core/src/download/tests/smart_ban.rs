@@ -27,11 +27,14 @@ fn names(lies: &[Claim]) -> BTreeSet<LinkId> {
 /// A try of a piece: who sends each block, and with which lie, if that link lies.
 type Try = [(usize, u64); BLOCKS as usize];
 
+type Copy = (u32, usize, u64);
+
 #[derive(Clone, Debug)]
 struct Story {
     /// A bit per link.
     liars: u8,
-    pieces: Vec<(Vec<Try>, Vec<(u32, usize, u64)>)>,
+    /// Tries of each, and copies of blocks: which, from whom, and with which lie.
+    pieces: Vec<(Vec<Try>, Vec<Copy>)>,
 }
 
 fn stories() -> impl Strategy<Value = Story> {
