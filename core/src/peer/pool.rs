@@ -31,8 +31,8 @@ const GIVE_UP: u32 = 6;
 /// Our own address is not tried again before this: it changes hands rarely.
 const OURSELVES_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long a liar is not talked to: addresses change hands, so a ban must end.
-pub const BAN: Duration = Duration::from_secs(24 * 60 * 60);
+/// A peer that a person named and that is banned is looked at again so often: the ban may be lifted.
+const BANNED_WAIT: Duration = Duration::from_secs(60);
 
 /// What came of a link or of a try to make one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,20 +57,20 @@ pub struct Choice<'a> {
     pub rank: &'a dyn Fn(SocketAddr) -> u32,
     /// Links to one public address at most.
     pub per_address: usize,
+    /// Whom not to talk to.
+    pub is_banned: &'a dyn Fn(SocketAddr) -> bool,
 }
 
 #[cfg(test)]
 impl Choice<'static> {
     /// In the order of the addresses.
-    pub const ANY: Self = Self { rank: &|_| 0, per_address: 1 };
+    pub const ANY: Self = Self { rank: &|_| 0, per_address: 1, is_banned: &|_| false };
 }
 
 /// The addresses of one torrent.
 #[derive(Debug, Default)]
 pub struct PeerPool {
     known: FxHashMap<SocketAddr, Known>,
-    /// By address; by address and port where many peers share one (loopback and private ranges).
-    banned: FxHashMap<(IpAddr, u16), Instant>,
     connected: usize,
     dialling: usize,
     /// We have everything: other seeds are not dialled.
@@ -132,18 +132,25 @@ impl PeerPool {
     }
 
     /// Up to `n` addresses to dial now; they count as dialling until told otherwise. People's own
-    /// first, then those that failed least, then by rank.
+    /// first, then those that failed least, then by rank. Those that are banned meanwhile are forgotten:
+    /// who named them will name them again.
     pub fn dial(&mut self, now: Instant, n: usize, choice: &Choice<'_>) -> Vec<SocketAddr> {
         if n == 0 {
             return Vec::new();
         }
-        self.banned.retain(|_, until| *until > now);
         let seeding = self.seeding;
         let due = |known: &Known| known.is_able(seeding) && known.next_try <= now;
+        self.known.retain(|address, known| {
+            let banned = due(known) && (choice.is_banned)(*address);
+            if banned {
+                known.next_try = now + BANNED_WAIT;
+            }
+            !banned || known.source == PeerSource::Manual
+        });
         let mut able: Vec<_> = self
             .known
             .iter()
-            .filter(|(address, known)| due(known) && !self.is_banned(now, address))
+            .filter(|(_, known)| due(known))
             .map(|(address, known)| {
                 let rank = Reverse((choice.rank)(*address));
                 (known.source != PeerSource::Manual, known.failures, rank, *address)
@@ -181,9 +188,9 @@ impl PeerPool {
     }
 
     /// When [`dial`](Self::dial) has something to give at the earliest.
-    pub fn next_due(&self, now: Instant) -> Option<Instant> {
-        let able = self.known.iter().filter(|(_, known)| known.is_able(self.seeding));
-        able.map(|(address, known)| known.next_try.max(self.ban_end(now, address).unwrap_or(now))).min()
+    pub fn next_due(&self) -> Option<Instant> {
+        let able = self.known.values().filter(|known| known.is_able(self.seeding));
+        able.map(|known| known.next_try).min()
     }
 
     /// A link to this address is up; says how the address came to be known. `Err` if there is one
@@ -265,17 +272,6 @@ impl PeerPool {
         }
     }
 
-    /// Bans a liar. Peers that share its public address are hit too; on loopback and private ranges
-    /// only its own port is.
-    pub fn ban(&mut self, now: Instant, address: SocketAddr) {
-        self.banned.insert(ban_key(&address), now + BAN);
-    }
-
-    /// Whether this address is banned now.
-    pub fn is_banned(&self, now: Instant, address: &SocketAddr) -> bool {
-        self.ban_end(now, address).is_some()
-    }
-
     /// The link to this address, if there is one.
     pub fn link_to(&self, address: &SocketAddr) -> Option<LinkId> {
         match self.known.get(address)?.state {
@@ -288,10 +284,6 @@ impl PeerPool {
     pub fn worth_keeping(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         let good = |known: &Known| known.failures == 0 && known.source != PeerSource::Incoming;
         self.known.iter().filter(move |(_, known)| good(known)).map(|(address, _)| *address)
-    }
-
-    fn ban_end(&self, now: Instant, address: &SocketAddr) -> Option<Instant> {
-        self.banned.get(&ban_key(address)).copied().filter(|until| *until > now)
     }
 
     /// Makes room by dropping an idle address, the one that failed most; `false` if all are in use
@@ -312,14 +304,6 @@ impl Known {
     fn is_able(&self, seeding: bool) -> bool {
         self.state == State::Idle && !(seeding && self.seed)
     }
-}
-
-fn ban_key(address: &SocketAddr) -> (IpAddr, u16) {
-    let shared = match address.ip() {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-    };
-    (address.ip(), if shared { address.port() } else { 0 })
 }
 
 #[cfg(test)]
@@ -345,7 +329,7 @@ mod tests {
         let now = Instant::now();
         let mut pool = pool(5, now);
         let rank = |address: SocketAddr| [3, 9, 1, 7, 5][usize::from(address.port() - 6_000)];
-        let choice = Choice { rank: &rank, per_address: 1 };
+        let choice = Choice { rank: &rank, ..ANY };
         assert_eq!(pool.dial(now, 3, &choice), [address(1), address(3), address(4)]);
         // Who failed comes after who did not.
         pool.ended(now, address(1), Outcome::Unreachable);
@@ -375,7 +359,7 @@ mod tests {
         pool.ended(now, address(0), Outcome::Seeds);
         let later = now + 100 * MAX_WAIT;
         assert_eq!(pool.dial(later, 9, &ANY), [address(1)]);
-        assert_eq!(pool.next_due(later), None, "nobody is woken for it");
+        assert_eq!(pool.next_due(), None, "nobody is woken for it");
         // We have lost a piece: seeds are what we need.
         pool.set_seeding(false);
         assert_eq!(pool.dial(later, 9, &ANY), [address(0)]);
@@ -397,7 +381,7 @@ mod tests {
         let mut pool = pool(1, now);
         let mut tries = 0;
         let start = now;
-        while let Some(due) = pool.next_due(now) {
+        while let Some(due) = pool.next_due() {
             now = now.max(due);
             let dialled = pool.dial(now, 1, &ANY);
             assert_eq!(dialled.len(), 1);
@@ -424,17 +408,15 @@ mod tests {
     }
 
     #[test]
-    fn a_ban_is_by_address_in_public_and_by_port_on_shared_ranges_and_ends() {
+    fn who_is_banned_is_not_dialled_and_one_that_a_person_named_is_remembered() {
         let now = Instant::now();
-        let mut pool = PeerPool::default();
-        pool.ban(now, "11.1.1.1:1000".parse().unwrap());
-        pool.ban(now, "127.0.0.1:1000".parse().unwrap());
-        let banned = |at, text: &str| pool.is_banned(at, &text.parse().unwrap());
-        assert!(banned(now, "11.1.1.1:2000"));
-        assert!(!banned(now, "11.1.1.2:1000"));
-        assert!(banned(now, "127.0.0.1:1000"));
-        assert!(!banned(now, "127.0.0.1:1001"));
-        assert!(!banned(now + BAN, "11.1.1.1:2000"));
+        let mut pool = pool(3, now);
+        pool.learn(now, address(9), PeerSource::Manual);
+        let banned = |other| other == address(1) || other == address(9);
+        assert_eq!(pool.dial(now, 9, &Choice { is_banned: &banned, ..ANY }), [address(0), address(2)]);
+        assert_eq!(pool.known(), 3);
+        assert_eq!(pool.next_due(), Some(now + BANNED_WAIT));
+        assert_eq!(pool.dial(now + BANNED_WAIT, 9, &ANY), [address(9)]);
     }
 
     #[test]

@@ -152,7 +152,7 @@ impl Actor {
         }
         match result {
             Ok(reply) => {
-                for address in &reply.peers {
+                for address in reply.peers.iter().filter(|address| !self.shared.is_banned(**address)) {
                     self.pool.learn(now, *address, PeerSource::Tracker);
                 }
                 if let (Some(seeds), Some(leechers)) = (reply.seeds, reply.leechers) {
@@ -191,12 +191,13 @@ impl Actor {
     pub(super) fn dial(&mut self, now: Instant) {
         let room = self.max_links().saturating_sub(self.pool.busy()).min(DIALS);
         // Who has nobody to dial must not stand in line for tickets.
-        if room == 0 || self.pool.next_due(now).is_none_or(|due| due > now) {
+        if room == 0 || self.pool.next_due().is_none_or(|due| due > now) {
             return;
         }
         let tickets = self.shared.dial_tickets(now, self.torrent.info_hash(), room);
         let per_address = self.shared.config().max_connections_per_address;
-        let choice = Choice { rank: &self.rank(), per_address };
+        let is_banned = |address| self.shared.is_banned(address);
+        let choice = Choice { rank: &self.rank(), per_address, is_banned: &is_banned };
         let dialled = self.pool.dial(now, tickets.len(), &choice);
         self.shared.return_tickets(self.torrent.info_hash(), tickets.len() - dialled.len());
         for (address, (half_open, permit)) in dialled.into_iter().zip(tickets) {
