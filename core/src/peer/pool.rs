@@ -195,6 +195,12 @@ impl PeerPool {
         }
     }
 
+    /// Forgets the addresses of this source that are not in use. A private torrent that has other
+    /// trackers does not call the peers of the old ones (BEP 27).
+    pub fn forget(&mut self, source: PeerSource) {
+        self.known.retain(|_, known| known.source != source || known.state != State::Idle);
+    }
+
     /// Bans a liar. Peers that share its public address are hit too; on loopback and private ranges
     /// only its own port is.
     pub fn ban(&mut self, now: Instant, address: SocketAddr) {

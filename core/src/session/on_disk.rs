@@ -70,6 +70,14 @@ impl Actor {
 
     /// Publishes that all that is wanted is there, once per run.
     pub(super) fn complete_if_all_there(&mut self, now: Instant) {
+        let running = self.phase == Phase::Running;
+        // To trackers only the whole torrent is complete, and only where its last piece was fetched: not
+        // after a look at what is on disk.
+        if running && self.download.is_complete() && self.fetched_last && !self.told_complete {
+            self.told_complete = true;
+            self.trackers.completed(now);
+            self.announce(now);
+        }
         if self.completed || !self.download.is_finished() || self.phase != Phase::Running {
             return;
         }
@@ -77,8 +85,6 @@ impl Actor {
         let fetched = self.saving.fetched_in_run();
         if fetched > 0 {
             self.totals.completed = Some(UnixTime::now());
-            self.trackers.completed(now);
-            self.announce(now);
         } else {
             self.totals.completed.get_or_insert(UnixTime::now());
         }
@@ -95,6 +101,7 @@ impl Actor {
     fn on_failed(&mut self, now: Instant, piece: PieceIndex, senders: &[LinkId]) {
         let geometry = self.torrent.metainfo.geometry;
         self.totals.wasted += u64::from(geometry.piece_size(piece));
+        self.totals.run_corrupt += u64::from(geometry.piece_size(piece));
         let blame = self.download.failed(piece);
         let address = |link: &LinkId| self.links.get(link).map(|entry| entry.address);
         let from: Vec<_> = blame.suspects.iter().filter_map(address).collect();
@@ -197,6 +204,7 @@ impl Actor {
     /// Takes over what the disk vouches for; all that has begun is forgotten.
     pub(super) fn look_again(&mut self) {
         self.download.reset_have(self.storage.verified());
+        self.fetched_last = false;
         self.recount_files();
     }
 

@@ -121,7 +121,8 @@ fn request(connection: ConnectionId, action: u32, transaction: TransactionId) ->
 
 const fn event(event: AnnounceEvent) -> u32 {
     match event {
-        AnnounceEvent::Regular => 0,
+        // BEP 15 has no number for BEP 21's word.
+        AnnounceEvent::Regular | AnnounceEvent::Paused => 0,
         AnnounceEvent::Completed => 1,
         AnnounceEvent::Started => 2,
         AnnounceEvent::Stopped => 3,
@@ -189,6 +190,7 @@ mod tests {
             port: 0x1a1b,
             uploaded: 3,
             downloaded: 1,
+            corrupt: 0,
             left: 2,
             key: 0x0102_0304,
             numwant: 80,
@@ -220,6 +222,7 @@ mod tests {
     fn events_and_numwant() {
         for (said, code) in [
             (AnnounceEvent::Regular, 0),
+            (AnnounceEvent::Paused, 0),
             (AnnounceEvent::Completed, 1),
             (AnnounceEvent::Started, 2),
             (AnnounceEvent::Stopped, 3),
