@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha1::{Digest, Sha1};
 
 use crate::bitfield::Bitfield;
+use crate::settings::TorrentSettings;
 use crate::storage::{CheckPlan, FileStamp, Layout};
 use crate::types::{InfoHash, PieceIndex, UnixTime};
 use crate::untrusted::Untrusted;
@@ -55,6 +56,8 @@ pub struct ResumeRecord {
     pub tracker_key: u32,
     /// Its place in the list, from 0.
     pub queue_position: u32,
+    /// What a person decided for it. Since version 2.
+    pub settings: TorrentSettings,
     /// Its trackers by tier where a person changed them; `None`: those of the torrent file. Since
     /// version 2.
     pub trackers: Option<Vec<Vec<Untrusted>>>,

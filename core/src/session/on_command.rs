@@ -30,6 +30,9 @@ impl Actor {
         for tracker in orders.reannounce_to {
             self.trackers.reannounce_to(now, tracker);
         }
+        if let Some(settings) = orders.settings {
+            self.on_settings(now, settings);
+        }
         if orders.reannounce && self.phase == Phase::Running {
             self.trackers.reannounce(now);
         }

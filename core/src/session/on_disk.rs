@@ -44,6 +44,7 @@ impl Actor {
     fn on_verified(&mut self, now: Instant, piece: PieceIndex) {
         // Known already where a look at what the disk vouches for came first: it counts all the same.
         self.download.verified(piece);
+        self.fetched_last = true;
         let geometry = self.torrent.metainfo.geometry;
         let size = geometry.piece_size(piece);
         self.saving.dirty(now, u64::from(size));
@@ -65,24 +66,36 @@ impl Actor {
         for entry in self.links.values() {
             entry.mailbox.post(|mail| mail.have.push(piece));
         }
+        self.show_upload_only();
         self.complete_if_all_there(now);
     }
 
-    /// Publishes that all that is wanted is there, once per run.
+    /// Tells all links when we begin or cease to want anything (BEP 21).
+    pub(super) fn show_upload_only(&mut self) {
+        let upload_only = self.download.is_finished();
+        if std::mem::replace(&mut self.upload_only, upload_only) != upload_only {
+            for entry in self.links.values() {
+                entry.mailbox.post(|mail| mail.upload_only = Some(upload_only));
+            }
+        }
+    }
+
+    /// Publishes that all that is wanted is there: once per run, and again when more was wanted since.
     pub(super) fn complete_if_all_there(&mut self, now: Instant) {
-        let running = self.phase == Phase::Running;
-        // To trackers only the whole torrent is complete, and only where its last piece was fetched: not
-        // after a look at what is on disk.
-        if running && self.download.is_complete() && self.fetched_last && !self.told_complete {
-            self.told_complete = true;
+        if self.phase != Phase::Running {
+            return;
+        }
+        let fetched = self.saving.fetched_in_run();
+        // To a tracker a torrent is complete when all of it is there, wanted or not, and it hears of that
+        // only where the last piece was fetched: not after a look at what is on disk.
+        if self.download.is_complete() && !std::mem::replace(&mut self.whole, true) && self.fetched_last {
             self.trackers.completed(now);
             self.announce(now);
         }
-        if self.completed || !self.download.is_finished() || self.phase != Phase::Running {
+        if self.completed || !self.download.is_finished() {
             return;
         }
         self.completed = true;
-        let fetched = self.saving.fetched_in_run();
         if fetched > 0 {
             self.totals.completed = Some(UnixTime::now());
         } else {
@@ -175,14 +188,31 @@ impl Actor {
     /// These pieces are not there any more.
     fn lost(&mut self, pieces: impl Iterator<Item = PieceIndex>) {
         for piece in pieces {
+            let had = self.download.have().get(piece);
             self.download.lost(piece);
+            if had {
+                self.tell_lost(piece);
+            }
         }
         self.recount_files();
         self.feed = true;
         self.show_interest_to_all();
+        self.show_upload_only();
     }
 
-    fn show_interest_to_all(&mut self) {
+    /// Tells those who were told of a piece that it is gone (BEP 54). Who does not take that is
+    /// told by rejects (BEP 6); who knows neither would wait for it, and is let go to look anew.
+    fn tell_lost(&mut self, piece: PieceIndex) {
+        for (link, entry) in &mut self.links {
+            if entry.takes_dont_have || entry.fast || self.download.link_holds(*link, piece) {
+                entry.mailbox.post(|mail| mail.lose(piece));
+            } else {
+                entry.close("we have lost a piece that it was told of");
+            }
+        }
+    }
+
+    pub(super) fn show_interest_to_all(&mut self) {
         let links: Vec<_> = self.links.keys().copied().collect();
         links.into_iter().for_each(|link| self.show_interest(link));
     }
@@ -206,6 +236,7 @@ impl Actor {
         self.download.reset_have(self.storage.verified());
         self.fetched_last = false;
         self.recount_files();
+        self.show_upload_only();
     }
 
     fn on_disk_error(

@@ -21,8 +21,6 @@ const NUMWANT: u32 = 200;
 impl Actor {
     /// Sends the announces that are due.
     pub(super) fn announce(&mut self, now: Instant) {
-        let partial = self.download.is_finished() && !self.download.is_complete();
-        self.trackers.partial_seed(partial);
         for announce in self.trackers.due(now) {
             let params = self.announce_params(announce.event);
             let urgency = match announce.event {
@@ -99,6 +97,10 @@ impl Actor {
     }
 
     pub(super) fn announce_params(&mut self, event: AnnounceEvent) -> AnnounceParams {
+        // A tracker then does not count us among those who fetch (BEP 21).
+        let partial_seed = self.download.is_finished() && !self.download.is_complete();
+        let event =
+            if event == AnnounceEvent::Regular && partial_seed { AnnounceEvent::Paused } else { event };
         let enough = event == AnnounceEvent::Stopped || self.pool.busy() >= self.max_links();
         AnnounceParams {
             info_hash: self.torrent.info_hash(),

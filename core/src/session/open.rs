@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, watch};
 
 use super::actor::{self, Actor, Doors, Phase};
+use super::on_settings::priorities;
 use super::on_tracker::host_of;
 use super::save::Saving;
 use super::totals::Totals;
@@ -42,7 +43,8 @@ pub fn actor(
         }
         totals.completed = kept.completed;
     }
-    let download = DownloadManager::new(geometry, claimed.clone(), actor::seed());
+    let mut download = DownloadManager::new(geometry, claimed.clone(), actor::seed());
+    download.set_priorities(priorities(&torrent, &kept.settings));
     let own_trackers = kept.trackers.clone();
     let tiers = own_trackers.as_ref().unwrap_or(&torrent.metainfo.trackers);
     let trackers = TrackerCoordinator::new(tiers, torrent.metainfo.private, actor::seed());
@@ -65,8 +67,8 @@ pub fn actor(
         own_trackers,
         reported: 0,
         fetched_last: false,
-        told_complete: false,
         files: files::FileProgress::new(geometry, &torrent.metainfo.files, &claimed),
+        settings: kept.settings,
         links: FxHashMap::default(),
         parting: FxHashMap::default(),
         watches: Vec::new(),
@@ -79,9 +81,11 @@ pub fn actor(
         to_door,
         tick: None,
         feed: false,
+        upload_only: false,
         checked: false,
         full: None,
         completed: false,
+        whole: false,
         check_posted: false,
         rest_after_check: None,
         bytes_hashed: 0,

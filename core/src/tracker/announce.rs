@@ -16,11 +16,11 @@ pub enum AnnounceEvent {
     Started,
     /// One of the announces that are repeated; BEP 3 leaves `event` out.
     Regular,
+    /// One of the announces that are repeated, of a partial seed: it has all that is wanted, and not
+    /// all there is (BEP 21).
+    Paused,
     /// The last piece was downloaded. Never for data that was found complete.
     Completed,
-    /// In place of [`Regular`](Self::Regular) while we have all that we want and not all there is
-    /// (BEP 21: a partial seed says so in every announce).
-    Paused,
     /// The torrent stops running.
     Stopped,
 }
@@ -31,8 +31,8 @@ impl AnnounceEvent {
         match self {
             Self::Started => Some("started"),
             Self::Regular => None,
-            Self::Completed => Some("completed"),
             Self::Paused => Some("paused"),
+            Self::Completed => Some("completed"),
             Self::Stopped => Some("stopped"),
         }
     }

@@ -67,8 +67,6 @@ pub struct TrackerCoordinator {
     private: bool,
     running: bool,
     want_peers: bool,
-    /// BEP 21
-    partial_seed: bool,
     /// The one that answered last, to notice a switch.
     answering: Option<TrackerId>,
     random: SmallRng,
@@ -103,8 +101,8 @@ impl TrackerCoordinator {
         }
         let lines = lines(&entries, private);
         let next_id = u32::try_from(entries.len()).expect("MAX_TRACKERS is small");
-        let (running, want_peers, partial_seed, answering) = (false, false, false, None);
-        Self { entries, lines, next_id, private, running, want_peers, partial_seed, answering, random }
+        let (running, want_peers, answering) = (false, false, None);
+        Self { entries, lines, next_id, private, running, want_peers, answering, random }
     }
 
     /// The trackers by tier, those that are not asked too. For those who change them.
@@ -257,11 +255,6 @@ impl TrackerCoordinator {
         }
     }
 
-    /// Whether we have all that we want and not all there is.
-    pub const fn partial_seed(&mut self, partial_seed: bool) {
-        self.partial_seed = partial_seed;
-    }
-
     /// What the trackers say where none of them takes the torrent and one says that it does not know it.
     pub fn unregistered(&self) -> Option<Untrusted> {
         let works = self.entries.iter().any(Entry::is_working);
@@ -291,7 +284,6 @@ impl TrackerCoordinator {
             let event = match (entry.knows_us, line.completed) {
                 (false, _) => AnnounceEvent::Started,
                 (true, true) => AnnounceEvent::Completed,
-                (true, false) if self.partial_seed => AnnounceEvent::Paused,
                 (true, false) => AnnounceEvent::Regular,
             };
             entry.told = true;

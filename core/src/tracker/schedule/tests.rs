@@ -744,18 +744,6 @@ fn a_private_torrent_asks_one_tracker_of_a_changed_list() {
 }
 
 #[test]
-fn a_partial_seed_says_so_in_every_announce_that_repeats() {
-    let mut story = Story::running("a", false);
-    story.trackers.partial_seed(true);
-    story.all_is_well("a:started");
-    story.wait(1_800);
-    story.all_is_well("a:paused");
-    story.trackers.partial_seed(false);
-    story.wait(1_800);
-    story.all_is_well("a:regular");
-}
-
-#[test]
 fn another_port_is_told_at_once_but_not_to_those_that_fail() {
     let mut story = Story::running("a b", false);
     for announce in story.expect("a:started b:started") {

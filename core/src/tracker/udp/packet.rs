@@ -121,7 +121,7 @@ fn request(connection: ConnectionId, action: u32, transaction: TransactionId) ->
 
 const fn event(event: AnnounceEvent) -> u32 {
     match event {
-        // BEP 15 has no number for BEP 21's word.
+        // BEP 15 has no number for a partial seed.
         AnnounceEvent::Regular | AnnounceEvent::Paused => 0,
         AnnounceEvent::Completed => 1,
         AnnounceEvent::Started => 2,
