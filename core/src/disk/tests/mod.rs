@@ -2,6 +2,7 @@
 
 mod check;
 mod faults;
+mod parts;
 mod transfer;
 
 use std::fs;
