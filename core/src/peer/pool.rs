@@ -344,7 +344,10 @@ mod tests {
         pool.ended(now, address(1), Outcome::Unreachable);
         let later = now + FIRST_WAIT;
         assert_eq!(pool.dial(later, 2).len(), 2);
-        assert_eq!(pool.connected(later, address(0), PeerSource::Tracker, LinkId(1)), Ok(PeerSource::Tracker));
+        assert_eq!(
+            pool.connected(later, address(0), PeerSource::Tracker, LinkId(1)),
+            Ok(PeerSource::Tracker)
+        );
         pool.ended(later, address(0), Outcome::Useless);
         pool.ended(later, address(1), Outcome::Unreachable);
         assert_eq!(pool.dial(later, 2).len(), 0);
