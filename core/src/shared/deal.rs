@@ -73,13 +73,22 @@ impl SharedResources {
         self.outside.lock().unwrap_or_else(PoisonError::into_inner).hear(voice, ours);
     }
 
+    /// A tracker sees us at this address (BEP 24).
+    pub fn seen_as(&self, ours: IpAddr) {
+        self.outside.lock().unwrap_or_else(PoisonError::into_inner).told(ours);
+    }
+
+    /// Our address outside, as far as it is known.
+    pub fn outside(&self, v6: bool) -> Option<IpAddr> {
+        self.outside.lock().unwrap_or_else(PoisonError::into_inner).address(v6)
+    }
+
     /// What a peer there knows us by, as far as can be told: the address that we dial from, else what
     /// others see; the port is that which we listen on.
     pub fn seen_by(&self, peer: &SocketAddr) -> SocketAddr {
-        let heard = || self.outside.lock().unwrap_or_else(PoisonError::into_inner).address(peer.is_ipv6());
         let nobody: IpAddr =
             if peer.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
-        let ip = self.source_for(peer).or_else(heard).unwrap_or(nobody);
+        let ip = self.source_for(peer).or_else(|| self.outside(peer.is_ipv6())).unwrap_or(nobody);
         SocketAddr::new(ip, self.port().unwrap_or(0))
     }
 }

@@ -7,6 +7,7 @@ mod bans;
 mod connections;
 mod deal;
 mod dials;
+mod goodbyes;
 mod incoming;
 mod outside;
 mod registry;
@@ -27,6 +28,7 @@ pub use self::connections::ConnectionPermit;
 use self::connections::Connections;
 pub use self::deal::DialTicket;
 use self::dials::Dials;
+pub use self::goodbyes::Goodbyes;
 use self::outside::Outside;
 pub use self::registry::{Door, Registration, Registry};
 use self::slots::Slots;
@@ -39,7 +41,7 @@ use crate::event::EventBus;
 use crate::net::resolver::Resolver;
 use crate::net::udp::UdpSockets;
 use crate::resume::{Saved, StateStore};
-use crate::stats::StatsBoard;
+use crate::stats::{GlobalStats, StatsBoard};
 use crate::tracker::{TrackerOptions, Trackers};
 use crate::types::LinkId;
 use crate::untrusted::Untrusted;
@@ -52,6 +54,9 @@ const MAX_WORKERS: usize = 8;
 
 /// What the engine needs beyond the announces to end in good order.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How often the number of trackers that are left is shown, so that a thousand answers are a few frames.
+const GOODBYES_EVERY: Duration = Duration::from_millis(100);
 
 /// The common parts of one engine.
 #[derive(Debug)]
@@ -82,6 +87,9 @@ pub struct SharedResources {
     /// Addresses that accept peers, and why one does not.
     listening: Mutex<Listening>,
     incoming_seen: AtomicBool,
+    /// The port at which peers can call, for those who must tell it.
+    port: watch::Sender<Option<u16>>,
+    goodbyes: Goodbyes,
     stopping: watch::Sender<bool>,
 }
 
@@ -152,6 +160,8 @@ impl SharedResources {
             down: Limiter::new(config.download_limit),
             listening: Mutex::default(),
             incoming_seen: AtomicBool::new(false),
+            port: watch::Sender::new(None),
+            goodbyes: Goodbyes::default(),
             stopping: watch::Sender::new(false),
             config,
         });
@@ -165,8 +175,17 @@ impl SharedResources {
     pub fn shutdown(&self) {
         let Some(handle) = self.begin_stopping() else { return };
         let patience = self.config.stop_timeout + GRACE;
+        // A name server that hangs must not hold up the exit: every tracker that heard of us has a known
+        // address.
+        self.resolver.only_known();
         // Links, announces and sessions end by themselves when `stopping` is set.
-        let _ = handle.block_on(async { tokio::time::timeout(patience, self.tasks.ended()).await });
+        let ended = async {
+            tokio::select! {
+                () = self.tasks.ended() => {}
+                () = self.show_goodbyes() => {}
+            }
+        };
+        let _ = handle.block_on(async { tokio::time::timeout(patience, ended).await });
         // After the good-byes to UDP trackers.
         self.udp.close();
         self.disk.shutdown();
@@ -177,6 +196,18 @@ impl SharedResources {
         let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(runtime) = runtime {
             runtime.shutdown_timeout(GRACE);
+        }
+    }
+
+    /// Keeps the number of trackers that have yet to hear that we leave on the board, without end.
+    async fn show_goodbyes(&self) {
+        let mut left = self.goodbyes.left();
+        loop {
+            let goodbyes = *left.borrow_and_update() as u32;
+            self.board.pin_global(GlobalStats { goodbyes, ..(*self.board.global()).clone() });
+            // The sender is `self`: it cannot be gone while we wait.
+            let _ = left.changed().await;
+            tokio::time::sleep(GOODBYES_EVERY).await;
         }
     }
 
@@ -254,7 +285,32 @@ impl SharedResources {
 
     /// The port that peers can call; `None` while none can.
     pub fn port(&self) -> Option<u16> {
-        self.listening().addresses.first().map(SocketAddr::port)
+        *self.port.borrow()
+    }
+
+    /// Peers can call at this port, as far as sessions know.
+    #[cfg(test)]
+    pub(crate) fn pretend_port(&self, port: u16) {
+        self.port.send_replace(Some(port));
+    }
+
+    /// Tells when peers can call at another port.
+    pub fn port_changes(&self) -> watch::Receiver<Option<u16>> {
+        self.port.subscribe()
+    }
+
+    /// Whether this is our own address, as far as it is known.
+    pub fn is_us(&self, address: &SocketAddr) -> bool {
+        if self.port() != Some(address.port()) {
+            return false;
+        }
+        let ip = address.ip().to_canonical();
+        self.outside(ip.is_ipv6()) == Some(ip) || self.config.listen.iter().any(|listens| listens.ip() == ip)
+    }
+
+    /// Trackers that have yet to hear that we leave.
+    pub const fn goodbyes(&self) -> &Goodbyes {
+        &self.goodbyes
     }
 
     /// Where peers can call.

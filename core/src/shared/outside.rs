@@ -1,5 +1,5 @@
-//! Our own addresses as others see them (BEP 10 `yourip`). A hint that anybody may lie about: networks
-//! have one voice each, and two must agree.
+//! Our own addresses as others see them. A tracker is believed (BEP 24). What peers say (BEP 10 `yourip`)
+//! is a hint that anybody may lie about: networks have one voice each, and two must agree.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -14,6 +14,8 @@ const VOICES: usize = 32;
 pub struct Outside {
     /// Who said what, by family of the answer: IPv4, IPv6.
     voices: [VecDeque<(IpAddr, IpAddr)>; 2],
+    /// What a tracker said last.
+    told: [Option<IpAddr>; 2],
 }
 
 impl Outside {
@@ -31,8 +33,18 @@ impl Outside {
         voices.push_back((voice, ip));
     }
 
-    /// What most say, if two or more do.
+    /// A tracker sees us at this address.
+    pub fn told(&mut self, ip: IpAddr) {
+        let ip = ip.to_canonical();
+        self.told[usize::from(ip.is_ipv6())] = Some(ip);
+    }
+
+    /// What a tracker says, else what most peers say, if two or more do.
     pub fn address(&self, v6: bool) -> Option<IpAddr> {
+        self.told[usize::from(v6)].or_else(|| self.heard(v6))
+    }
+
+    fn heard(&self, v6: bool) -> Option<IpAddr> {
         let voices = &self.voices[usize::from(v6)];
         let count = |ip: &IpAddr| voices.iter().filter(|(_, other)| other == ip).count();
         let most = voices.iter().map(|(_, ip)| (count(ip), *ip)).max()?;
@@ -77,6 +89,13 @@ mod tests {
         let both = [("11.1.0.1", "2a11::1"), ("2a12::1", "2a11::1")];
         check(&both, None);
         assert_eq!(heard(&both).address(true), Some("2a11::1".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_tracker_is_believed() {
+        let mut outside = heard(&[("11.1.0.1", "80.1.1.1"), ("11.2.0.1", "80.1.1.1")]);
+        outside.told("::ffff:80.1.1.9".parse().unwrap());
+        assert_eq!((outside.address(false), outside.address(true)), (Some([80, 1, 1, 9].into()), None));
     }
 
     #[test]
