@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::sleep;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +21,11 @@ const SIZE: usize = (PIECES * PIECE) as usize;
 
 /// Slow enough that links share pieces, fast enough for a test.
 const PACE: Duration = Duration::from_millis(60);
+
+/// A peer takes its time.
+fn pace(time: Duration) {
+    std::thread::park_timeout(time);
+}
 
 fn id(n: u32) -> [u8; 20] {
     let mut id = *b"-XX0000-............";
@@ -77,15 +81,14 @@ fn one_that_is_good_and_bad_by_turns_is_banned_and_its_company_is_not() {
     alone("lies::one_that_is_good_and_bad_by_turns_is_banned_and_its_company_is_not", || {
         let (leech, mut events) = engine();
         std::thread::scope(|scope| {
-            let peers: Vec<Raw> =
-                (0..4).map(|n| Raw::greet(leech.address(), leech.hash(), id(n))).collect();
+            let peers: Vec<Raw> = (0..4).map(|n| Raw::greet(leech.address(), leech.hash(), id(n))).collect();
             let liars = [peers[0].stream.local_addr().unwrap(), peers[1].stream.local_addr().unwrap()];
             for (n, mut raw) in (0_u32..).zip(peers) {
                 let content = &leech.content;
                 scope.spawn(move || {
                     let mut turn = 0;
                     raw.seed(content, PIECE, |_, _, data| {
-                        sleep(PACE);
+                        pace(PACE);
                         turn += 1;
                         // Two liars, not in step.
                         let lies = n < 2 && turn % (2 + n) == 0;
@@ -119,14 +122,14 @@ fn one_that_lies_only_in_the_endgame_is_banned_and_a_late_block_is_no_fault() {
                     // Asked for in the endgame, it answers late: after the cancel that follows the lie.
                     if late() {
                         until(Deadline::seconds(30), "a lie", || lied.load(Ordering::Relaxed).then_some(()));
-                        sleep(PACE);
+                        pace(PACE);
                     }
                     Some(data)
                 });
             });
             scope.spawn(move || {
                 liar.seed(&leech.content, PIECE, |_, _, data| {
-                    sleep(Duration::from_millis(5));
+                    pace(Duration::from_millis(5));
                     let lies = late();
                     lied.fetch_or(lies, Ordering::Relaxed);
                     Some(if lies { turned(data) } else { data })
@@ -160,9 +163,12 @@ fn late_block(leech: &Engine) -> (Raw, Raw, (u32, u32)) {
     }
     let owed = owed.expect("four requests came");
     second.say(&[Message::Unchoke]);
-    second.until(|message| matches!(message, Message::Request { index, begin, .. } if (*index, *begin) == owed));
+    second.until(
+        |message| matches!(message, Message::Request { index, begin, .. } if (*index, *begin) == owed),
+    );
     first.say(&[block(leech, owed.0, owed.1)]);
-    second.until(|message| matches!(message, Message::Cancel { index, begin, .. } if (*index, *begin) == owed));
+    second
+        .until(|message| matches!(message, Message::Cancel { index, begin, .. } if (*index, *begin) == owed));
     until(Deadline::seconds(20), "the piece", || {
         leech.session.stats().filter(|stats| stats.pieces_have == 1).map(drop)
     });

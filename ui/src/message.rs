@@ -4,14 +4,16 @@
 //! All three are plain data without a handle into the engine, so that the same screen can sit on an
 //! engine in another process.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crossterm::event::KeyEvent;
 use serde::{Deserialize, Serialize};
 use tc_core::event::Delivery;
+use tc_core::settings::Setting;
 use tc_core::stats::{Changes, Detail, DetailKind};
-use tc_core::types::InfoHash;
+use tc_core::types::{BanTarget, InfoHash};
 
 use crate::state::filter::StatusFilter;
 use crate::state::sort::SortKey;
@@ -192,6 +194,14 @@ pub enum Action {
     LevelUp,
     /// Go to the torrent of the event.
     GoToTorrent,
+    /// Let the peer go, after a question.
+    Disconnect,
+    /// Ban the peer, after a question.
+    Ban,
+    /// Who is banned.
+    Bans,
+    /// End the ban under the cursor.
+    LiftBan,
     /// Do what the dialog says.
     Yes,
     /// Leave the dialog as if it had never been.
@@ -208,6 +218,18 @@ pub enum Action {
     Complete,
     /// Take what was typed.
     Accept,
+    /// Want the file or folder under the cursor, or skip it.
+    WantToggle,
+    /// Want all files, or skip all.
+    WantAll,
+    /// Fetch the file or folder sooner.
+    PriorityUp,
+    /// Fetch the file or folder later.
+    PriorityDown,
+    /// Shut all folders.
+    ShutAll,
+    /// Open all folders.
+    OpenAll,
     /// Search the keys.
     HelpSearch,
     /// Stop everything, save, leave.
@@ -265,6 +287,14 @@ pub enum Effect {
     },
     /// Hash all data of these torrents again.
     Recheck(Vec<InfoHash>),
+    /// Change this setting of these torrents.
+    Set(Vec<InfoHash>, Setting),
+    /// Let this peer of a torrent go.
+    Disconnect(InfoHash, SocketAddr),
+    /// Ban the peer at this address.
+    Ban(SocketAddr),
+    /// End this ban.
+    LiftBan(BanTarget),
     /// Ask the trackers of these torrents again.
     Announce(Vec<InfoHash>),
     /// Add a source.

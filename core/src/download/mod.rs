@@ -23,6 +23,7 @@
 //! | `flight` | which block is asked of whom |
 //! | `deal` | a hand of blocks for a link |
 //! | `choose` | which pieces a link begins |
+//! | `hints` | pieces that a peer named |
 //! | `endgame` | second chances for the last blocks |
 //! | `blame` | who may have spoilt a piece, who may retry it |
 //! | `smart_ban` | who did spoil it |
@@ -33,6 +34,7 @@ mod choose;
 mod deal;
 mod endgame;
 mod flight;
+mod hints;
 mod links;
 mod partial;
 mod picker;
@@ -49,7 +51,7 @@ use rustc_hash::FxHashMap;
 pub use self::blame::Blame;
 pub use self::deal::LinkSpeed;
 pub use self::links::PeerPieces;
-pub use self::priority::Priority;
+pub use self::priority::of_pieces;
 pub use self::smart_ban::{Claim, Print, SmartBan};
 
 use self::availability::Availability;
@@ -61,6 +63,7 @@ use self::picker::Picker;
 use self::priority::Class;
 use crate::bitfield::Bitfield;
 use crate::geometry::Geometry;
+use crate::settings::Priority;
 use crate::types::{BlockRef, LinkId, PieceIndex};
 
 /// What a block was good for.
@@ -352,7 +355,7 @@ impl DownloadManager {
     }
 
     fn class(&self, piece: PieceIndex) -> Option<Class> {
-        self.priority(piece).class()
+        Class::of(self.priority(piece))
     }
 
     /// Puts the piece where it belongs after a change of its blocks or its priority: a partial on

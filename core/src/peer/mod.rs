@@ -9,6 +9,7 @@
 pub mod bans;
 pub mod client;
 pub mod conn;
+pub mod fast;
 pub mod mailbox;
 pub mod pipeline;
 pub mod pool;

@@ -205,6 +205,13 @@ impl PeerPool {
         }
     }
 
+    /// More is wanted than before: those that were of no use may be called at once.
+    pub fn call_again(&mut self, now: Instant) {
+        for known in self.known.values_mut().filter(|known| known.failures == 0) {
+            known.next_try = known.next_try.min(now);
+        }
+    }
+
     /// The link to this address, if there is one.
     pub fn link_to(&self, address: &SocketAddr) -> Option<LinkId> {
         match self.known.get(address)?.state {
@@ -311,6 +318,18 @@ mod tests {
             "seeds do not call each other again soon"
         );
         assert_eq!(pool.busy(), 0);
+    }
+
+    #[test]
+    fn when_more_is_wanted_the_useless_are_called_again_and_the_unreachable_are_not() {
+        let now = Instant::now();
+        let mut pool = pool(2, now);
+        assert_eq!(pool.dial(now, 2, |_| false).len(), 2);
+        pool.ended(now, address(0), Outcome::Useless);
+        pool.ended(now, address(1), Outcome::Unreachable);
+        assert_eq!(pool.dial(now, 2, |_| false).len(), 0);
+        pool.call_again(now);
+        assert_eq!(pool.dial(now, 2, |_| false), [address(0)]);
     }
 
     #[test]

@@ -40,9 +40,11 @@ impl Actor {
         let files = self.torrent.metainfo.files.iter().enumerate().filter(|(_, file)| !file.pad);
         files
             .map(|(at, file)| FileStats {
+                index: at as u32,
                 path: file.path.iter().map(|part| Untrusted::new(part.to_string_lossy())).collect(),
                 size: file.length,
                 have: self.files.have(at),
+                priority: self.settings.file(at),
             })
             .collect()
     }
@@ -69,6 +71,7 @@ impl Actor {
                 am_unchoked: entry.am_unchoked,
                 optimistic: optimistic == Some(*link),
                 snubbed: entry.snubbed(),
+                fast: entry.fast,
                 requests: entry.gauge.requests.load(Ordering::Relaxed),
             })
             .collect();

@@ -144,7 +144,10 @@ impl Actor {
         let paused = self.saving.paused;
         if let Some(kept) = &self.saving.kept {
             // Not all was looked at: the last record still holds, but for what a person asked for.
-            store.put(self.torrent.info_hash(), ResumeRecord { paused, ..kept.clone() });
+            store.put(
+                self.torrent.info_hash(),
+                ResumeRecord { paused, settings: self.settings.clone(), ..kept.clone() },
+            );
             return;
         }
         if !self.checked {
@@ -170,6 +173,7 @@ impl Actor {
             completed: self.totals.completed,
             tracker_key: self.torrent.key,
             queue_position: self.torrent.queue,
+            settings: self.settings.clone(),
         };
         store.put(self.torrent.info_hash(), record);
     }

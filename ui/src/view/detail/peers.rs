@@ -11,8 +11,10 @@ use crate::theme::Role;
 use crate::view::style;
 use crate::widget::paint::Pen;
 
-const LEGEND: [&str; 2] =
-    ["D/d we want, they (un)choke · U/u they want, we (un)choke", "O optimistic · I incoming · K snubbed"];
+const LEGEND: [&str; 2] = [
+    "D/d we want, they (un)choke · U/u they want, we (un)choke",
+    "O optimistic · I incoming · K snubbed · F fast",
+];
 
 /// Rows of the list: all but the heading, and sum and legend where there is room.
 pub const fn rows(area: Rect) -> u16 {
@@ -53,7 +55,10 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
         mark_cursor(state, buffer, area, y, at);
     }
     if area.height >= 12 {
-        let sum = format!("{} connected · {} known", peers.len(), row.stats.known_peers);
+        let mut sum = format!("{} connected · {} known", peers.len(), row.stats.known_peers);
+        if state.global.banned > 0 {
+            sum += &format!(" · {} banned", state.global.banned);
+        }
         Pen::new(buffer, area, area.height - 3).skip(1).put(&sum, dim);
         for (at, line) in LEGEND.iter().enumerate() {
             Pen::new(buffer, area, area.height - 2 + at as u16).skip(1).put(line, dim);
@@ -69,7 +74,8 @@ fn flags(peer: &PeerStats) -> String {
     if peer.peer_interested {
         flags.push(if peer.am_unchoked { 'U' } else { 'u' });
     }
-    for (set, letter) in [(peer.optimistic, 'O'), (peer.incoming, 'I'), (peer.snubbed, 'K')] {
+    let signs = [(peer.optimistic, 'O'), (peer.incoming, 'I'), (peer.snubbed, 'K'), (peer.fast, 'F')];
+    for (set, letter) in signs {
         if set {
             flags.push(letter);
         }
