@@ -2,7 +2,7 @@
 //! banned, nobody else is, and the content is right.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -237,5 +237,28 @@ fn a_person_bans_a_peer_and_lifts_it() {
         assert!(seed.manager.lift_ban(bans[0].target));
         assert!(!seed.manager.shared().is_banned(name));
         seed.manager.shutdown();
+    });
+}
+
+#[test]
+fn the_only_seed_lies_and_is_not_called_again_though_a_person_named_it() {
+    alone("lies::the_only_seed_lies_and_is_not_called_again_though_a_person_named_it", || {
+        let (leech, mut events) = engine();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let name = listener.local_addr().unwrap();
+        leech.session.add_peer(name);
+        let (stream, _) = listener.accept().unwrap();
+        let mut raw = Raw::answer(stream, leech.hash(), id(1)).unwrap();
+        raw.seed(&leech.content, PIECE, |_, _, data| Some(turned(data)));
+        let heard = only_banned(&mut events, &[name]);
+        assert!(heard.failed.len() <= 2, "{:?} failed", heard.failed);
+        // One that was named is called again 2 s after its first failure.
+        listener.set_nonblocking(true).unwrap();
+        let silence = Deadline::seconds(5);
+        while silence.left().is_some() {
+            assert!(listener.accept().is_err(), "it was called again");
+            pace(PACE);
+        }
+        leech.manager.shutdown();
     });
 }

@@ -183,7 +183,11 @@ impl PeerPool {
                 known.failures = 0;
                 known.next_try = now + first;
             }
-            Outcome::Useless => known.next_try = now + MAX_WAIT,
+            // It was there: what failed before is over.
+            Outcome::Useless => {
+                known.failures = 0;
+                known.next_try = now + MAX_WAIT;
+            }
             Outcome::Unreachable | Outcome::Fault => {
                 known.failures += if outcome == Outcome::Fault { 2 } else { 1 };
                 let wait = first.saturating_mul(1 << known.failures.saturating_sub(1).min(12));
@@ -325,11 +329,19 @@ mod tests {
         let now = Instant::now();
         let mut pool = pool(2, now);
         assert_eq!(pool.dial(now, 2, |_| false).len(), 2);
-        pool.ended(now, address(0), Outcome::Useless);
+        pool.ended(now, address(0), Outcome::Unreachable);
         pool.ended(now, address(1), Outcome::Unreachable);
-        assert_eq!(pool.dial(now, 2, |_| false).len(), 0);
-        pool.call_again(now);
-        assert_eq!(pool.dial(now, 2, |_| false), [address(0)]);
+        let later = now + FIRST_WAIT;
+        assert_eq!(pool.dial(later, 2, |_| false).len(), 2);
+        assert_eq!(
+            pool.connected(later, address(0), PeerSource::Tracker, LinkId(1)),
+            Ok(PeerSource::Tracker)
+        );
+        pool.ended(later, address(0), Outcome::Useless);
+        pool.ended(later, address(1), Outcome::Unreachable);
+        assert_eq!(pool.dial(later, 2, |_| false).len(), 0);
+        pool.call_again(later);
+        assert_eq!(pool.dial(later, 2, |_| false), [address(0)]);
     }
 
     #[test]

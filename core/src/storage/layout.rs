@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::geometry::Geometry;
 use crate::metainfo::{FileEntry, Metainfo};
+use crate::storage::parts::PartFile;
 use crate::storage::span::{self, Span};
 use crate::types::{BlockRef, PieceIndex};
 
@@ -42,6 +43,7 @@ pub struct Layout {
     geometry: Geometry,
     files: Arc<[FileEntry]>,
     root: Arc<Path>,
+    parts: PartFile,
     hashes: Arc<dyn PieceHashes>,
     /// Some file is a pad file.
     padded: bool,
@@ -52,7 +54,10 @@ impl Layout {
     /// The files of a torrent below the folder `root`. The folder may be a symbolic link, and need
     /// not exist yet.
     pub fn new(metainfo: &Arc<Metainfo>, root: impl Into<PathBuf>) -> Self {
-        Self::from_parts(metainfo.geometry, metainfo.files.clone(), root, metainfo.clone())
+        let (geometry, files) = (metainfo.geometry, Arc::<[FileEntry]>::from(metainfo.files.clone()));
+        let parts = PartFile::new(&geometry, &files, Some(&metainfo.info_hash));
+        let hashes: Arc<dyn PieceHashes> = metainfo.clone();
+        Self::of(geometry, files, root.into(), parts, hashes)
     }
 
     /// For content that has no `.torrent` file. `files` are in torrent order, each starting where
@@ -64,8 +69,19 @@ impl Layout {
         hashes: Arc<dyn PieceHashes>,
     ) -> Self {
         let files: Arc<[FileEntry]> = files.into();
+        let parts = PartFile::new(&geometry, &files, None);
+        Self::of(geometry, files, root.into(), parts, hashes)
+    }
+
+    fn of(
+        geometry: Geometry,
+        files: Arc<[FileEntry]>,
+        root: PathBuf,
+        parts: PartFile,
+        hashes: Arc<dyn PieceHashes>,
+    ) -> Self {
         let padded = files.iter().any(|file| file.pad);
-        Self { geometry, files, root: root.into().into(), hashes, padded, journal: None }
+        Self { geometry, files, root: root.into(), parts, hashes, padded, journal: None }
     }
 
     /// The same, with a place to note the pieces that are hashed.
@@ -97,9 +113,31 @@ impl Layout {
         &self.root
     }
 
-    /// Where a file lies, by its number.
+    /// The part file.
+    pub const fn parts(&self) -> &PartFile {
+        &self.parts
+    }
+
+    /// Where a file lies, by its number; the number after the last one is the part file's.
     pub fn path(&self, file: usize) -> PathBuf {
-        self.files.get(file).map_or_else(|| self.root.to_path_buf(), |entry| self.root.join(&entry.path))
+        self.root.join(self.below_root(file))
+    }
+
+    /// The same, below the root.
+    pub(crate) fn below_root(&self, file: usize) -> &Path {
+        self.files.get(file).map_or_else(|| self.parts.name(), |entry| &entry.path)
+    }
+
+    /// Where a span of one piece lies in the part file.
+    pub(crate) fn part_offset(&self, span: Span) -> u64 {
+        self.parts.offset(&self.geometry, self.files[span.file].offset + span.offset)
+    }
+
+    /// Bytes of the piece at this place of a file that begin there.
+    pub(crate) fn left_in_piece(&self, file: usize, offset: u64) -> u64 {
+        let at = self.files[file].offset + offset;
+        let length = u64::from(self.geometry.piece_length());
+        length - at % length
     }
 
     /// The hash that a piece must have.

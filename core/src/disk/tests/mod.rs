@@ -3,6 +3,7 @@
 mod check;
 mod faults;
 mod lies;
+mod parts;
 mod transfer;
 
 use std::fs;
