@@ -196,6 +196,19 @@ impl Disk {
         let _ = queue.push(worker::Job::Write(write));
     }
 
+    /// Says which files nobody wants, in torrent order: before the first check, and whenever it changes. Of
+    /// a file that is not wanted nothing appears on disk: its bytes in pieces that it shares go to the
+    /// [part file](crate::storage::PartFile). A file of which there is something already is left as it is.
+    /// What becomes wanted moves to its own file soon; [`DiskDone::Error`](crate::storage::DiskDone::Error)
+    /// with [`Op::Write`](crate::storage::Op::Write) and no piece tells when that fails, and it is tried again
+    /// with every sync and check. Pieces stay readable all the while. Never blocks.
+    pub fn set_unwanted(&self, storage: &Arc<Storage>, unwanted: &[bool]) {
+        if storage.set_unwanted(unwanted) && !storage.is_closed() {
+            // Refused after shutdown: the next run asks again.
+            let _ = self.shared().keeper.push(keeper::Job::Sort(storage.clone()));
+        }
+    }
+
     /// Makes all blocks of unfinished pieces missing that this link sent, and refuses what it still
     /// sends: it lied. What was there comes as [`DiskDone::Disowned`](crate::storage::DiskDone::Disowned).
     pub fn disown(&self, storage: &Arc<Storage>, link: LinkId) {
@@ -214,19 +227,6 @@ impl Disk {
         let what = worker::Disowned::Piece(piece);
         // Refused after shutdown: nobody waits for it.
         let _ = queue.push(worker::Job::Disown(worker::Disown { storage: storage.clone(), what }));
-    }
-
-    /// Says which files nobody wants, in torrent order: before the first check, and whenever it changes. Of
-    /// a file that is not wanted nothing appears on disk: its bytes in pieces that it shares go to the
-    /// [part file](crate::storage::PartFile). A file of which there is something already is left as it is.
-    /// What becomes wanted moves to its own file soon; [`DiskDone::Error`](crate::storage::DiskDone::Error)
-    /// with [`Op::Write`](crate::storage::Op::Write) and no piece tells when that fails, and it is tried again
-    /// with every sync and check. Pieces stay readable all the while. Never blocks.
-    pub fn set_unwanted(&self, storage: &Arc<Storage>, unwanted: &[bool]) {
-        if storage.set_unwanted(unwanted) && !storage.is_closed() {
-            // Refused after shutdown: the next run asks again.
-            let _ = self.shared().keeper.push(keeper::Job::Sort(storage.clone()));
-        }
     }
 
     /// Reads a range of a verified piece, for a peer. May be cancelled without loss.

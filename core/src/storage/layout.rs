@@ -54,10 +54,18 @@ impl Layout {
     /// The files of a torrent below the folder `root`. The folder may be a symbolic link, and need
     /// not exist yet.
     pub fn new(metainfo: &Arc<Metainfo>, root: impl Into<PathBuf>) -> Self {
-        let (geometry, files) = (metainfo.geometry, Arc::<[FileEntry]>::from(metainfo.files.clone()));
+        let (geometry, files): (_, Arc<[FileEntry]>) = (metainfo.geometry, metainfo.files.as_slice().into());
         let parts = PartFile::new(&geometry, &files, Some(&metainfo.info_hash));
-        let hashes: Arc<dyn PieceHashes> = metainfo.clone();
-        Self::of(geometry, files, root.into(), parts, hashes)
+        let padded = files.iter().any(|file| file.pad);
+        Self {
+            geometry,
+            files,
+            root: root.into().into(),
+            parts,
+            hashes: metainfo.clone(),
+            padded,
+            journal: None,
+        }
     }
 
     /// For content that has no `.torrent` file. `files` are in torrent order, each starting where
@@ -69,19 +77,9 @@ impl Layout {
         hashes: Arc<dyn PieceHashes>,
     ) -> Self {
         let files: Arc<[FileEntry]> = files.into();
-        let parts = PartFile::new(&geometry, &files, None);
-        Self::of(geometry, files, root.into(), parts, hashes)
-    }
-
-    fn of(
-        geometry: Geometry,
-        files: Arc<[FileEntry]>,
-        root: PathBuf,
-        parts: PartFile,
-        hashes: Arc<dyn PieceHashes>,
-    ) -> Self {
         let padded = files.iter().any(|file| file.pad);
-        Self { geometry, files, root: root.into(), parts, hashes, padded, journal: None }
+        let parts = PartFile::new(&geometry, &files, None);
+        Self { geometry, files, root: root.into().into(), parts, hashes, padded, journal: None }
     }
 
     /// The same, with a place to note the pieces that are hashed.
