@@ -266,6 +266,11 @@ impl Session {
         self.control.order(|orders| orders.peers.push(address));
     }
 
+    /// Lets this peer go. It may call again at once, and is called again after half an hour.
+    pub fn disconnect(&self, address: SocketAddr) {
+        self.control.order(|orders| orders.disconnect.push(address));
+    }
+
     /// Asks the trackers again, not before their min interval.
     pub fn reannounce(&self) {
         self.control.order(|orders| orders.reannounce = true);
