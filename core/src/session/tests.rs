@@ -17,6 +17,7 @@ mod bench;
 mod ends;
 mod meetings;
 mod settings;
+mod trackers;
 mod turns;
 
 const PIECE: usize = 64 * 1024;
