@@ -37,6 +37,9 @@ pub enum Error {
         /// Who uses it.
         by: String,
     },
+    /// It cannot be done now; in words, what stands against it.
+    #[error("not now: {0}")]
+    Busy(&'static str),
     /// A folder that is needed cannot be made, read or written.
     #[error("cannot use {}: {source}", path.display())]
     Folder {

@@ -12,7 +12,7 @@ mod record;
 mod store;
 mod table;
 
-pub use self::record::{RecordError, ResumeRecord, trusted};
+pub use self::record::{MoveNote, RecordError, ResumeRecord, trusted};
 pub use self::store::{Saved, StateStore};
 
 #[cfg(test)]

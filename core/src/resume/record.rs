@@ -13,7 +13,11 @@ use crate::storage::{CheckPlan, FileStamp, Layout};
 use crate::types::{InfoHash, PieceIndex, UnixTime};
 
 /// The version that this program writes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// Bytes that the fields of version 1 take in a record of which each is empty: one each. What later
+/// versions add stands behind them.
+const EMPTY_VERSION_1: usize = 13;
 
 /// Version and checksum.
 const HEADER: usize = 1 + CHECKSUM;
@@ -50,6 +54,18 @@ pub struct ResumeRecord {
     pub tracker_key: u32,
     /// Its place in the list, from 0.
     pub queue_position: u32,
+    /// A move to another folder that is under way. Since version 2.
+    pub moving: Option<MoveNote>,
+}
+
+/// A move to another folder that is under way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveNote {
+    /// Where files go, while the save path is complete; once it is not, where they come from.
+    #[serde(serialize_with = "path_to_bytes", deserialize_with = "path_from_bytes")]
+    pub other: PathBuf,
+    /// The save path is where they go: what is there, under its name or the hidden one of a copy, counts.
+    pub committed: bool,
 }
 
 /// Why bytes are not a record that this program can use.
@@ -90,6 +106,11 @@ impl ResumeRecord {
         }
         match bytes[0] {
             VERSION => postcard::from_bytes(&bytes[HEADER..]).map_err(|_| RecordError::Damaged),
+            1 => {
+                let empty = postcard::to_stdvec(&Self::default()).map_err(|_| RecordError::Damaged)?;
+                let whole = [&bytes[HEADER..], &empty[EMPTY_VERSION_1..]].concat();
+                postcard::from_bytes(&whole).map_err(|_| RecordError::Damaged)
+            }
             newer if newer > VERSION => Err(RecordError::Newer(newer)),
             _ => Err(RecordError::Damaged),
         }
@@ -97,9 +118,13 @@ impl ResumeRecord {
 }
 
 pub(super) fn with_version(version: u8, info_hash: &InfoHash, record: &ResumeRecord) -> Vec<u8> {
-    let mut bytes = vec![version];
-    bytes.extend_from_slice(&[0; CHECKSUM]);
-    let mut bytes = postcard::to_extend(record, bytes).expect("every field has a form in postcard");
+    let fields = postcard::to_stdvec(record).expect("every field has a form in postcard");
+    raw(version, info_hash, &fields)
+}
+
+/// A header before fields.
+pub(super) fn raw(version: u8, info_hash: &InfoHash, fields: &[u8]) -> Vec<u8> {
+    let mut bytes = [&[version][..], &[0; CHECKSUM], fields].concat();
     let sum = checksum(info_hash, &bytes);
     bytes[1..HEADER].copy_from_slice(&sum);
     bytes

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::actor::{self, Actor, Doors, Phase};
 use super::on_discovery::host_of;
+use super::on_move::Moving;
 use super::save::Saving;
 use super::totals::Totals;
 use super::{Torrent, files};
@@ -16,6 +17,7 @@ use crate::peer::PeerPool;
 use crate::resume::ResumeRecord;
 use crate::shared::SharedResources;
 use crate::stats::{SessionState, SessionStats};
+use crate::storage::Storage;
 use crate::tracker::TrackerCoordinator;
 use crate::types::UnixTime;
 use crate::untrusted::Untrusted;
@@ -43,15 +45,17 @@ pub fn actor(
         totals.completed = kept.completed;
     }
     let download = DownloadManager::new(geometry, claimed.clone(), actor::seed());
+    let storage = storage(&torrent, &shared);
+    let moving = kept.moving.as_ref();
     let newest = first_snapshot(&torrent, &totals, &download, kept.paused);
     let actor = Actor {
         place: Arc::new(shared.board().claim(newest.clone())),
         newest,
         removed: None,
         phase: if kept.paused { Phase::Paused } else { Phase::Idle },
-        storage: shared
-            .disk()
-            .open(torrent.layout().noting(shared.store().map(|store| store.journal(torrent.info_hash())))),
+        storage_seen: watch::Sender::new(storage.clone()),
+        storage,
+        moving: moving.map(|note| Moving::noted(&torrent.save_path(), note, kept.paused)),
         download,
         upload: UploadManager::new(shared.config().upload_slots, actor::seed()),
         pool: PeerPool::default(),
@@ -93,6 +97,12 @@ pub fn actor(
     (actor, Doors { reports, discoveries, incoming, stopping: shared.stopping(), told: false })
 }
 
+/// The files where the torrent says they are.
+pub fn storage(torrent: &Torrent, shared: &SharedResources) -> Arc<Storage> {
+    let journal = shared.store().map(|store| store.journal(torrent.info_hash()));
+    shared.disk().open(torrent.layout().noting(journal))
+}
+
 /// What viewers see before the actor has had its first turn.
 fn first_snapshot(
     torrent: &Torrent,
@@ -127,7 +137,9 @@ fn first_snapshot(
         active_seconds: totals.kept_seconds(),
         added: totals.added,
         completed: totals.completed,
-        save_path: torrent.save_path.clone(),
+        save_path: torrent.save_path(),
+        move_done: 0,
+        move_total: 0,
         tracker: first_host(torrent),
         private: metainfo.private,
         stalled: false,

@@ -5,6 +5,7 @@ use std::time::Instant;
 use tc_core::types::InfoHash;
 
 use super::add::AddForm;
+use super::relocate::MoveForm;
 use super::table::Table;
 use crate::keymap::Context;
 use crate::widget::field::Field;
@@ -22,6 +23,8 @@ pub enum Popup {
     Suspend,
     /// Remove torrents?
     Remove(RemoveDialog),
+    /// Move data.
+    Move(Box<MoveForm>),
     /// Check the data of these torrents, which stops their transfers?
     Recheck(Vec<InfoHash>),
     /// Add torrents.
@@ -59,6 +62,7 @@ impl Popup {
             Self::Quit => Context::Quit,
             Self::Suspend => Context::Suspend,
             Self::Remove(_) => Context::Remove,
+            Self::Move(_) => Context::MoveTo,
             Self::Recheck(_) => Context::Recheck,
             Self::Add(_) => Context::Add,
             Self::Filter(_) | Self::LogFilter { .. } => Context::Input,

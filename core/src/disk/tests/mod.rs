@@ -3,6 +3,7 @@
 mod check;
 mod faults;
 mod parts;
+mod relocate;
 mod transfer;
 
 use std::fs;

@@ -213,8 +213,8 @@ fn records_are_refused_when_newer_cut_changed_or_of_another_torrent() {
 #[test]
 fn what_a_newer_program_wrote_is_kept_for_it() {
     let folder = filled();
-    let newer = record::with_version(2, &hash(2), &record(2));
-    assert_eq!(ResumeRecord::decode(&hash(2), &newer), Err(RecordError::Newer(2)));
+    let newer = record::with_version(3, &hash(2), &record(2));
+    assert_eq!(ResumeRecord::decode(&hash(2), &newer), Err(RecordError::Newer(3)));
     table::plant(folder.path(), &hash(2), &newer);
     let (store, list, problems) = open(folder.path());
     assert_eq!(list, [saved(1), saved(3), Saved { record: None, ..saved(2) }]);
@@ -297,4 +297,15 @@ fn stamps_count_by_time_only_for_complete_files() {
     ] {
         assert_eq!(stamp.is_plausible(&now), plausible, "{stamp:?} {now:?}");
     }
+}
+
+#[test]
+fn a_record_of_version_1_is_read_with_what_it_lacks_empty() {
+    let record = ResumeRecord { have: vec![7], ..record(1) };
+    let mut bytes = postcard::to_stdvec(&record).unwrap();
+    // The fields that came later are empty: one byte each, at the end.
+    let later = postcard::to_stdvec(&ResumeRecord::default()).unwrap().len() - 13;
+    bytes.truncate(bytes.len() - later);
+    let old = record::raw(1, &hash(1), &bytes);
+    assert_eq!(ResumeRecord::decode(&hash(1), &old), Ok(record));
 }
