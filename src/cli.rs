@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+use glob::Pattern;
 
 use crate::engine::Listen;
 use crate::rate::Rate;
@@ -118,6 +119,12 @@ pub struct GetArgs {
     /// Keep seeding when all is there, until interrupted
     #[arg(long)]
     pub seed_after: bool,
+    /// Get only files whose path fits, for example '*.mkv' or 'Subs/*'; may be given several times
+    #[arg(long, value_name = "GLOB")]
+    pub only: Vec<Pattern>,
+    /// Leave out files whose path fits; may be given several times
+    #[arg(long, value_name = "GLOB")]
+    pub skip: Vec<Pattern>,
     /// What all engines take.
     #[command(flatten)]
     pub engine: EngineArgs,

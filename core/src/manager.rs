@@ -13,9 +13,10 @@ use crate::event::{Event, Kind, PatternError, Subscription};
 use crate::metainfo::Metainfo;
 use crate::resume::{ResumeRecord, Saved};
 use crate::session::{OpenOptions, Session};
+use crate::settings::TorrentSettings;
 use crate::shared::SharedResources;
-use crate::stats::StatsBoard;
-use crate::types::{InfoHash, UnixTime};
+use crate::stats::{BanStats, StatsBoard};
+use crate::types::{BanTarget, InfoHash, UnixTime};
 
 /// How a torrent is added.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,8 @@ pub struct AddOptions {
     pub paused: bool,
     /// Peers to connect to, beside those that trackers name.
     pub peers: Vec<SocketAddr>,
+    /// What a person has decided for it. A torrent that is there already keeps its own.
+    pub settings: TorrentSettings,
 }
 
 /// What happens to the files of a removed torrent.
@@ -127,6 +130,7 @@ impl TorrentManager {
             paused: options.paused,
             added: UnixTime::now(),
             tracker_key: rand::random(),
+            settings: options.settings,
             ..ResumeRecord::default()
         };
         let (session, fresh) = self.open(metainfo.clone(), record, Origin::Added)?;
@@ -289,6 +293,21 @@ impl TorrentManager {
             }
         });
         Ok(())
+    }
+
+    /// Bans a peer for all torrents, as [`SharedResources::ban`].
+    pub fn ban(&self, address: SocketAddr) -> bool {
+        self.shared.ban(address)
+    }
+
+    /// Ends a ban, as [`SharedResources::lift_ban`].
+    pub fn lift_ban(&self, target: BanTarget) -> bool {
+        self.shared.lift_ban(target)
+    }
+
+    /// The bans that last, the newest first.
+    pub fn bans(&self) -> Vec<BanStats> {
+        self.shared.bans()
     }
 
     /// One queue for the events of all torrents, present and future.

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use crate::types::{InfoHash, LinkId, UnixTime};
+use crate::settings::Priority;
+use crate::types::{BanReason, BanTarget, InfoHash, LinkId, UnixTime};
 use crate::untrusted::Untrusted;
 
 /// What a session is doing.
@@ -140,6 +141,8 @@ pub struct GlobalStats {
     pub listen_error: Option<Untrusted>,
     /// Whether anything came in from outside.
     pub incoming_seen: bool,
+    /// Bans that last.
+    pub banned: u32,
 }
 
 /// The parts of a torrent that are only gathered while somebody looks.
@@ -153,6 +156,8 @@ pub enum DetailKind {
     Trackers,
     /// [`Detail::Overview`]
     Overview,
+    /// [`Detail::Bans`]
+    Bans,
 }
 
 /// A detail pane's content.
@@ -166,17 +171,34 @@ pub enum Detail {
     Trackers(Vec<TrackerStats>),
     /// What changes too rarely for [`SessionStats`].
     Overview(OverviewStats),
+    /// Who is not talked to, over all torrents; the newest first.
+    Bans(Vec<BanStats>),
+}
+
+/// One ban.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanStats {
+    /// Whom it hits.
+    pub target: BanTarget,
+    /// Why.
+    pub reason: BanReason,
+    /// Seconds until it ends.
+    pub left: u64,
 }
 
 /// One file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FileStats {
+    /// Its place in torrent order, pad files counted.
+    pub index: u32,
     /// Path elements as they stand on disk, below the save path.
     pub path: Vec<Untrusted>,
     /// Bytes.
     pub size: u64,
     /// Bytes of it that lie in checked pieces.
     pub have: u64,
+    /// How much it is wanted.
+    pub priority: Priority,
 }
 
 /// How a link came to be.
@@ -228,6 +250,8 @@ pub struct PeerStats {
     pub optimistic: bool,
     /// It owes us data for too long.
     pub snubbed: bool,
+    /// The fast extension was agreed on (BEP 6).
+    pub fast: bool,
     /// Requests it has yet to answer.
     pub requests: u32,
 }

@@ -10,6 +10,7 @@ use std::time::Instant;
 use crossterm::event::KeyEvent;
 use serde::{Deserialize, Serialize};
 use tc_core::event::Delivery;
+use tc_core::settings::Setting;
 use tc_core::stats::{Changes, Detail, DetailKind};
 use tc_core::types::InfoHash;
 
@@ -210,6 +211,18 @@ pub enum Action {
     Complete,
     /// Take what was typed.
     Accept,
+    /// Want the file or folder under the cursor, or skip it.
+    WantToggle,
+    /// Want all files, or skip all.
+    WantAll,
+    /// Fetch the file or folder sooner.
+    PriorityUp,
+    /// Fetch the file or folder later.
+    PriorityDown,
+    /// Shut all folders.
+    ShutAll,
+    /// Open all folders.
+    OpenAll,
     /// Search the keys.
     HelpSearch,
     /// Stop everything, save, leave.
@@ -274,6 +287,8 @@ pub enum Effect {
     },
     /// Hash all data of these torrents again.
     Recheck(Vec<InfoHash>),
+    /// Change this setting of these torrents.
+    Set(Vec<InfoHash>, Setting),
     /// Ask the trackers of these torrents again.
     Announce(Vec<InfoHash>),
     /// Add a source.

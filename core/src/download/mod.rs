@@ -23,8 +23,10 @@
 //! | `flight` | which block is asked of whom |
 //! | `deal` | a hand of blocks for a link |
 //! | `choose` | which pieces a link begins |
+//! | `hints` | pieces that a peer named |
 //! | `endgame` | second chances for the last blocks |
-//! | `blame` | who spoilt a piece, who may retry it |
+//! | `blame` | who may have spoilt a piece, who may retry it |
+//! | `smart_ban` | who did spoil it |
 
 mod availability;
 mod blame;
@@ -32,10 +34,12 @@ mod choose;
 mod deal;
 mod endgame;
 mod flight;
+mod hints;
 mod links;
 mod partial;
 mod picker;
 mod priority;
+mod smart_ban;
 #[cfg(test)]
 mod tests;
 
@@ -47,7 +51,8 @@ use rustc_hash::FxHashMap;
 pub use self::blame::Blame;
 pub use self::deal::LinkSpeed;
 pub use self::links::PeerPieces;
-pub use self::priority::Priority;
+pub use self::priority::of_pieces;
+pub use self::smart_ban::{Claim, Print, SmartBan};
 
 use self::availability::Availability;
 use self::blame::Retries;
@@ -58,6 +63,7 @@ use self::picker::Picker;
 use self::priority::Class;
 use crate::bitfield::Bitfield;
 use crate::geometry::Geometry;
+use crate::settings::Priority;
 use crate::types::{BlockRef, LinkId, PieceIndex};
 
 /// What a block was good for.
@@ -98,6 +104,8 @@ pub struct DownloadManager {
     partials: Partials,
     flights: Flights,
     retries: Retries,
+    /// Pieces whose blocks are to be dropped, until somebody takes the list.
+    restarts: Vec<PieceIndex>,
     rng: SmallRng,
     /// Entries looked at while dealing: what the cost of a block is measured by.
     looks: u64,
@@ -122,6 +130,7 @@ impl DownloadManager {
             partials: Partials::default(),
             flights: Flights::default(),
             retries: Retries::default(),
+            restarts: Vec::new(),
             rng: SmallRng::seed_from_u64(seed),
             looks: 0,
         };
@@ -137,6 +146,7 @@ impl DownloadManager {
         self.partials = Partials::default();
         self.flights = Flights::default();
         self.retries = Retries::default();
+        self.restarts.clear();
         for link in self.links.values_mut() {
             link.assigned.clear();
             link.held.clear();
@@ -245,6 +255,29 @@ impl DownloadManager {
         blame
     }
 
+    /// The block is missing again: whoever sent it lies. Nothing happens when it was not received.
+    pub fn disowned(&mut self, block: BlockRef) {
+        if self.partials.get_mut(block.piece).is_some_and(|partial| partial.take_away(block.block)) {
+            self.settle(block.piece);
+        }
+    }
+
+    /// Pieces that are to begin anew, as [`deal`](Self::deal) found: each stays with nobody until it
+    /// has [`restarted`](Self::restarted).
+    pub fn take_restarts(&mut self) -> Vec<PieceIndex> {
+        std::mem::take(&mut self.restarts)
+    }
+
+    /// No block of the piece is there any more.
+    pub fn restarted(&mut self, piece: PieceIndex) {
+        if let Some(retry) = self.retries.get_mut(piece) {
+            retry.restarting = false;
+        }
+        if piece.get() < self.geometry.pieces() && !self.have.get(piece) {
+            self.lost(piece);
+        }
+    }
+
     /// The piece is missing again, whatever was known of it: its file has vanished, or the disk
     /// failed.
     pub fn lost(&mut self, piece: PieceIndex) {
@@ -322,7 +355,7 @@ impl DownloadManager {
     }
 
     fn class(&self, piece: PieceIndex) -> Option<Class> {
-        self.priority(piece).class()
+        Class::of(self.priority(piece))
     }
 
     /// Puts the piece where it belongs after a change of its blocks or its priority: a partial on

@@ -6,8 +6,10 @@
 //!             +------------- Mailbox <---------- session (merged slots, never waits)
 //! ```
 
+pub mod bans;
 pub mod client;
 pub mod conn;
+pub mod fast;
 pub mod mailbox;
 pub mod pipeline;
 pub mod pool;

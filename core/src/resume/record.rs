@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha1::{Digest, Sha1};
 
 use crate::bitfield::Bitfield;
+use crate::settings::TorrentSettings;
 use crate::storage::{CheckPlan, FileStamp, Layout};
 use crate::types::{InfoHash, PieceIndex, UnixTime};
 
@@ -54,6 +55,8 @@ pub struct ResumeRecord {
     pub tracker_key: u32,
     /// Its place in the list, from 0.
     pub queue_position: u32,
+    /// What a person decided for it. Since version 2.
+    pub settings: TorrentSettings,
     /// A move to another folder that is under way. Since version 2.
     pub moving: Option<MoveNote>,
 }
@@ -117,14 +120,10 @@ impl ResumeRecord {
     }
 }
 
-pub(super) fn with_version(version: u8, info_hash: &InfoHash, record: &ResumeRecord) -> Vec<u8> {
-    let fields = postcard::to_stdvec(record).expect("every field has a form in postcard");
-    raw(version, info_hash, &fields)
-}
-
-/// A header before fields.
-pub(super) fn raw(version: u8, info_hash: &InfoHash, fields: &[u8]) -> Vec<u8> {
-    let mut bytes = [&[version][..], &[0; CHECKSUM], fields].concat();
+pub(super) fn with_version(version: u8, info_hash: &InfoHash, record: &impl Serialize) -> Vec<u8> {
+    let mut bytes = vec![version];
+    bytes.extend_from_slice(&[0; CHECKSUM]);
+    let mut bytes = postcard::to_extend(record, bytes).expect("every field has a form in postcard");
     let sum = checksum(info_hash, &bytes);
     bytes[1..HEADER].copy_from_slice(&sum);
     bytes

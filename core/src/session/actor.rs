@@ -20,6 +20,7 @@ use crate::download::DownloadManager;
 use crate::manager::RemoveData;
 use crate::net::dial::{DialError, Greeted};
 use crate::peer::{PeerPool, PeerReport};
+use crate::settings::TorrentSettings;
 use crate::shared::{Registration, SharedResources};
 use crate::stats::{Place, SessionState, SessionStats};
 use crate::storage::{DiskDone, Storage};
@@ -182,11 +183,17 @@ pub struct Actor {
     /// For each tracker the end of the newest announce to it.
     pub(super) turns: FxHashMap<TrackerId, oneshot::Receiver<()>>,
     pub(super) files: FileProgress,
+    /// What a person decided for this torrent.
+    pub(super) settings: TorrentSettings,
     pub(super) totals: Totals,
     pub(super) links: FxHashMap<LinkId, LinkEntry>,
     /// Links that were told to close and have not said their last word: what they moved counts, and
     /// so do their connections.
     pub(super) parting: FxHashMap<LinkId, LinkEntry>,
+    /// Peers that are gone and sent something.
+    pub(super) gone: super::links::Gone,
+    /// The count of changes of the bans that links were looked through for.
+    pub(super) bans_seen: u64,
     pub(super) watches: Vec<Watch>,
     pub(super) up: Limiter,
     pub(super) down: Limiter,
@@ -200,12 +207,16 @@ pub struct Actor {
     pub(super) tick: Option<Instant>,
     /// Blocks came back or became worth fetching: hungry links are to be dealt to.
     pub(super) feed: bool,
+    /// We want nothing more, as the links were told (BEP 21).
+    pub(super) upload_only: bool,
     /// What is on disk was looked at in this run.
     pub(super) checked: bool,
     /// The disk has no room: nothing is fetched until then, while all that is there is served.
     pub(super) full: Option<(Trouble, Instant)>,
-    /// `session.completed` was published in this run.
+    /// `session.completed` was published for all that is wanted.
     pub(super) completed: bool,
+    /// All of the torrent was there in this run, and the trackers know if it was fetched.
+    pub(super) whole: bool,
     /// The disk was asked for a check and has not told how it ended. Perhaps it was cancelled since.
     pub(super) check_posted: bool,
     /// Where a check that was asked for while the torrent rested leads back to.
@@ -235,9 +246,12 @@ impl Actor {
         while self.phase != Phase::Stopped {
             let due = self.next_timeout(clock());
             let input = doors.next(control, &self.storage, due).await;
-            if matches!(input, Input::Disk(DiskDone::Failed { .. })) {
+            if let Input::Disk(
+                DiskDone::Failed { .. } | DiskDone::Disowned { .. } | DiskDone::Restarted { .. },
+            ) = input
+            {
                 // Links report a block before the disk gets it. What was reported until now belongs to
-                // the failed try; taken for the next one, it would never be asked for again.
+                // what is dropped; taken for the next try, it would never be asked for again.
                 for _ in 0..doors.reports.len() {
                     let Ok(report) = doors.reports.try_recv() else { break };
                     self.turn(clock(), Input::Peer(report));

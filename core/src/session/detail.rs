@@ -32,6 +32,7 @@ impl Actor {
             DetailKind::Peers => Detail::Peers(self.peer_stats()),
             DetailKind::Trackers => Detail::Trackers(self.trackers.stats(now, UnixTime::now())),
             DetailKind::Overview => Detail::Overview(self.overview()),
+            DetailKind::Bans => Detail::Bans(self.shared.bans()),
         }
     }
 
@@ -39,9 +40,11 @@ impl Actor {
         let files = self.torrent.metainfo.files.iter().enumerate().filter(|(_, file)| !file.pad);
         files
             .map(|(at, file)| FileStats {
+                index: at as u32,
                 path: file.path.iter().map(|part| Untrusted::new(part.to_string_lossy())).collect(),
                 size: file.length,
                 have: self.files.have(at),
+                priority: self.settings.file(at),
             })
             .collect()
     }
@@ -68,6 +71,7 @@ impl Actor {
                 am_unchoked: entry.am_unchoked,
                 optimistic: optimistic == Some(*link),
                 snubbed: entry.snubbed(),
+                fast: entry.fast,
                 requests: entry.gauge.requests.load(Ordering::Relaxed),
             })
             .collect();

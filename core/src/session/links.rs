@@ -1,5 +1,6 @@
 //! What a session keeps of each link.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::download::LinkSpeed;
 use crate::peer::{LinkGauge, Mailbox};
 use crate::stats::PeerSource;
-use crate::types::PeerId;
+use crate::types::{LinkId, PeerId, PieceIndex};
 use crate::untrusted::Untrusted;
 use crate::upload::Candidate;
 
@@ -20,6 +21,9 @@ const FAST: u64 = 1 << 20;
 
 /// From this rate on a link is no burden on a shared piece.
 const MEDIUM: u64 = 32 << 10;
+
+/// Pieces that are kept of those a peer suggests, as libtorrent does.
+const MAX_SUGGESTED: usize = 16;
 
 /// One link, as its session sees it.
 #[derive(Debug)]
@@ -54,6 +58,14 @@ pub struct LinkEntry {
     pub peer_unchoked: bool,
     /// BEP 21: it will not download.
     pub upload_only: bool,
+    /// The fast extension was agreed on (BEP 6).
+    pub fast: bool,
+    /// It hears of it when we lose a piece (BEP 54).
+    pub takes_dont_have: bool,
+    /// Pieces that it gives while it chokes us.
+    pub allowed_fast: Vec<PieceIndex>,
+    /// Pieces that it would like to send, the newest first.
+    pub suggested: Vec<PieceIndex>,
     /// Blocks it could ask for and was not dealt.
     pub hungry: u32,
     /// Ticks in a row in which it had nothing for us.
@@ -81,7 +93,7 @@ impl LinkEntry {
     }
 
     /// What the choker sees of it.
-    pub fn candidate(&self, link: crate::types::LinkId) -> Candidate {
+    pub fn candidate(&self, link: LinkId) -> Candidate {
         let uploaded = LinkGauge::get(&self.gauge.uploaded);
         Candidate {
             link,
@@ -107,9 +119,50 @@ impl LinkEntry {
         self.gauge.snubbed.load(Ordering::Relaxed)
     }
 
+    /// It would like to send this piece.
+    pub fn suggests(&mut self, piece: PieceIndex) {
+        self.suggested.retain(|known| *known != piece);
+        self.suggested.insert(0, piece);
+        self.suggested.truncate(MAX_SUGGESTED);
+    }
+
     /// Tells it to end.
     pub fn close(&mut self, why: &'static str) {
         self.closing = true;
         self.mailbox.post(|mail| mail.close = Some(why));
+    }
+}
+
+/// Peers that are gone and sent something: ten times the links that a torrent may have. Who lied is
+/// known only when the piece is good, and liars do not wait for that.
+const MAX_GONE: usize = 1_000;
+
+/// Where peers were that are gone, the newest last.
+#[derive(Debug, Default)]
+pub struct Gone {
+    links: VecDeque<(LinkId, SocketAddr, SocketAddr)>,
+}
+
+impl Gone {
+    /// A link is let go.
+    pub fn note(&mut self, link: LinkId, entry: &LinkEntry) {
+        if LinkGauge::get(&entry.gauge.downloaded) == 0 {
+            return;
+        }
+        if self.links.len() == MAX_GONE {
+            self.links.pop_front();
+        }
+        self.links.push_back((link, entry.address, entry.known_as));
+    }
+
+    /// Where this peer was, and where it listened.
+    pub fn find(&self, link: LinkId) -> Option<(SocketAddr, SocketAddr)> {
+        let found = self.links.iter().rev().find(|(other, ..)| *other == link);
+        found.map(|(_, address, listens)| (*address, *listens))
+    }
+
+    /// Nobody can be blamed any more.
+    pub fn clear(&mut self) {
+        self.links = VecDeque::new();
     }
 }

@@ -26,6 +26,9 @@ impl Actor {
         if !self.watches.is_empty() {
             self.show_details(now);
         }
+        if let Some(settings) = orders.settings {
+            self.on_settings(now, settings);
+        }
         if orders.reannounce && self.phase == Phase::Running {
             self.trackers.reannounce(now);
         }

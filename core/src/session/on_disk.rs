@@ -1,15 +1,17 @@
 //! What happens when the disk has done something: pieces become ours, or turn out to be lies.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Trouble;
 use super::actor::{Actor, Phase, TICK};
 use crate::bitfield::Bitfield;
+use crate::download::Claim;
 use crate::event::{Event, Kind};
 use crate::peer::pool::Outcome;
 use crate::storage::{DiskDone, DiskError, Op};
-use crate::types::{LinkId, PieceIndex, UnixTime};
+use crate::types::{BanReason, LinkId, PieceIndex, UnixTime};
 use crate::untrusted::Untrusted;
 
 /// A full disk is looked at again this often.
@@ -23,6 +25,19 @@ impl Actor {
             DiskDone::Failed { piece, senders } => self.on_failed(now, piece, &senders),
             DiskDone::Duplicate { block, .. } => {
                 self.totals.wasted += u64::from(self.torrent.metainfo.geometry.block_size(block));
+            }
+            DiskDone::Lies { piece, lies } => {
+                for Claim { block, from, .. } in lies {
+                    self.ban(now, from, BanReason::BadBlock { piece, block });
+                }
+            }
+            DiskDone::Disowned { blocks } => {
+                blocks.into_iter().for_each(|block| self.download.disowned(block));
+                self.feed = true;
+            }
+            DiskDone::Restarted { piece } => {
+                self.download.restarted(piece);
+                self.feed = true;
             }
             DiskDone::CheckProgress { checked, .. } => {
                 self.pieces_checked = self.pieces_known + checked;
@@ -72,20 +87,37 @@ impl Actor {
         for entry in self.links.values() {
             entry.mailbox.post(|mail| mail.have.push(piece));
         }
+        self.show_upload_only();
         self.complete_if_all_there(now);
     }
 
-    /// Publishes that all that is wanted is there, once per run.
+    /// Tells all links when we begin or cease to want anything (BEP 21).
+    pub(super) fn show_upload_only(&mut self) {
+        let upload_only = self.download.is_finished();
+        if std::mem::replace(&mut self.upload_only, upload_only) != upload_only {
+            for entry in self.links.values() {
+                entry.mailbox.post(|mail| mail.upload_only = Some(upload_only));
+            }
+        }
+    }
+
+    /// Publishes that all that is wanted is there: once per run, and again when more was wanted since.
     pub(super) fn complete_if_all_there(&mut self, now: Instant) {
-        if self.completed || !self.download.is_finished() || self.phase != Phase::Running {
+        if self.phase != Phase::Running {
+            return;
+        }
+        let fetched = self.saving.fetched_in_run();
+        // To a tracker a torrent is complete when all of it is there, wanted or not.
+        if self.download.is_complete() && !std::mem::replace(&mut self.whole, true) && fetched > 0 {
+            self.trackers.completed(now);
+            self.announce(now);
+        }
+        if self.completed || !self.download.is_finished() {
             return;
         }
         self.completed = true;
-        let fetched = self.saving.fetched_in_run();
         if fetched > 0 {
             self.totals.completed = Some(UnixTime::now());
-            self.trackers.completed(now);
-            self.announce(now);
         } else {
             self.totals.completed.get_or_insert(UnixTime::now());
         }
@@ -103,34 +135,40 @@ impl Actor {
         let geometry = self.torrent.metainfo.geometry;
         self.totals.wasted += u64::from(geometry.piece_size(piece));
         let blame = self.download.failed(piece);
-        let address = |link: &LinkId| self.links.get(link).map(|entry| entry.address);
-        let from: Vec<_> = blame.suspects.iter().filter_map(address).collect();
+        let from: Vec<_> = blame.suspects.iter().filter_map(|link| self.whereabouts(*link)).collect();
         self.torrent.bus.publish(Kind::PieceHashFailed, || Event::PieceHashFailed {
             index: piece,
             size: geometry.piece_size(piece),
-            from,
+            from: from.iter().map(|(address, _)| *address).collect(),
         });
         self.feed = true;
         // A link that was let go may have written blocks that we never heard of: the disk knows.
         if let Some(liar) = blame.sole.filter(|sole| senders == [*sole]) {
-            self.ban(now, liar);
+            self.ban(now, liar, BanReason::BadPiece(piece));
         }
         self.show_interest_to_all();
     }
 
-    /// Every block of a bad piece came from this link: there is nobody else to blame.
-    fn ban(&mut self, now: Instant, link: LinkId) {
-        // It may be on its way out already.
-        let Some(entry) = self.links.get_mut(&link).or_else(|| self.parting.get_mut(&link)) else { return };
-        let address = entry.address;
-        entry.close("sent a bad piece");
-        if self.pool.is_banned(now, &address) {
-            return;
+    /// This link lied, and perhaps is gone. What else it sent is not waited for to fail.
+    fn ban(&mut self, now: Instant, link: LinkId, reason: BanReason) {
+        let Some((address, listens)) = self.whereabouts(link) else { return };
+        if let Some(entry) = self.links.get_mut(&link).or_else(|| self.parting.get_mut(&link)) {
+            entry.close("it lied");
         }
-        self.pool.ban(now, address);
-        let why = "every block of a bad piece came from it";
-        self.torrent.bus.publish(Kind::PeerBanned, || Event::PeerBanned { address, why: why.into() });
+        // Two are one where a ban is by address.
+        let fresh = self.shared.ban_for(address, reason) | self.shared.ban_for(listens, reason);
+        if fresh {
+            let why = reason.to_string().into();
+            self.torrent.bus.publish(Kind::PeerBanned, || Event::PeerBanned { address, why });
+        }
+        self.shared.disk().disown(&self.storage, link);
         self.let_go(now, link, "banned", Outcome::Fault);
+    }
+
+    /// Where a peer is that sent something, and where it listens.
+    fn whereabouts(&self, link: LinkId) -> Option<(SocketAddr, SocketAddr)> {
+        let entry = self.links.get(&link).or_else(|| self.parting.get(&link));
+        entry.map(|entry| (entry.address, entry.known_as)).or_else(|| self.gone.find(link))
     }
 
     fn on_checked(&mut self, now: Instant, bytes_hashed: u64) {
@@ -181,14 +219,31 @@ impl Actor {
     /// These pieces are not there any more.
     fn lost(&mut self, pieces: impl Iterator<Item = PieceIndex>) {
         for piece in pieces {
+            let had = self.download.have().get(piece);
             self.download.lost(piece);
+            if had {
+                self.tell_lost(piece);
+            }
         }
         self.recount_files();
         self.feed = true;
         self.show_interest_to_all();
+        self.show_upload_only();
     }
 
-    fn show_interest_to_all(&mut self) {
+    /// Tells those who were told of a piece that it is gone (BEP 54). Who does not take that is
+    /// told by rejects (BEP 6); who knows neither would wait for it, and is let go to look anew.
+    fn tell_lost(&mut self, piece: PieceIndex) {
+        for (link, entry) in &mut self.links {
+            if entry.takes_dont_have || entry.fast || self.download.link_holds(*link, piece) {
+                entry.mailbox.post(|mail| mail.lose(piece));
+            } else {
+                entry.close("we have lost a piece that it was told of");
+            }
+        }
+    }
+
+    pub(super) fn show_interest_to_all(&mut self) {
         let links: Vec<_> = self.links.keys().copied().collect();
         links.into_iter().for_each(|link| self.show_interest(link));
     }
@@ -211,6 +266,7 @@ impl Actor {
     pub(super) fn look_again(&mut self) {
         self.download.reset_have(self.storage.verified());
         self.recount_files();
+        self.show_upload_only();
     }
 
     fn on_disk_error(

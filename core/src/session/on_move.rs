@@ -236,7 +236,10 @@ impl Actor {
     /// The files are where the torrent says: what was known of them still holds, and is looked at as after
     /// a restart.
     fn open_again(&mut self, now: Instant, rest: Option<Phase>) {
-        let before = std::mem::replace(&mut self.storage, super::open::storage(&self.torrent, &self.shared));
+        let before = std::mem::replace(
+            &mut self.storage,
+            super::open::storage(&self.torrent, &self.shared, &self.settings),
+        );
         self.storage_seen.send_replace(self.storage.clone());
         if self.checked {
             self.saving.trust_moved(before.verified());

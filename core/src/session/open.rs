@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 use super::actor::{self, Actor, Doors, Phase};
 use super::on_discovery::host_of;
 use super::on_move::Moving;
+use super::on_settings::{priorities, unwanted};
 use super::save::Saving;
 use super::totals::Totals;
 use super::{Torrent, files};
@@ -15,6 +16,7 @@ use crate::bitfield::Bitfield;
 use crate::download::DownloadManager;
 use crate::peer::PeerPool;
 use crate::resume::ResumeRecord;
+use crate::settings::TorrentSettings;
 use crate::shared::SharedResources;
 use crate::stats::{SessionState, SessionStats};
 use crate::storage::Storage;
@@ -44,8 +46,9 @@ pub fn actor(
         }
         totals.completed = kept.completed;
     }
-    let download = DownloadManager::new(geometry, claimed.clone(), actor::seed());
-    let storage = storage(&torrent, &shared);
+    let mut download = DownloadManager::new(geometry, claimed.clone(), actor::seed());
+    download.set_priorities(priorities(&torrent, &kept.settings));
+    let storage = storage(&torrent, &shared, &kept.settings);
     let moving = kept.moving.as_ref();
     let newest = first_snapshot(&torrent, &totals, &download, kept.paused);
     let actor = Actor {
@@ -66,8 +69,11 @@ pub fn actor(
             actor::seed(),
         ),
         files: files::FileProgress::new(geometry, &torrent.metainfo.files, &claimed),
+        settings: kept.settings,
         links: FxHashMap::default(),
         parting: FxHashMap::default(),
+        gone: super::links::Gone::default(),
+        bans_seen: 0,
         watches: Vec::new(),
         up: shared.up().child(),
         down: shared.down().child(),
@@ -78,9 +84,11 @@ pub fn actor(
         to_door,
         tick: None,
         feed: false,
+        upload_only: false,
         checked: false,
         full: None,
         completed: false,
+        whole: false,
         check_posted: false,
         rest_after_check: None,
         bytes_hashed: 0,
@@ -98,9 +106,11 @@ pub fn actor(
 }
 
 /// The files where the torrent says they are.
-pub fn storage(torrent: &Torrent, shared: &SharedResources) -> Arc<Storage> {
+pub fn storage(torrent: &Torrent, shared: &SharedResources, settings: &TorrentSettings) -> Arc<Storage> {
     let journal = shared.store().map(|store| store.journal(torrent.info_hash()));
-    shared.disk().open(torrent.layout().noting(journal))
+    let storage = shared.disk().open(torrent.layout().noting(journal));
+    shared.disk().set_unwanted(&storage, &unwanted(torrent, settings));
+    storage
 }
 
 /// What viewers see before the actor has had its first turn.

@@ -167,7 +167,8 @@ impl Actor {
         if let Some(kept) = &self.saving.kept {
             // Not all was looked at: the last record still holds, but for what a person asked for.
             let (save_path, moving) = (self.torrent.save_path(), self.moving.as_ref().map(Moving::note));
-            let record = ResumeRecord { paused, save_path, moving, ..kept.clone() };
+            let record =
+                ResumeRecord { paused, save_path, moving, settings: self.settings.clone(), ..kept.clone() };
             store.put(self.torrent.info_hash(), record);
             return;
         }
@@ -194,6 +195,7 @@ impl Actor {
             completed: self.totals.completed,
             tracker_key: self.torrent.key,
             queue_position: self.torrent.queue,
+            settings: self.settings.clone(),
             moving: self.moving.as_ref().map(Moving::note),
         };
         store.put(self.torrent.info_hash(), record);

@@ -17,6 +17,7 @@ mod bench;
 mod ends;
 mod meetings;
 mod moves;
+mod settings;
 mod turns;
 
 const PIECE: usize = 64 * 1024;

@@ -32,6 +32,7 @@ pub use self::layout::{Layout, NoteHashed, PieceHashes};
 pub use self::parts::PartFile;
 pub use self::span::{Span, pieces_of, spans};
 use crate::bitfield::Bitfield;
+use crate::download::Claim;
 use crate::geometry::Geometry;
 use crate::types::{BlockRef, LinkId, PieceIndex};
 
@@ -56,6 +57,23 @@ pub enum DiskDone {
         block: BlockRef,
         /// Who sent it.
         from: LinkId,
+    },
+    /// What these links sent for the piece is not what the piece turned out to be: they lied.
+    Lies {
+        /// The piece, which is good.
+        piece: PieceIndex,
+        /// One lie of each.
+        lies: Vec<Claim>,
+    },
+    /// These blocks are missing again, as [`Disk::disown`](crate::disk::Disk::disown) wanted it.
+    Disowned {
+        /// The blocks.
+        blocks: Vec<BlockRef>,
+    },
+    /// Every block of this piece is missing again, as [`Disk::restart`](crate::disk::Disk::restart) wanted it.
+    Restarted {
+        /// The piece.
+        piece: PieceIndex,
     },
     /// How far a check is; at most about ten times a second, and the newest replaces one that
     /// nobody took.

@@ -1,6 +1,7 @@
 //! What the person wants, one family of actions to a file.
 
 pub mod add;
+mod files;
 mod leave;
 mod log;
 mod moving;
@@ -13,6 +14,7 @@ pub mod typing;
 use std::time::Instant;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use tc_core::settings::Priority;
 
 use crate::keymap::{self, Context};
 use crate::message::{Action, Answer, Effect};
@@ -90,6 +92,12 @@ pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec
         Action::Complete => add::complete(state, effects),
         Action::Accept => typing::accept(state, effects),
         Action::Cancel => typing::cancel(state),
+        Action::WantToggle => files::want_toggle(state, effects),
+        Action::WantAll => files::want_all(state, effects),
+        Action::PriorityUp => files::step(state, Priority::raised, effects),
+        Action::PriorityDown => files::step(state, Priority::lowered, effects),
+        Action::ShutAll => files::shut_all(state, true),
+        Action::OpenAll => files::shut_all(state, false),
         Action::HelpSearch => {
             if let Some(Popup::Help(help)) = state.popups.last_mut() {
                 help.searching = true;

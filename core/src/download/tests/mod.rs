@@ -3,6 +3,7 @@
 mod cost;
 mod invariants;
 mod model;
+mod smart_ban;
 mod swarm;
 
 use std::collections::BTreeSet;
@@ -383,6 +384,70 @@ fn a_suspect_may_retry_when_it_would_be_idle() {
     assert_eq!(deal(&mut download, 0, 8).len(), 4);
 }
 
+/// Fails a piece that all of these links sent a block of.
+fn spoil(download: &mut DownloadManager, index: u32, from: [usize; 4]) {
+    for (number, from) in (0..).zip(from) {
+        download.arrived(link(from), block(index, number));
+    }
+    download.failed(piece(index));
+    download.check_invariants();
+}
+
+#[test]
+fn what_failed_is_fetched_before_anything_else() {
+    let mut download = swarm("1111110000", &["1111111111"; 3], 4);
+    spoil(&mut download, 9, [0, 0, 1, 1]);
+    assert_eq!(pieces_of(&deal(&mut download, 2, 4)), [9]);
+}
+
+#[test]
+fn after_three_failures_a_piece_has_one_sender() {
+    let mut download = swarm("1111111110", &["1111111111"; 3], 4);
+    for _ in 0..3 {
+        spoil(&mut download, 9, [0, 1, 0, 1]);
+    }
+    let now = Instant::now();
+    let hand = |download: &mut DownloadManager, to: usize, after: u64| {
+        let mut out = Vec::new();
+        download.deal(now + Duration::from_secs(after), link(to), 2, LinkSpeed::Fast, &mut out);
+        download.check_invariants();
+        out
+    };
+    // Link 2 begins and is choked half way through. Others wait: it may go on in a moment.
+    for block in hand(&mut download, 2, 0) {
+        download.arrived(link(2), block);
+    }
+    assert_eq!(hand(&mut download, 0, 1), []);
+    assert_eq!(hand(&mut download, 1, 50), []);
+    assert_eq!(download.take_restarts(), []);
+    assert_eq!(hand(&mut download, 0, 61), []);
+    assert_eq!(download.take_restarts(), [piece(9)]);
+    // Until the disk has dropped what was there nobody gets it.
+    for to in 0..3 {
+        assert_eq!(hand(&mut download, to, 62), []);
+    }
+    assert_eq!(download.take_restarts(), []);
+    download.restarted(piece(9));
+    assert_eq!(hand(&mut download, 0, 63), [block(9, 0), block(9, 1)]);
+    // One that is gone is not waited for.
+    download.arrived(link(0), block(9, 0));
+    download.link_gone(link(0));
+    assert_eq!(hand(&mut download, 1, 64), []);
+    assert_eq!(download.take_restarts(), [piece(9)]);
+}
+
+#[test]
+fn what_a_liar_sent_is_missing_again() {
+    let mut download = swarm("1111111110", &["1111111111"; 2], 4);
+    deal(&mut download, 0, 2);
+    download.arrived(link(0), block(9, 0));
+    download.arrived(link(0), block(9, 1));
+    download.disowned(block(9, 1));
+    download.disowned(block(9, 3));
+    download.check_invariants();
+    assert_eq!(deal(&mut download, 1, 9), [block(9, 1), block(9, 2), block(9, 3)]);
+}
+
 #[test]
 fn availability_does_not_drift() {
     let mut download = swarm("1100", &["1110", "1000"], 1);
@@ -442,4 +507,37 @@ fn a_shortlist_is_used_up_before_the_next_search() {
     }
     assert_eq!(out.len(), 160);
     assert!(looks[0] > 200 && looks[1..30].iter().all(|looks| *looks < 20), "{looks:?}");
+}
+
+#[test]
+fn a_suggested_piece_is_begun_first_where_it_is_wanted_as_much() {
+    let suggest = |download: &mut DownloadManager, index: u32| {
+        let mut out = Vec::new();
+        download.deal_suggested(Instant::now(), link(0), 1, LinkSpeed::Fast, &[piece(index)], &mut out);
+        pieces_of(&out)
+    };
+    // Piece 5 is the rarest, piece 7 is suggested.
+    let ready = || swarm("1111000000", &["1111111111", "0000101111"], 1);
+    assert_eq!(suggest(&mut ready(), 7), [7]);
+    assert_eq!(suggest(&mut ready(), 0), [5], "what we have is no suggestion");
+    let mut download = ready();
+    download.set_priorities([(piece(8), Priority::High)]);
+    assert_eq!(suggest(&mut download, 7), [8]);
+    // What has begun is finished first.
+    let mut download = ready();
+    assert_eq!(pieces_of(&deal(&mut download, 0, 1)), [5]);
+    assert_eq!(suggest(&mut download, 7), [5]);
+}
+
+#[test]
+fn a_seed_that_loses_a_piece_is_one_no_more_and_may_become_one_again() {
+    let mut download = swarm("0000", &["1111", "0011"], 1);
+    assert!(download.is_seed(link(0)));
+    download.link_lost(link(0), piece(1));
+    download.link_lost(link(0), piece(1));
+    assert!(!download.is_seed(link(0)) && !download.link_holds(link(0), piece(1)));
+    assert_eq!((download.copies(piece(1)), download.copies(piece(2))), (0, 2));
+    download.link_has(link(0), piece(1));
+    assert!(download.is_seed(link(0)));
+    download.check_invariants();
 }

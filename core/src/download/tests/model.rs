@@ -17,8 +17,13 @@ enum Op {
     Pieces(usize, u8),
     Seed(usize),
     Has(usize, u32),
+    HasNot(usize, u32),
     Gone(usize),
     Deal(usize, u32, LinkSpeed),
+    /// Of these pieces only, as a choked link may.
+    DealOf(usize, u32, u8),
+    /// These are suggested.
+    DealSuggested(usize, u32, u8),
     /// The n-th assignment is given back.
     Return(usize),
     /// The n-th assignment arrives.
@@ -28,6 +33,8 @@ enum Op {
     Verify(u32),
     Fail(u32),
     Lost(u32),
+    /// The n-th received block is to come again.
+    Disown(usize),
     Prefer(u32, Priority),
     Check(u8),
 }
@@ -41,14 +48,18 @@ fn ops() -> impl Strategy<Value = Op> {
         3 => (0..LINKS, any::<u8>()).prop_map(|(l, bits)| Op::Pieces(l, bits)),
         1 => (0..LINKS).prop_map(Op::Seed),
         2 => (0..LINKS, 0..PIECES).prop_map(|(l, p)| Op::Has(l, p)),
+        1 => (0..LINKS, 0..PIECES + 1).prop_map(|(l, p)| Op::HasNot(l, p)),
         1 => (0..LINKS).prop_map(Op::Gone),
         10 => (0..LINKS, 0..9u32, speed).prop_map(|(l, n, speed)| Op::Deal(l, n, speed)),
+        2 => (0..LINKS, 0..9u32, any::<u8>()).prop_map(|(l, n, bits)| Op::DealOf(l, n, bits)),
+        2 => (0..LINKS, 0..9u32, any::<u8>()).prop_map(|(l, n, bits)| Op::DealSuggested(l, n, bits)),
         3 => any::<usize>().prop_map(Op::Return),
         10 => any::<usize>().prop_map(Op::Arrive),
         1 => (0..LINKS, 0..PIECES + 1, 0..4u32).prop_map(|(l, p, b)| Op::Stray(l, p, b)),
         6 => (0..PIECES).prop_map(Op::Verify),
-        2 => (0..PIECES).prop_map(Op::Fail),
+        4 => (0..PIECES).prop_map(Op::Fail),
         1 => (0..PIECES).prop_map(Op::Lost),
+        1 => any::<usize>().prop_map(Op::Disown),
         2 => (0..PIECES, priority).prop_map(|(p, priority)| Op::Prefer(p, priority)),
         1 => any::<u8>().prop_map(Op::Check),
     ]
@@ -63,6 +74,7 @@ struct Model {
     received: BTreeMap<BlockRef, LinkId>,
     assigned: BTreeSet<(BlockRef, LinkId)>,
     suspects: BTreeMap<PieceIndex, BTreeSet<LinkId>>,
+    failures: BTreeMap<PieceIndex, u32>,
 }
 
 impl Model {
@@ -85,9 +97,13 @@ impl Model {
         self.assigned.retain(|(b, _)| b.piece != p);
     }
 
-    /// Whether somebody other than this link works on a piece that is on retry.
+    /// Whether somebody other than this link works on a piece that is on retry, or has begun one that
+    /// only one link may send.
     fn is_barred(&self, p: PieceIndex, l: LinkId) -> bool {
-        self.suspects.contains_key(&p) && self.assigned.iter().any(|(b, other)| b.piece == p && *other != l)
+        let busy = self.assigned.iter().any(|(b, other)| b.piece == p && *other != l);
+        let begun = self.received.iter().any(|(b, other)| b.piece == p && *other != l);
+        let solo = self.failures.get(&p).is_some_and(|failures| *failures >= 3);
+        self.suspects.contains_key(&p) && (busy || solo && begun)
     }
 
     fn can_be_sent(&self, b: BlockRef) -> bool {
@@ -128,6 +144,18 @@ impl Model {
             });
             assert_eq!(left.collect::<Vec<_>>(), [], "withheld from {l:?}");
         }
+    }
+
+    /// No extras, and nothing of these pieces is held back but what a suspect is barred from.
+    fn deal_of(&mut self, l: LinkId, n: u32, named: &[PieceIndex], dealt: &[BlockRef]) {
+        let pieces = self.peers.get(&l).cloned().unwrap_or_default();
+        let barred =
+            |p| self.suspects.get(&p).is_some_and(|suspects| suspects.contains(&l)) || self.is_barred(p, l);
+        let mut may: BTreeSet<BlockRef> = self.missing().into_iter().collect();
+        may.retain(|b| named.contains(&b.piece) && pieces.contains(&b.piece) && !barred(b.piece));
+        assert!(dealt.iter().all(|b| may.contains(b)), "{dealt:?} of {may:?}");
+        assert_eq!(dealt.len(), may.len().min(n as usize), "{dealt:?} of {may:?}");
+        self.assigned.extend(dealt.iter().map(|b| (*b, l)));
     }
 
     fn arrive(&mut self, l: LinkId, b: BlockRef) -> Arrived {
@@ -184,6 +212,7 @@ fn run(have: u8, seed: u64, ops: Vec<Op>) {
         received: BTreeMap::new(),
         assigned: BTreeSet::new(),
         suspects: BTreeMap::new(),
+        failures: BTreeMap::new(),
     };
     // Names are never used again.
     let mut names: Vec<LinkId> = (0..LINKS).map(link).collect();
@@ -213,6 +242,12 @@ fn run(have: u8, seed: u64, ops: Vec<Op>) {
                     pieces.insert(piece(p));
                 }
             }
+            Op::HasNot(n, p) => {
+                download.link_lost(names[n], piece(p));
+                if let Some(pieces) = model.peers.get_mut(&names[n]) {
+                    pieces.remove(&piece(p));
+                }
+            }
             Op::Gone(n) => {
                 download.link_gone(names[n]);
                 model.peers.remove(&names[n]);
@@ -225,6 +260,27 @@ fn run(have: u8, seed: u64, ops: Vec<Op>) {
             Op::Deal(n, blocks, speed) => {
                 let mut out = Vec::new();
                 download.deal(now, names[n], blocks, speed, &mut out);
+                model.deal(names[n], blocks, &out);
+                for p in download.take_restarts() {
+                    let begun = model.received.iter().filter(|(b, _)| b.piece == p);
+                    let begun: BTreeSet<LinkId> = begun.map(|(_, l)| *l).collect();
+                    assert!(model.failures[&p] >= 3 && !begun.is_empty() && !begun.contains(&names[n]));
+                    assert!(!model.assigned.iter().any(|(b, _)| b.piece == p), "{p:?} is being sent");
+                    download.restarted(p);
+                    model.forget(p);
+                }
+            }
+            Op::DealOf(n, blocks, bits) => {
+                let mut out = Vec::new();
+                let named: Vec<PieceIndex> = some_pieces(bits).iter().chain([piece(PIECES)]).collect();
+                download.deal_of(now, names[n], blocks, LinkSpeed::Slow, &named, &mut out);
+                assert!(out.iter().all(|dealt| named.contains(&dealt.piece)));
+                model.deal_of(names[n], blocks, &named, &out);
+            }
+            Op::DealSuggested(n, blocks, bits) => {
+                let mut out = Vec::new();
+                let named: Vec<PieceIndex> = some_pieces(bits).iter().chain([piece(PIECES)]).collect();
+                download.deal_suggested(now, names[n], blocks, LinkSpeed::Slow, &named, &mut out);
                 model.deal(names[n], blocks, &out);
             }
             Op::Return(at) => {
@@ -249,6 +305,7 @@ fn run(have: u8, seed: u64, ops: Vec<Op>) {
                     download.verified(piece(p)).expect("a full piece is not had");
                     model.forget(piece(p));
                     model.suspects.remove(&piece(p));
+                    model.failures.remove(&piece(p));
                     model.have.insert(piece(p));
                 }
             }
@@ -260,6 +317,7 @@ fn run(have: u8, seed: u64, ops: Vec<Op>) {
                     assert_eq!(blame.suspects, senders.iter().copied().collect::<Vec<_>>());
                     assert_eq!(blame.sole.is_some(), senders.len() == 1);
                     model.suspects.entry(piece(p)).or_default().extend(senders);
+                    *model.failures.entry(piece(p)).or_default() += 1;
                     model.forget(piece(p));
                 }
             }
@@ -267,6 +325,12 @@ fn run(have: u8, seed: u64, ops: Vec<Op>) {
                 download.lost(piece(p));
                 model.forget(piece(p));
                 model.have.remove(&piece(p));
+            }
+            Op::Disown(at) => {
+                if let Some(b) = model.received.keys().nth(at % model.received.len().max(1)).copied() {
+                    download.disowned(b);
+                    model.received.remove(&b);
+                }
             }
             Op::Prefer(p, priority) => {
                 download.set_priorities([(piece(p), priority)]);
@@ -281,6 +345,7 @@ fn run(have: u8, seed: u64, ops: Vec<Op>) {
                 model.received.clear();
                 model.assigned.clear();
                 model.suspects.clear();
+                model.failures.clear();
             }
         }
         download.check_invariants();

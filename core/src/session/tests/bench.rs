@@ -18,6 +18,7 @@ use crate::download::PeerPieces;
 use crate::event::{EventBus, Subscription};
 use crate::peer::mailbox::Mail;
 use crate::peer::{LinkGauge, Mailbox, PeerReport, Report};
+use crate::settings::Setting;
 use crate::shared::SharedResources;
 use crate::stats::PeerSource;
 use crate::storage::{DiskDone, DiskError, Op};
@@ -101,6 +102,13 @@ impl Bench {
         self.turn(Input::Orders(Orders { wish, ..Orders::default() }));
     }
 
+    /// The person's choices as the handle hands them on.
+    pub fn set(&mut self, setting: &Setting) {
+        let mut settings = self.actor.settings.clone();
+        settings.apply(setting, self.torrent.metainfo.files.len());
+        self.turn(Input::Orders(Orders { settings: Some(settings), ..Orders::default() }));
+    }
+
     pub fn report(&mut self, link: LinkId, report: Report) {
         self.turn(Input::Peer(PeerReport { link, reports: vec![report] }));
     }
@@ -156,6 +164,10 @@ impl Bench {
             peer_interested: false,
             peer_unchoked: false,
             upload_only: false,
+            fast: false,
+            takes_dont_have: false,
+            allowed_fast: Vec::new(),
+            suggested: Vec::new(),
             hungry: 0,
             dull_ticks: 0,
             since: self.now,
@@ -186,11 +198,19 @@ impl Bench {
     /// Hands all blocks of a piece to the disk.
     pub fn write(&self, piece: PieceIndex) {
         for block in 0..(PIECE as u32 / BLOCK_SIZE) {
-            let credit: Credit = self.shared.disk().try_credit(BLOCK_SIZE).unwrap();
-            let at = piece.as_usize() * PIECE + (block * BLOCK_SIZE) as usize;
-            let data = self.content[at..at + BLOCK_SIZE as usize].to_vec().into();
-            self.shared.disk().write(&self.actor.storage, BlockRef { piece, block }, data, LinkId(9), credit);
+            let block = BlockRef { piece, block };
+            self.write_block(block, self.block(block), LinkId(9));
         }
+    }
+
+    pub fn block(&self, block: BlockRef) -> Vec<u8> {
+        let at = block.piece.as_usize() * PIECE + block.begin() as usize;
+        self.content[at..at + BLOCK_SIZE as usize].to_vec()
+    }
+
+    pub fn write_block(&self, block: BlockRef, data: Vec<u8>, from: LinkId) {
+        let credit: Credit = self.shared.disk().try_credit(BLOCK_SIZE).unwrap();
+        self.shared.disk().write(&self.actor.storage, block, data.into(), from, credit);
     }
 
     /// The kinds of events since the last look, statistics left out.
