@@ -39,7 +39,8 @@ pub struct Config {
     /// Payload is synced, and a resume record that claims it saved, at least this often while pieces come
     /// in: 10 s are few enough to lose to a power cut, and many enough that the disk has peace.
     pub sync_interval: Duration,
-    /// How long `stopped` announces may take at shutdown.
+    /// How long `stopped` announces may take at shutdown. Four seconds, so that the exit takes no more than
+    /// five with what is saved after them.
     pub stop_timeout: Duration,
     /// Addresses of private and loopback ranges that trackers name are dropped unless the tracker is
     /// itself in such a range; a swarm on one machine may allow them all.
@@ -64,7 +65,7 @@ impl Config {
             disk_buffer: 32 << 20,
             max_open_files: 128,
             sync_interval: Duration::from_secs(10),
-            stop_timeout: Duration::from_secs(5),
+            stop_timeout: Duration::from_secs(4),
             allow_inward_peers: false,
         }
     }

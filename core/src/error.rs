@@ -40,6 +40,9 @@ pub enum Error {
     /// It cannot be done now; in words, what stands against it.
     #[error("not now: {0}")]
     Busy(&'static str),
+    /// A text that is no tracker's URL.
+    #[error("not a tracker: {0}")]
+    Tracker(&'static str),
     /// A folder that is needed cannot be made, read or written.
     #[error("cannot use {}: {source}", path.display())]
     Folder {

@@ -209,6 +209,12 @@ impl PeerPool {
         }
     }
 
+    /// Forgets the addresses of this source that are not in use. A private torrent that has other
+    /// trackers does not call the peers of the old ones (BEP 27).
+    pub fn forget(&mut self, source: PeerSource) {
+        self.known.retain(|_, known| known.source != source || known.state != State::Idle);
+    }
+
     /// More is wanted than before: those that were of no use may be called at once.
     pub fn call_again(&mut self, now: Instant) {
         for known in self.known.values_mut().filter(|known| known.failures == 0) {

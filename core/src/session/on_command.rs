@@ -20,11 +20,15 @@ impl Actor {
     /// Carries out what has been asked for since the last look.
     pub(super) fn on_orders(&mut self, now: Instant, orders: Orders) {
         for address in orders.peers {
-            self.pool.learn(now, address, PeerSource::Manual);
+            self.learn(now, address, PeerSource::Manual);
         }
         self.watches.extend(orders.watches);
         if !self.watches.is_empty() {
             self.show_details(now);
+        }
+        self.edit_trackers(now, orders.trackers);
+        for tracker in orders.reannounce_to {
+            self.trackers.reannounce_to(now, tracker);
         }
         if let Some(settings) = orders.settings {
             self.on_settings(now, settings);
@@ -153,6 +157,8 @@ impl Actor {
         self.in_swarm = Some(watch::Sender::new(()));
         self.totals.set_active(now, true);
         self.open_door();
+        self.totals.begin_run();
+        self.reported = 0;
         self.trackers.start(now);
         self.tick = Some(now);
         self.complete_if_all_there(now);

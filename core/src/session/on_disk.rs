@@ -58,7 +58,7 @@ impl Actor {
             DiskDone::MoveProgress { done, total } => self.on_move_progress(now, done, total),
             DiskDone::MoveReady => self.on_move_ready(now),
             DiskDone::MoveNoted => self.on_move_noted(now),
-            DiskDone::Moved => self.on_moved(now),
+            DiskDone::Moved => self.on_files_moved(now),
             DiskDone::MoveFailed { path, error } => self.on_move_failed(now, &path, &error),
         }
     }
@@ -66,6 +66,7 @@ impl Actor {
     fn on_verified(&mut self, now: Instant, piece: PieceIndex) {
         // Known already where a look at what the disk vouches for came first: it counts all the same.
         self.download.verified(piece);
+        self.fetched_last = true;
         let geometry = self.torrent.metainfo.geometry;
         let size = geometry.piece_size(piece);
         self.saving.dirty(now, u64::from(size));
@@ -107,8 +108,9 @@ impl Actor {
             return;
         }
         let fetched = self.saving.fetched_in_run();
-        // To a tracker a torrent is complete when all of it is there, wanted or not.
-        if self.download.is_complete() && !std::mem::replace(&mut self.whole, true) && fetched > 0 {
+        // To a tracker a torrent is complete when all of it is there, wanted or not, and it hears of that
+        // only where the last piece was fetched: not after a look at what is on disk.
+        if self.download.is_complete() && !std::mem::replace(&mut self.whole, true) && self.fetched_last {
             self.trackers.completed(now);
             self.announce(now);
         }
@@ -134,6 +136,7 @@ impl Actor {
     fn on_failed(&mut self, now: Instant, piece: PieceIndex, senders: &[LinkId]) {
         let geometry = self.torrent.metainfo.geometry;
         self.totals.wasted += u64::from(geometry.piece_size(piece));
+        self.totals.run_corrupt += u64::from(geometry.piece_size(piece));
         let blame = self.download.failed(piece);
         let from: Vec<_> = blame.suspects.iter().filter_map(|link| self.whereabouts(*link)).collect();
         self.torrent.bus.publish(Kind::PieceHashFailed, || Event::PieceHashFailed {
@@ -265,6 +268,7 @@ impl Actor {
     /// Takes over what the disk vouches for; all that has begun is forgotten.
     pub(super) fn look_again(&mut self) {
         self.download.reset_have(self.storage.verified());
+        self.fetched_last = false;
         self.recount_files();
         self.show_upload_only();
     }

@@ -190,7 +190,7 @@ impl Actor {
     }
 
     /// All files are in the new folder.
-    pub(super) fn on_moved(&mut self, now: Instant) {
+    pub(super) fn on_files_moved(&mut self, now: Instant) {
         let Some(moving) = self.moving.take() else { return };
         if let Some(tell) = moving.tell {
             // Nobody need wait for it.

@@ -6,9 +6,9 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, watch};
 
 use super::actor::{self, Actor, Doors, Phase};
-use super::on_discovery::host_of;
 use super::on_move::Moving;
 use super::on_settings::{priorities, unwanted};
+use super::on_tracker::host_of;
 use super::save::Saving;
 use super::totals::Totals;
 use super::{Torrent, files};
@@ -50,7 +50,11 @@ pub fn actor(
     download.set_priorities(priorities(&torrent, &kept.settings));
     let storage = storage(&torrent, &shared, &kept.settings);
     let moving = kept.moving.as_ref();
-    let newest = first_snapshot(&torrent, &totals, &download, kept.paused);
+    let own_trackers = kept.trackers.clone();
+    let tiers = own_trackers.as_ref().unwrap_or(&torrent.metainfo.trackers);
+    let trackers = TrackerCoordinator::new(tiers, torrent.metainfo.private, actor::seed());
+    let newest = first_snapshot(&torrent, &totals, &download, kept.paused, tiers);
+    let newest_host = newest.tracker.clone();
     let actor = Actor {
         place: Arc::new(shared.board().claim(newest.clone())),
         newest,
@@ -63,11 +67,11 @@ pub fn actor(
         upload: UploadManager::new(shared.config().upload_slots, actor::seed()),
         pool: PeerPool::default(),
         turns: FxHashMap::default(),
-        trackers: TrackerCoordinator::new(
-            &torrent.metainfo.trackers,
-            torrent.metainfo.private,
-            actor::seed(),
-        ),
+        to_list: watch::Sender::new(trackers.list().into()),
+        trackers,
+        own_trackers,
+        reported: 0,
+        fetched_last: false,
         files: files::FileProgress::new(geometry, &torrent.metainfo.files, &claimed),
         settings: kept.settings,
         links: FxHashMap::default(),
@@ -96,13 +100,23 @@ pub fn actor(
         pieces_checked: 0,
         saving: Saving::new(record, geometry.pieces(), kept.paused, shared.config().sync_interval),
         swarm: None,
-        tracker_host: first_host(&torrent),
+        tracker_host: newest_host,
         last_payload: None,
         totals,
         torrent,
         shared: shared.clone(),
     };
-    (actor, Doors { reports, discoveries, incoming, stopping: shared.stopping(), told: false })
+    (
+        actor,
+        Doors {
+            reports,
+            discoveries,
+            incoming,
+            port: shared.port_changes(),
+            stopping: shared.stopping(),
+            told: false,
+        },
+    )
 }
 
 /// The files where the torrent says they are.
@@ -119,6 +133,7 @@ fn first_snapshot(
     totals: &Totals,
     download: &DownloadManager,
     paused: bool,
+    tiers: &[Vec<Untrusted>],
 ) -> SessionStats {
     let metainfo = &torrent.metainfo;
     SessionStats {
@@ -150,13 +165,9 @@ fn first_snapshot(
         save_path: torrent.save_path(),
         move_done: 0,
         move_total: 0,
-        tracker: first_host(torrent),
+        tracker: tiers.iter().flatten().find_map(host_of),
+        unregistered: None,
         private: metainfo.private,
         stalled: false,
     }
-}
-
-/// Until one has answered, the first tracker stands for all.
-fn first_host(torrent: &Torrent) -> Option<Untrusted> {
-    torrent.metainfo.trackers.iter().flatten().find_map(host_of)
 }

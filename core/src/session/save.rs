@@ -167,8 +167,8 @@ impl Actor {
         if let Some(kept) = &self.saving.kept {
             // Not all was looked at: the last record still holds, but for what a person asked for.
             let (save_path, moving) = (self.torrent.save_path(), self.moving.as_ref().map(Moving::note));
-            let record =
-                ResumeRecord { paused, save_path, moving, settings: self.settings.clone(), ..kept.clone() };
+            let (settings, trackers) = (self.settings.clone(), self.own_trackers.clone());
+            let record = ResumeRecord { paused, save_path, moving, settings, trackers, ..kept.clone() };
             store.put(self.torrent.info_hash(), record);
             return;
         }
@@ -196,6 +196,7 @@ impl Actor {
             tracker_key: self.torrent.key,
             queue_position: self.torrent.queue,
             settings: self.settings.clone(),
+            trackers: self.own_trackers.clone(),
             moving: self.moving.as_ref().map(Moving::note),
         };
         store.put(self.torrent.info_hash(), record);

@@ -104,6 +104,7 @@ impl Actor {
             move_done: self.moving.as_ref().map_or(0, |moving| moving.progress.0),
             move_total: self.moving.as_ref().map_or(0, |moving| moving.progress.1),
             tracker: self.tracker_host.clone(),
+            unregistered: self.trackers.unregistered(),
             private: metainfo.private,
             stalled: downloading && silent,
         }

@@ -18,6 +18,7 @@ mod ends;
 mod meetings;
 mod moves;
 mod settings;
+mod trackers;
 mod turns;
 
 const PIECE: usize = 64 * 1024;

@@ -4,6 +4,7 @@
 //! that takes it back on drop.
 
 mod bans;
+mod goodbyes;
 mod incoming;
 mod registry;
 mod tasks;
@@ -18,6 +19,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use self::bans::SharedBans;
+pub use self::goodbyes::Goodbyes;
 pub use self::registry::{Door, Registration, Registry};
 pub use self::tasks::Tasks;
 use crate::bandwidth::Limiter;
@@ -28,7 +30,7 @@ use crate::event::EventBus;
 use crate::net::resolver::Resolver;
 use crate::net::udp::UdpSockets;
 use crate::resume::{Saved, StateStore};
-use crate::stats::StatsBoard;
+use crate::stats::{GlobalStats, StatsBoard};
 use crate::tracker::{TrackerOptions, Trackers};
 use crate::types::LinkId;
 use crate::untrusted::Untrusted;
@@ -41,6 +43,9 @@ const MAX_WORKERS: usize = 8;
 
 /// What the engine needs beyond the announces to end in good order.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How often the number of trackers that are left is shown, so that a thousand answers are a few frames.
+const GOODBYES_EVERY: Duration = Duration::from_millis(100);
 
 /// The common parts of one engine.
 #[derive(Debug)]
@@ -68,6 +73,11 @@ pub struct SharedResources {
     /// Addresses that accept peers, and why one does not.
     listening: Mutex<Listening>,
     incoming_seen: AtomicBool,
+    /// The port at which peers can call, for those who must tell it.
+    port: watch::Sender<Option<u16>>,
+    /// Our addresses as trackers see them: IPv4, IPv6.
+    seen_as: Mutex<[Option<IpAddr>; 2]>,
+    goodbyes: Goodbyes,
     stopping: watch::Sender<bool>,
 }
 
@@ -135,6 +145,9 @@ impl SharedResources {
             down: Limiter::new(config.download_limit),
             listening: Mutex::default(),
             incoming_seen: AtomicBool::new(false),
+            port: watch::Sender::new(None),
+            seen_as: Mutex::default(),
+            goodbyes: Goodbyes::default(),
             stopping: watch::Sender::new(false),
             config,
         });
@@ -148,8 +161,17 @@ impl SharedResources {
     pub fn shutdown(&self) {
         let Some(handle) = self.begin_stopping() else { return };
         let patience = self.config.stop_timeout + GRACE;
+        // A name server that hangs must not hold up the exit: every tracker that heard of us has a known
+        // address.
+        self.resolver.only_known();
         // Links, announces and sessions end by themselves when `stopping` is set.
-        let _ = handle.block_on(async { tokio::time::timeout(patience, self.tasks.ended()).await });
+        let ended = async {
+            tokio::select! {
+                () = self.tasks.ended() => {}
+                () = self.show_goodbyes() => {}
+            }
+        };
+        let _ = handle.block_on(async { tokio::time::timeout(patience, ended).await });
         // After the good-byes to UDP trackers.
         self.udp.close();
         self.disk.shutdown();
@@ -160,6 +182,18 @@ impl SharedResources {
         let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(runtime) = runtime {
             runtime.shutdown_timeout(GRACE);
+        }
+    }
+
+    /// Keeps the number of trackers that have yet to hear that we leave on the board, without end.
+    async fn show_goodbyes(&self) {
+        let mut left = self.goodbyes.left();
+        loop {
+            let goodbyes = *left.borrow_and_update() as u32;
+            self.board.pin_global(GlobalStats { goodbyes, ..(*self.board.global()).clone() });
+            // The sender is `self`: it cannot be gone while we wait.
+            let _ = left.changed().await;
+            tokio::time::sleep(GOODBYES_EVERY).await;
         }
     }
 
@@ -248,7 +282,41 @@ impl SharedResources {
 
     /// The port that peers can call; `None` while none can.
     pub fn port(&self) -> Option<u16> {
-        self.listening().addresses.first().map(SocketAddr::port)
+        *self.port.borrow()
+    }
+
+    /// Peers can call at this port, as far as sessions know.
+    #[cfg(test)]
+    pub(crate) fn pretend_port(&self, port: u16) {
+        self.port.send_replace(Some(port));
+    }
+
+    /// Tells when peers can call at another port.
+    pub fn port_changes(&self) -> watch::Receiver<Option<u16>> {
+        self.port.subscribe()
+    }
+
+    /// A tracker sees us at this address (BEP 24).
+    pub fn seen_as(&self, ip: IpAddr) {
+        let ip = ip.to_canonical();
+        // Two words that are set together: whole after any panic.
+        let mut seen = self.seen_as.lock().unwrap_or_else(PoisonError::into_inner);
+        seen[usize::from(ip.is_ipv6())] = Some(ip);
+    }
+
+    /// Whether this is our own address, as far as it is known.
+    pub fn is_us(&self, address: &SocketAddr) -> bool {
+        if self.port() != Some(address.port()) {
+            return false;
+        }
+        let ip = address.ip().to_canonical();
+        let seen = self.seen_as.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.contains(&Some(ip)) || self.config.listen.iter().any(|listens| listens.ip() == ip)
+    }
+
+    /// Trackers that have yet to hear that we leave.
+    pub const fn goodbyes(&self) -> &Goodbyes {
+        &self.goodbyes
     }
 
     /// Where peers can call.
