@@ -59,7 +59,7 @@ pub fn actor(
             .disk()
             .open(torrent.layout().noting(shared.store().map(|store| store.journal(torrent.info_hash())))),
         download,
-        upload: UploadManager::new(shared.config().upload_slots, actor::seed()),
+        upload: UploadManager::new(shared.config().first_slots(), actor::seed()),
         pool: PeerPool::default(),
         turns: FxHashMap::default(),
         to_list: watch::Sender::new(trackers.list().into()),
@@ -144,6 +144,7 @@ fn first_snapshot(
         leechers: 0,
         swarm: None,
         known_peers: 0,
+        connecting_peers: 0,
         availability: 0,
         eta: None,
         active_seconds: totals.kept_seconds(),
