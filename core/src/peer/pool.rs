@@ -271,7 +271,7 @@ impl PeerPool {
         self.known.retain(|_, known| known.source != source || known.state != State::Idle);
     }
 
-    /// More is wanted than before: those that were of no use may be called at once.
+    /// More is wanted than before, or we come back: those that were left or of no use may be called at once.
     pub fn call_again(&mut self, now: Instant) {
         for known in self.known.values_mut().filter(|known| known.failures == 0) {
             known.next_try = known.next_try.min(now);

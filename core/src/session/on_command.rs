@@ -77,6 +77,8 @@ impl Actor {
         if std::mem::take(&mut self.saving.paused) {
             self.save(now);
         }
+        // It was we who left the peers; who resumes does not wait for them.
+        self.pool.call_again(now);
         // A check that was cancelled and has not ended goes on with what it leaves, once it says so.
         if self.check_posted || self.post_check() {
             self.phase = Phase::Checking;

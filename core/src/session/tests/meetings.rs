@@ -164,6 +164,17 @@ fn a_dial_that_was_given_up_is_no_failure() {
 }
 
 #[test]
+fn who_resumes_is_back_with_its_peers_at_once() {
+    let mut bench = Bench::running(false);
+    let link = bench.link("11.0.0.1:1000", false);
+    bench.wish(Wish::Pause);
+    assert!(!bench.actor.links.contains_key(&link));
+    bench.now += SECOND;
+    bench.wish(Wish::Run);
+    assert_eq!(bench.actor.pool.dialling(), 1);
+}
+
+#[test]
 fn a_link_whose_task_panicked_is_let_go_with_what_it_held() {
     let mut bench = Bench::running(false);
     let link = bench.link("11.0.0.1:1000", false);
