@@ -8,9 +8,9 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use glob::Pattern;
+use tc_ui::amount;
 
 use crate::engine::Listen;
-use crate::rate::Rate;
 
 /// A keyboard-driven terminal torrent manager.
 ///
@@ -136,11 +136,11 @@ pub struct EngineArgs {
     #[arg(long, value_name = "[ADDR:]PORT")]
     pub listen: Vec<Listen>,
     /// Download at most this many bytes a second, for example 500K or 2.5M
-    #[arg(long, value_name = "RATE")]
-    pub down_limit: Option<Rate>,
+    #[arg(long, value_name = "RATE", value_parser = amount::rate)]
+    pub down_limit: Option<u64>,
     /// Upload at most this many bytes a second
-    #[arg(long, value_name = "RATE")]
-    pub up_limit: Option<Rate>,
+    #[arg(long, value_name = "RATE", value_parser = amount::rate)]
+    pub up_limit: Option<u64>,
     /// Seconds that trackers are given to hear that we leave
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub stop_timeout: Duration,

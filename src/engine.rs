@@ -50,8 +50,8 @@ pub fn config(args: &EngineArgs, download_dir: &Path, state_dir: &Path) -> Confi
     let mut config = Config::new(download_dir);
     config.state_dir = Some(state_dir.to_owned());
     config.listen = listen(&args.listen, || kept_port(state_dir));
-    config.download_limit = args.down_limit.map(|rate| rate.0);
-    config.upload_limit = args.up_limit.map(|rate| rate.0);
+    config.download_limit = args.down_limit;
+    config.upload_limit = args.up_limit;
     config.stop_timeout = args.stop_timeout;
     fit_open_files(&mut config, raise_open_files());
     config

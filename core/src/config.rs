@@ -24,9 +24,11 @@ pub struct Config {
     pub max_half_open: usize,
     /// Peers of one torrent that are served at once, the optimistic one not counted.
     pub upload_slots: usize,
-    /// Payload bytes per second for all torrents together; `None`: no limit.
+    /// Bytes per second that may go out for all torrents together; `None`: as the last run left it, at
+    /// first no limit.
     pub upload_limit: Option<u64>,
-    /// Payload bytes per second for all torrents together; `None`: no limit.
+    /// Bytes per second that may come in for all torrents together; `None`: as the last run left it, at
+    /// first no limit.
     pub download_limit: Option<u64>,
     /// Threads that read, write and hash.
     pub disk_threads: usize,

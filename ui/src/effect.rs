@@ -75,6 +75,7 @@ impl Hands {
             Effect::Resume(torrents) => self.each(&torrents, tc_core::session::Session::resume),
             Effect::Announce(torrents) => self.each(&torrents, tc_core::session::Session::reannounce),
             Effect::Set(torrents, setting) => self.each(&torrents, |session| session.set(&setting)),
+            Effect::SetAll(setting) => self.manager.shared().set(setting),
             Effect::Remove { torrents, delete_data } => return self.remove(&torrents, delete_data),
             Effect::Add(request) => return self.post(Errand::Add(request)),
             Effect::Preview(source) => return self.post(Errand::Preview(source)),

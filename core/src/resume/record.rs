@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha1::{Digest, Sha1};
 
 use crate::bitfield::Bitfield;
-use crate::settings::TorrentSettings;
+use crate::settings::{GlobalSettings, TorrentSettings};
 use crate::storage::{CheckPlan, FileStamp, Layout};
 use crate::types::{InfoHash, UnixTime};
 
@@ -19,6 +19,12 @@ const VERSION: u8 = 2;
 /// Bytes that the fields of version 1 take in a record of which each is empty: one each. What later
 /// versions add stands behind them.
 const EMPTY_VERSION_1: usize = 13;
+
+/// The version of the settings of all torrents together.
+const SETTINGS_VERSION: u8 = 1;
+
+/// Stands for all torrents together in a checksum.
+const NO_TORRENT: InfoHash = InfoHash::new([0; 20]);
 
 /// Version and checksum.
 const HEADER: usize = 1 + CHECKSUM;
@@ -112,6 +118,22 @@ fn checksum(info_hash: &InfoHash, bytes: &[u8]) -> [u8; CHECKSUM] {
         .chain_update(&bytes[HEADER..]);
     let hash: [u8; 20] = hash.finalize().into();
     std::array::from_fn(|at| hash[at])
+}
+
+/// The settings of all torrents together in the form of the store: as a record, of no torrent.
+pub(super) fn encode_settings(settings: &GlobalSettings) -> Vec<u8> {
+    with_version(SETTINGS_VERSION, &NO_TORRENT, settings)
+}
+
+/// Reads that form.
+pub(super) fn decode_settings(bytes: &[u8]) -> Result<GlobalSettings, RecordError> {
+    if bytes.len() < HEADER || bytes[1..HEADER] != checksum(&NO_TORRENT, bytes) {
+        return Err(RecordError::Damaged);
+    }
+    match bytes[0] {
+        SETTINGS_VERSION => postcard::from_bytes(&bytes[HEADER..]).map_err(|_| RecordError::Damaged),
+        newer => Err(RecordError::Newer(newer)),
+    }
 }
 
 /// What a restart checks: `have` is trusted where the files look as they did, `maybe` is hashed.

@@ -15,6 +15,7 @@ use super::lock::{Lock, lock};
 use super::record::ResumeRecord;
 use super::table::Table;
 use crate::error::Error;
+use crate::settings::GlobalSettings;
 use crate::types::InfoHash;
 
 /// After a failed save, most likely on a full disk, this long is waited before the next.
@@ -36,6 +37,7 @@ pub struct Saved {
 pub struct StateStore {
     shared: Arc<Shared>,
     running: Mutex<Option<Running>>,
+    kept: Option<GlobalSettings>,
 }
 
 /// Fields drop in this order: the lock is let go when all is written.
@@ -56,6 +58,7 @@ struct Shared {
 struct Inner {
     /// Bounded by the number of torrents: the newest change replaces the one before.
     changes: HashMap<InfoHash, Change>,
+    settings: Option<GlobalSettings>,
     /// Bounded by the callers who wait.
     waiting: Vec<oneshot::Sender<Result<(), String>>>,
     closing: bool,
@@ -82,6 +85,10 @@ impl StateStore {
         let lock = lock(dir, &mut problems)?;
         let folder = Folder::open(dir).map_err(failed)?;
         let (table, mut records) = Table::open(dir, &mut problems).map_err(failed)?;
+        let kept = table.settings().unwrap_or_else(|error| {
+            problems.push(format!("the settings of all torrents are forgotten: {error}"));
+            None
+        });
         let mut list: Vec<Saved> = Vec::new();
         for (info_hash, torrent) in folder.list(&mut problems).map_err(failed)? {
             let record = match records.remove(&info_hash) {
@@ -117,7 +124,7 @@ impl StateStore {
         let thread =
             std::thread::Builder::new().name("state".into()).spawn(|| saver.run()).map_err(Error::Start)?;
         let running = Mutex::new(Some(Running { thread, _lock: lock }));
-        Ok((Self { shared, running }, list, problems))
+        Ok((Self { shared, running, kept }, list, problems))
     }
 
     /// Adds a torrent to the list.
@@ -134,6 +141,22 @@ impl StateStore {
     /// Takes a torrent off the list.
     pub fn remove(&self, info_hash: InfoHash) {
         self.shared.post(info_hash, Change::Remove);
+    }
+
+    /// What the last run kept of the settings of all torrents together.
+    pub const fn kept_settings(&self) -> Option<&GlobalSettings> {
+        self.kept.as_ref()
+    }
+
+    /// Keeps the settings of all torrents together.
+    pub fn put_settings(&self, settings: GlobalSettings) {
+        let mut inner = self.shared.lock();
+        if inner.closing {
+            return;
+        }
+        inner.settings = Some(settings);
+        drop(inner);
+        self.shared.posted.notify_one();
     }
 
     /// Waits until everything posted so far is saved for good.
@@ -208,6 +231,14 @@ fn merge(changes: &mut HashMap<InfoHash, Change>, info_hash: InfoHash, newer: Ch
     changes.insert(info_hash, change);
 }
 
+/// What the thread takes at once.
+struct Posted {
+    changes: HashMap<InfoHash, Change>,
+    settings: Option<GlobalSettings>,
+    waiting: Vec<oneshot::Sender<Result<(), String>>>,
+    closing: bool,
+}
+
 /// The thread's state.
 struct Saver {
     shared: Arc<Shared>,
@@ -222,8 +253,8 @@ struct Saver {
 impl Saver {
     fn run(mut self) {
         loop {
-            let (changes, waiting, closing) = self.take();
-            let result = self.save(&changes).map_err(|error| error.to_string());
+            let Posted { changes, settings, waiting, closing } = self.take();
+            let result = self.save(&changes, settings.as_ref()).map_err(|error| error.to_string());
             let mut inner = self.shared.lock();
             inner.trouble = result.as_ref().err().cloned();
             if let Err(error) = &result {
@@ -235,6 +266,7 @@ impl Saver {
                 // What was posted meanwhile is newer.
                 let newer = std::mem::replace(&mut inner.changes, changes);
                 newer.into_iter().for_each(|(hash, change)| merge(&mut inner.changes, hash, change));
+                inner.settings = inner.settings.take().or(settings);
             } else {
                 self.failed = None;
             }
@@ -250,16 +282,19 @@ impl Saver {
 
     /// Waits for something to do. After a failure, for the time to try again, or for somebody who
     /// waits.
-    #[allow(clippy::type_complexity)]
-    fn take(&self) -> (HashMap<InfoHash, Change>, Vec<oneshot::Sender<Result<(), String>>>, bool) {
+    fn take(&self) -> Posted {
         let mut inner = self.shared.lock();
         loop {
             let wait =
                 self.failed.map(|at| RETRY.saturating_sub(at.elapsed())).filter(|left| !left.is_zero());
-            let due = !inner.changes.is_empty() && wait.is_none();
+            let due = (!inner.changes.is_empty() || inner.settings.is_some()) && wait.is_none();
             if due || inner.closing || !inner.waiting.is_empty() {
-                let changes = std::mem::take(&mut inner.changes);
-                return (changes, std::mem::take(&mut inner.waiting), inner.closing);
+                return Posted {
+                    changes: std::mem::take(&mut inner.changes),
+                    settings: inner.settings.take(),
+                    waiting: std::mem::take(&mut inner.waiting),
+                    closing: inner.closing,
+                };
             }
             inner = match wait {
                 Some(left) => {
@@ -275,8 +310,9 @@ impl Saver {
     fn save(
         &mut self,
         changes: &HashMap<InfoHash, Change>,
+        settings: Option<&GlobalSettings>,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        if changes.is_empty() {
+        if changes.is_empty() && settings.is_none() {
             return Ok(());
         }
         let mut listed = false;
@@ -295,7 +331,14 @@ impl Saver {
             Some(table) => table,
             None => Table::reopen(&self.dir)?,
         };
-        self.table.insert(table).write(changes.iter().map(|(info_hash, change)| match change {
+        let table = self.table.insert(table);
+        if let Some(settings) = settings {
+            table.put_settings(settings)?;
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        table.write(changes.iter().map(|(info_hash, change)| match change {
             Change::Put { record, .. } => (info_hash, Some(&**record)),
             Change::Remove => (info_hash, None),
         }))

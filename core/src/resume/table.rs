@@ -7,10 +7,15 @@ use std::{fs, io};
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
-use super::record::{RecordError, ResumeRecord};
+use super::record::{RecordError, ResumeRecord, decode_settings, encode_settings};
+use crate::settings::GlobalSettings;
 use crate::types::InfoHash;
 
 const RECORDS: TableDefinition<'_, &[u8; 20], &[u8]> = TableDefinition::new("resume");
+
+/// What a person decided for all torrents together, under its only key.
+const SETTINGS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("settings");
+const GLOBAL: &str = "global";
 
 /// Ten thousand records of a few KiB are read once, at start; afterwards only inner pages matter.
 const CACHE: usize = 8 << 20;
@@ -64,6 +69,27 @@ impl Table {
     /// Opens the store to write on, after a failure.
     pub(crate) fn reopen(state: &Path) -> Result<Self, Failure> {
         create(&state.join("state.redb"))
+    }
+
+    /// What a person decided for all torrents together, if anything was kept.
+    ///
+    /// # Errors
+    /// It is damaged, or of a newer version.
+    pub(crate) fn settings(&self) -> Result<Option<GlobalSettings>, Failure> {
+        let table = match self.database.begin_read()?.open_table(SETTINGS) {
+            Ok(table) => table,
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let Some(kept) = table.get(GLOBAL)? else { return Ok(None) };
+        Ok(Some(decode_settings(kept.value())?))
+    }
+
+    /// Keeps what a person decided for all torrents together.
+    pub(crate) fn put_settings(&self, settings: &GlobalSettings) -> Result<(), Failure> {
+        let transaction = self.database.begin_write()?;
+        transaction.open_table(SETTINGS)?.insert(GLOBAL, encode_settings(settings).as_slice())?;
+        Ok(transaction.commit()?)
     }
 
     /// Writes and removes records, all or none.

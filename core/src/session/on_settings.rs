@@ -15,10 +15,21 @@ impl Actor {
         if before.files != self.settings.files {
             self.want_files(now);
         }
+        self.limit();
         // What a person wants does not wait for the disk.
         self.save(now);
         self.pin(now);
         self.show_details(now);
+    }
+
+    /// Sets the limits of this torrent alone.
+    pub(super) fn limit(&self) {
+        let speed = self.settings.speed;
+        for (limiter, rate) in [(&self.down, speed.down), (&self.up, speed.up)] {
+            if limiter.rate() != rate {
+                limiter.limit(rate);
+            }
+        }
     }
 
     /// The files that are wanted have changed.

@@ -91,6 +91,7 @@ pub fn actor(
         torrent,
         shared: shared.clone(),
     };
+    actor.limit();
     (actor, Doors { reports, discoveries, incoming, stopping: shared.stopping(), told: false })
 }
 

@@ -26,6 +26,7 @@ use crate::event::EventBus;
 use crate::net::resolver::Resolver;
 use crate::net::udp::UdpSockets;
 use crate::resume::{Saved, StateStore};
+use crate::settings::{GlobalSetting, GlobalSettings};
 use crate::stats::StatsBoard;
 use crate::tracker::{TrackerOptions, Trackers};
 use crate::types::LinkId;
@@ -62,6 +63,9 @@ pub struct SharedResources {
     half_open: Arc<Semaphore>,
     up: Limiter,
     down: Limiter,
+    /// What a person decided for all torrents together. Its lock is held to copy or to
+    /// change it; within it only locks of limiters and of the store are taken.
+    settings: watch::Sender<GlobalSettings>,
     /// Addresses that accept peers, and why one does not.
     listening: Mutex<Listening>,
     incoming_seen: AtomicBool,
@@ -112,6 +116,13 @@ impl SharedResources {
         };
         let trackers = Trackers::start(&handle, resolver.clone(), udp.clone(), takers.tracker, options)
             .map_err(|error| Error::Start(std::io::Error::other(error)))?;
+        let mut settings = store.as_ref().and_then(StateStore::kept_settings).cloned().unwrap_or_default();
+        settings.speed.down = config.download_limit.or(settings.speed.down);
+        settings.speed.up = config.upload_limit.or(settings.speed.up);
+        if config.download_limit.is_some() || config.upload_limit.is_some() {
+            settings.use_alternative = false;
+        }
+        let speed = settings.speed_now();
         let shared = Arc::new(Self {
             udp,
             trackers,
@@ -127,8 +138,9 @@ impl SharedResources {
             next_link: AtomicU64::new(1),
             connections: Arc::new(Semaphore::new(config.max_connections)),
             half_open: Arc::new(Semaphore::new(config.max_half_open)),
-            up: Limiter::new(config.upload_limit),
-            down: Limiter::new(config.download_limit),
+            up: Limiter::new(speed.up),
+            down: Limiter::new(speed.down),
+            settings: watch::Sender::new(settings),
             listening: Mutex::default(),
             incoming_seen: AtomicBool::new(false),
             stopping: watch::Sender::new(false),
@@ -217,6 +229,41 @@ impl SharedResources {
     /// What may come in, over all torrents.
     pub const fn down(&self) -> &Limiter {
         &self.down
+    }
+
+    /// What a person decided for all torrents together.
+    pub fn settings(&self) -> GlobalSettings {
+        self.settings.borrow().clone()
+    }
+
+    /// Tells when that changes.
+    pub fn watch_settings(&self) -> watch::Receiver<GlobalSettings> {
+        self.settings.subscribe()
+    }
+
+    /// Changes what a person decided for all torrents together. It holds at once, and over restarts.
+    pub fn set(&self, setting: GlobalSetting) {
+        let changed = self.settings.send_if_modified(|settings| {
+            let before = settings.clone();
+            settings.apply(setting);
+            if *settings == before {
+                return false;
+            }
+            // Under the lock, so that limiters and store end up with the newest of two.
+            let speed = settings.speed_now();
+            if speed != before.speed_now() {
+                self.up.limit(speed.up);
+                self.down.limit(speed.down);
+            }
+            if let Some(store) = &self.store {
+                store.put_settings(settings.clone());
+            }
+            true
+        });
+        if changed {
+            // The header shows the limits.
+            totals::refresh(self);
+        }
     }
 
     /// A name for a new link.

@@ -4,6 +4,7 @@ pub mod add;
 pub mod files;
 pub mod filter;
 pub mod history;
+pub mod limits;
 pub mod log;
 pub mod look;
 pub mod panes;
@@ -134,6 +135,7 @@ impl AppState {
             Focus::Detail => match self.detail.tab {
                 Tab::Log => Context::Events,
                 Tab::Files => Context::Files,
+                Tab::Limits => Context::Limits,
                 Tab::Overview | Tab::Peers | Tab::Trackers => Context::Detail,
             },
         }

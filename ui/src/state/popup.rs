@@ -5,6 +5,7 @@ use std::time::Instant;
 use tc_core::types::InfoHash;
 
 use super::add::AddForm;
+use super::limits::Limit;
 use super::table::Table;
 use crate::keymap::Context;
 use crate::widget::field::Field;
@@ -33,6 +34,8 @@ pub enum Popup {
         /// Why it cannot be taken.
         error: Option<String>,
     },
+    /// A value of the tab of limits is typed.
+    Limit(LimitEdit),
     /// One event of the log, by its number.
     Event {
         /// Which.
@@ -58,10 +61,23 @@ impl Popup {
             Self::Suspend => Context::Suspend,
             Self::Remove(_) => Context::Remove,
             Self::Add(_) => Context::Add,
-            Self::Filter(_) | Self::LogFilter { .. } => Context::Input,
+            Self::Filter(_) | Self::LogFilter { .. } | Self::Limit(_) => Context::Input,
             Self::Event { .. } => Context::Event,
         }
     }
+}
+
+/// A value that is typed.
+#[derive(Clone, Debug)]
+pub struct LimitEdit {
+    /// Of which row.
+    pub limit: Limit,
+    /// Of which torrent, where the row is a torrent's.
+    pub torrent: InfoHash,
+    /// What is typed.
+    pub field: Field,
+    /// Why it cannot be taken.
+    pub error: Option<&'static str>,
 }
 
 /// The help pop-up.

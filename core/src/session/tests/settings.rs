@@ -83,7 +83,8 @@ fn the_tracker_hears_of_the_whole_torrent_and_that_it_is_a_partial_seed() {
 fn choices_are_kept_also_of_a_torrent_that_rests() {
     let dir = tempfile::tempdir().unwrap();
     let manager = engine(dir.path(), 20);
-    let settings = TorrentSettings { files: vec![Priority::High, Priority::Normal] };
+    let settings =
+        TorrentSettings { files: vec![Priority::High, Priority::Normal], ..TorrentSettings::default() };
     let options = AddOptions { paused: true, settings, ..AddOptions::default() };
     let session = manager.add_metainfo(torrent(&content(200_000), 70_000), options).unwrap();
     session.set(&files(&[1], Priority::Skip));
@@ -115,7 +116,7 @@ fn one_file_of_two_comes_and_then_the_other() {
     let leecher = engine(leech_dir.path(), 22);
     let options = AddOptions {
         peers: vec![address(&seeder)],
-        settings: TorrentSettings { files: vec![Priority::Skip] },
+        settings: TorrentSettings { files: vec![Priority::Skip], ..TorrentSettings::default() },
         ..AddOptions::default()
     };
     let leech = leecher.add_metainfo(torrent(&content, 10 * PIECE), options).unwrap();
