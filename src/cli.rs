@@ -48,6 +48,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Check data against a torrent; exit 0 when all of it is there and right
+    Verify(VerifyArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell to print it for
@@ -126,6 +128,20 @@ pub struct GetArgs {
     /// What all engines take.
     #[command(flatten)]
     pub engine: EngineArgs,
+}
+
+/// `tc-tui verify TORRENT DIR`
+#[derive(Args, Debug)]
+pub struct VerifyArgs {
+    /// A .torrent file
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub torrent: PathBuf,
+    /// The folder that its data was downloaded to: its file, or its folder of files, lies in it
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What all engines take.

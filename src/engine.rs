@@ -53,8 +53,20 @@ pub fn config(args: &EngineArgs, download_dir: &Path, state_dir: &Path) -> Confi
     config.download_limit = args.down_limit;
     config.upload_limit = args.up_limit;
     config.stop_timeout = args.stop_timeout;
+    test_sync_interval(&mut config);
     fit_open_files(&mut config, raise_open_files());
     config
+}
+
+/// Syncs as often as the environment asks for; only in builds with debug assertions, for the tests that
+/// kill the program: in the seconds that they give it the usual interval would never be over.
+fn test_sync_interval(config: &mut Config) {
+    #[cfg(debug_assertions)]
+    if let Some(millis) = std::env::var("TC_TUI_TEST_SYNC_MS").ok().and_then(|millis| millis.parse().ok()) {
+        config.sync_interval = std::time::Duration::from_millis(millis);
+    }
+    #[cfg(not(debug_assertions))]
+    let _ = config;
 }
 
 fn listen(wanted: &[Listen], kept_port: impl FnOnce() -> u16) -> Vec<SocketAddr> {

@@ -17,6 +17,7 @@ pub mod progress;
 pub mod signals;
 pub mod source;
 pub mod system;
+pub mod verify;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ pub fn main() -> ExitCode {
         Some(Command::Inspect { source, json }) => {
             inspect::run(&source, json, &mut io::stdout()).map(|()| ExitCode::SUCCESS)
         }
+        Some(Command::Verify(args)) => verify::run(&args),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "tc-tui", &mut io::stdout());
             Ok(ExitCode::SUCCESS)

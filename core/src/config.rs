@@ -38,6 +38,9 @@ pub struct Config {
     /// Open files of all torrents together: far below the 1,024 that a process may open by default, sockets
     /// included.
     pub max_open_files: usize,
+    /// Payload is synced, and a resume record that claims it saved, at least this often while pieces come
+    /// in: 10 s are few enough to lose to a power cut, and many enough that the disk has peace.
+    pub sync_interval: Duration,
     /// How long `stopped` announces may take at shutdown.
     pub stop_timeout: Duration,
     /// Addresses of private and loopback ranges that trackers name are dropped unless the tracker is
@@ -62,6 +65,7 @@ impl Config {
             disk_threads: 2,
             disk_buffer: 32 << 20,
             max_open_files: 128,
+            sync_interval: Duration::from_secs(10),
             stop_timeout: Duration::from_secs(5),
             allow_inward_peers: false,
         }

@@ -67,8 +67,8 @@ struct Entry {
 enum Origin {
     /// Somebody added it: it can be refused.
     Added,
-    /// It is on the list of the last run.
-    Kept,
+    /// It is on the list of the last run; its record may be lost.
+    Kept { lost: bool },
 }
 
 impl TorrentManager {
@@ -165,13 +165,13 @@ impl TorrentManager {
         let state = self.shared.config().state_dir.as_deref();
         match (list.claims.look(state, &record.save_path, &metainfo), origin) {
             (Err(InUse { path, by }), Origin::Added) => return Err(Error::PathInUse { path, by }),
-            (Err(InUse { path, by }), Origin::Kept) => {
+            (Err(InUse { path, by }), Origin::Kept { .. }) => {
                 tracing::warn!(torrent = %metainfo.name, path = %path.display(), by, "two use one file");
             }
             (Ok(()), _) => {}
         }
         let place = list.next_place.max(record.queue_position);
-        record.queue_position = place;
+        let moved = std::mem::replace(&mut record.queue_position, place) != place;
         let torrent = metainfo.torrent_bytes().clone();
         let options = OpenOptions {
             save_path: None,
@@ -183,9 +183,12 @@ impl TorrentManager {
         list.next_place = place + 1;
         let claim = list.claims.add(&record.save_path, metainfo);
         list.sessions.insert(info_hash, Entry { session: session.clone(), claim, place });
-        // Before somebody can remove it again: the store must hear of both in this order.
-        if let Some(store) = self.shared.store() {
-            store.add(info_hash, torrent, record);
+        // Before somebody can remove it again: the store must hear of both in this order. What it
+        // knows from the last run is not written anew.
+        match (self.shared.store(), origin) {
+            (Some(store), Origin::Added) => store.add(info_hash, torrent, record),
+            (Some(store), Origin::Kept { lost }) if moved || lost => store.put(info_hash, record),
+            _ => {}
         }
         drop(list);
         Ok((session, true))
@@ -204,7 +207,7 @@ impl TorrentManager {
             tracing::warn!(torrent = %metainfo.name, "its record is lost; all of it is looked at again");
         }
         let paused = record.paused;
-        let (session, fresh) = self.open(Arc::new(metainfo), record, Origin::Kept)?;
+        let (session, fresh) = self.open(Arc::new(metainfo), record, Origin::Kept { lost })?;
         if fresh && !paused {
             session.start();
         }

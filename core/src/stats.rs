@@ -235,6 +235,8 @@ pub struct PeerStats {
     pub optimistic: bool,
     /// It owes us data for too long.
     pub snubbed: bool,
+    /// The fast extension was agreed on (BEP 6).
+    pub fast: bool,
     /// Requests it has yet to answer.
     pub requests: u32,
 }

@@ -10,5 +10,6 @@ mod scenarios;
 mod settings;
 mod shown;
 mod sizes;
+mod storage;
 #[path = "../support/mod.rs"]
 mod support;

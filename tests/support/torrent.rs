@@ -68,7 +68,12 @@ impl Content {
         let so_far: u64 = files.iter().map(|(_, length)| length).sum();
         files.push(("the rest.iso".into(), TOTAL - so_far));
         files.push(("zero at the end".into(), 0));
-        Self { name: format!("mixed-{seed}"), files, piece_length: 256 << 10, seed }
+        Self::folder(format!("mixed-{seed}"), files, 256 << 10, seed)
+    }
+
+    /// These files, in a folder of this name.
+    pub const fn folder(name: String, files: Vec<(PathBuf, u64)>, piece_length: u32, seed: u64) -> Self {
+        Self { name, files, piece_length, seed }
     }
 
     /// One file.

@@ -73,6 +73,7 @@ impl Hands {
         match effect {
             Effect::Pause(torrents) => self.each(&torrents, tc_core::session::Session::pause),
             Effect::Resume(torrents) => self.each(&torrents, tc_core::session::Session::resume),
+            Effect::Recheck(torrents) => self.each(&torrents, tc_core::session::Session::recheck),
             Effect::Announce(torrents) => self.each(&torrents, tc_core::session::Session::reannounce),
             Effect::Set(torrents, setting) => self.each(&torrents, |session| session.set(&setting)),
             Effect::SetAll(setting) => self.manager.shared().set(setting),

@@ -167,6 +167,8 @@ pub enum Action {
     ResumePaused,
     /// The remove dialog.
     Remove,
+    /// Hash what is on disk again, after a question where that stops a transfer.
+    Recheck,
     /// The add dialog.
     Add,
     /// Ask the trackers again.
@@ -282,6 +284,8 @@ pub enum Effect {
         /// Whether their files go too.
         delete_data: bool,
     },
+    /// Hash all data of these torrents again.
+    Recheck(Vec<InfoHash>),
     /// Change this setting of these torrents.
     Set(Vec<InfoHash>, Setting),
     /// Change this setting of all torrents together.

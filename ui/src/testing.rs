@@ -216,6 +216,7 @@ pub fn detail(kind: DetailKind) -> Detail {
                 am_unchoked: link == 1,
                 optimistic: link == 3,
                 snubbed: link == 4,
+                fast: link < 4,
                 requests: 5,
             };
             Detail::Peers(vec![

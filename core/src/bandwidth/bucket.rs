@@ -83,6 +83,16 @@ impl TokenBucket {
         Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
     }
 
+    /// Somebody was ready to take all that came in since the last call, and waited elsewhere: up to half a
+    /// second of it is not lost.
+    pub fn waited(&mut self, now: Instant) {
+        if let Some(limit) = &mut self.limit {
+            let most = i128::from(limit.rate) * NANOS / 2;
+            limit.level = limit.level_uncapped(now).min(most.max(burst(limit.rate)));
+            limit.at = limit.at.max(now);
+        }
+    }
+
     fn refill(&mut self, now: Instant) {
         if let Some(limit) = &mut self.limit {
             limit.level = limit.level_at(now);
@@ -93,8 +103,13 @@ impl TokenBucket {
 
 impl Limit {
     fn level_at(&self, now: Instant) -> i128 {
+        // What was saved up in waiting elsewhere is spent, not cut.
+        self.level_uncapped(now).min(burst(self.rate).max(self.level))
+    }
+
+    fn level_uncapped(&self, now: Instant) -> i128 {
         let passed = i128::try_from(now.saturating_duration_since(self.at).as_nanos()).unwrap_or(i128::MAX);
-        self.level.saturating_add(passed.saturating_mul(self.rate.into())).min(burst(self.rate))
+        self.level.saturating_add(passed.saturating_mul(self.rate.into()))
     }
 }
 
@@ -186,6 +201,18 @@ mod tests {
         bucket.charge(now + ms(1_360), u64::MAX);
         bucket.set_rate(now + ms(1_360), Some(1_000));
         assert_eq!(bucket.until(now + ms(1_360), 100), Some(ms(1_100)));
+    }
+
+    #[test]
+    fn who_waits_elsewhere_loses_no_more_than_beyond_half_a_second() {
+        let now = Instant::now();
+        let mut bucket = bucket(now, 10_000);
+        bucket.waited(now + ms(400));
+        assert_eq!(bucket.take(now + ms(400), 1_000), 1_000);
+        // It is not saved up further without somebody who waits, nor cut.
+        assert_eq!(bucket.take(now + ms(900), u32::MAX), 3_000);
+        bucket.waited(now + ms(5_000));
+        assert_eq!(bucket.take(now + ms(5_000), u32::MAX), 5_000);
     }
 
     #[test]

@@ -104,6 +104,9 @@ impl Limiter {
             let _turn = self.level.turn.acquire().await.expect("the semaphore is never closed");
             self.pass(quantum).await;
             self.pass_parent(quantum).await;
+            if self.level.limited.load(Ordering::Acquire) {
+                self.bucket().waited(Instant::now().into_std());
+            }
             left -= quantum;
         }
     }

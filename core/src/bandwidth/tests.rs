@@ -143,7 +143,9 @@ async fn twenty_torrents_keep_to_their_own_limits_and_share_what_is_left() {
     let torrents: Vec<_> = (0..20).map(|_| global.child()).collect();
     torrents.iter().step_by(2).for_each(|torrent| torrent.limit(Some(100_000)));
     let takers: Vec<_> = torrents.iter().map(|torrent| taker(torrent, BLOCK_SIZE)).collect();
-    for (rate, own) in [(10_000_000, 100_000), (4_000_000, 300_000), (20_000_000, 50_000)] {
+    for (rate, own) in
+        [(10_000_000, 100_000), (4_000_000, 300_000), (20_000_000, 50_000), (1_000_000, 40_000)]
+    {
         global.limit(Some(rate));
         torrents.iter().step_by(2).for_each(|torrent| torrent.limit(Some(own)));
         seconds(1).await;

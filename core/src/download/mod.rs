@@ -23,6 +23,7 @@
 //! | `flight` | which block is asked of whom |
 //! | `deal` | a hand of blocks for a link |
 //! | `choose` | which pieces a link begins |
+//! | `hints` | pieces that a peer named |
 //! | `endgame` | second chances for the last blocks |
 //! | `blame` | who spoilt a piece, who may retry it |
 
@@ -32,6 +33,7 @@ mod choose;
 mod deal;
 mod endgame;
 mod flight;
+mod hints;
 mod links;
 mod partial;
 mod picker;

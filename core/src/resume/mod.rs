@@ -2,9 +2,11 @@
 //!
 //! The list is a folder of write-once `<info-hash>.torrent` files. What changes is one
 //! [redb](https://docs.rs/redb) store, each value with a version and a checksum. A store that does
-//! not open is set aside and the list rebuilt from the folder: the list is never lost.
+//! not open is set aside and the list rebuilt from the folder: the list is never lost. Between two
+//! records a journal has hints of what else to look at.
 
 mod folder;
+mod journal;
 mod lock;
 mod record;
 mod store;

@@ -11,7 +11,7 @@ use sha1::{Digest, Sha1};
 use crate::bitfield::Bitfield;
 use crate::settings::{GlobalSettings, TorrentSettings};
 use crate::storage::{CheckPlan, FileStamp, Layout};
-use crate::types::{InfoHash, UnixTime};
+use crate::types::{InfoHash, PieceIndex, UnixTime};
 
 /// The version that this program writes.
 const VERSION: u8 = 2;
@@ -77,6 +77,20 @@ pub enum RecordError {
 }
 
 impl ResumeRecord {
+    /// Whether this piece is in `have` or `maybe`.
+    pub(crate) fn holds(&self, piece: PieceIndex) -> bool {
+        bit(&self.have, piece).is_some_and(|set| set) || bit(&self.maybe, piece).is_some_and(|set| set)
+    }
+
+    /// Puts a piece into `maybe`, unless it is held already or is none of the record's; says whether.
+    pub(crate) fn add_maybe(&mut self, piece: PieceIndex) -> bool {
+        let fresh = !self.holds(piece) && bit(&self.maybe, piece).is_some();
+        if fresh {
+            self.maybe[piece.as_usize() / 8] |= 0x80 >> (piece.get() % 8);
+        }
+        fresh
+    }
+
     /// The form in the store.
     pub(crate) fn encode(&self, info_hash: &InfoHash) -> Vec<u8> {
         with_version(VERSION, info_hash, self)
@@ -134,6 +148,11 @@ pub(super) fn decode_settings(bytes: &[u8]) -> Result<GlobalSettings, RecordErro
         SETTINGS_VERSION => postcard::from_bytes(&bytes[HEADER..]).map_err(|_| RecordError::Damaged),
         newer => Err(RecordError::Newer(newer)),
     }
+}
+
+/// A bit in the form of the wire; `None` past its end.
+fn bit(wire: &[u8], piece: PieceIndex) -> Option<bool> {
+    wire.get(piece.as_usize() / 8).map(|byte| byte & (0x80 >> (piece.get() % 8)) != 0)
 }
 
 /// What a restart checks: `have` is trusted where the files look as they did, `maybe` is hashed.

@@ -11,11 +11,13 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::folder::Folder;
+use super::journal::Journal;
 use super::lock::{Lock, lock};
 use super::record::ResumeRecord;
 use super::table::Table;
 use crate::error::Error;
 use crate::settings::GlobalSettings;
+use crate::storage::NoteHashed;
 use crate::types::InfoHash;
 
 /// After a failed save, most likely on a full disk, this long is waited before the next.
@@ -36,6 +38,7 @@ pub struct Saved {
 #[derive(Debug)]
 pub struct StateStore {
     shared: Arc<Shared>,
+    journal: Journal,
     running: Mutex<Option<Running>>,
     kept: Option<GlobalSettings>,
 }
@@ -114,8 +117,18 @@ impl StateStore {
         for info_hash in records.into_keys().filter(|info_hash| folder.lacks(info_hash)) {
             shared.lock().changes.insert(info_hash, Change::Remove);
         }
+        let with_records =
+            list.iter_mut().filter_map(|saved| Some((saved.info_hash, saved.record.as_mut()?)));
+        let (journal, changed) = Journal::open(dir, with_records, &mut problems);
+        for saved in list.iter().filter(|saved| changed.contains(&saved.info_hash)) {
+            if let Some(record) = saved.record.clone() {
+                let change = Change::Put { torrent: None, record: Box::new(record) };
+                shared.lock().changes.insert(saved.info_hash, change);
+            }
+        }
         let saver = Saver {
             shared: shared.clone(),
+            journal: journal.clone(),
             dir: dir.to_path_buf(),
             folder,
             table: Some(table),
@@ -124,7 +137,13 @@ impl StateStore {
         let thread =
             std::thread::Builder::new().name("state".into()).spawn(|| saver.run()).map_err(Error::Start)?;
         let running = Mutex::new(Some(Running { thread, _lock: lock }));
-        Ok((Self { shared, running, kept }, list, problems))
+        Ok((Self { shared, journal, running, kept }, list, problems))
+    }
+
+    /// Where the disk notes the pieces of this torrent that it has hashed: what no record holds when the
+    /// program is killed, the next run finds in `maybe`.
+    pub fn journal(&self, info_hash: InfoHash) -> Arc<dyn NoteHashed> {
+        self.journal.of(info_hash)
     }
 
     /// Adds a torrent to the list.
@@ -242,6 +261,7 @@ struct Posted {
 /// The thread's state.
 struct Saver {
     shared: Arc<Shared>,
+    journal: Journal,
     dir: PathBuf,
     folder: Folder,
     /// `None` after a failure: the store refuses to go on with a file that failed, so it is opened
@@ -338,9 +358,14 @@ impl Saver {
         if changes.is_empty() {
             return Ok(());
         }
-        table.write(changes.iter().map(|(info_hash, change)| match change {
-            Change::Put { record, .. } => (info_hash, Some(&**record)),
-            Change::Remove => (info_hash, None),
-        }))
+        let records = || {
+            changes.iter().map(|(info_hash, change)| match change {
+                Change::Put { record, .. } => (info_hash, Some(&**record)),
+                Change::Remove => (info_hash, None),
+            })
+        };
+        table.write(records())?;
+        self.journal.saved(records());
+        Ok(())
     }
 }

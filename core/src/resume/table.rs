@@ -33,14 +33,15 @@ pub(crate) struct Table {
 pub(crate) type Records = HashMap<InfoHash, Result<ResumeRecord, RecordError>>;
 
 impl Table {
-    /// Opens the store and reads all of it. One that does not open, or holds what it should not, is
-    /// set aside and a new one begun; `problems` says so.
+    /// Opens the store and reads all of it. One that is damaged is set aside and a new one begun;
+    /// `problems` says so. One that the system does not let us use is left as it is, for the next start:
+    /// on a full or read-only disk nothing is wrong with it.
     ///
     /// # Errors
-    /// The broken store cannot be set aside, or no new one made.
+    /// The system does not let us use it, the broken store cannot be set aside, or no new one made.
     pub(crate) fn open(state: &Path, problems: &mut Vec<String>) -> io::Result<(Self, Records)> {
         let path = state.join("state.redb");
-        let failure = match open_and_read(&path) {
+        let damage = match open_and_read(&path) {
             Ok((table, records)) => {
                 if records.values().any(|record| matches!(record, Err(RecordError::Newer(_)))) {
                     // What a newer program wrote is kept for it.
@@ -54,21 +55,41 @@ impl Table {
                 }
                 return Ok((table, records));
             }
-            Err(failure) => failure,
+            Err(OpenError::System(error)) => return Err(error),
+            Err(OpenError::Damaged(damage)) => damage,
         };
         let aside = free_name(&path, "broken");
         fs::rename(&path, &aside)?;
         problems.push(format!(
-            "{} does not open ({failure}); set aside as {}",
+            "{} does not open ({damage}); set aside as {}",
             path.display(),
             aside.display()
         ));
-        open_and_read(&path).map_err(io::Error::other)
+        open_and_read(&path).map_err(|error| match error {
+            OpenError::System(error) => error,
+            OpenError::Damaged(damage) => io::Error::other(damage),
+        })
     }
 
     /// Opens the store to write on, after a failure.
     pub(crate) fn reopen(state: &Path) -> Result<Self, Failure> {
-        create(&state.join("state.redb"))
+        Ok(create(&state.join("state.redb"))?)
+    }
+
+    fn read(&self) -> Result<Records, redb::Error> {
+        let mut records = Records::new();
+        match self.database.begin_read()?.open_table(RECORDS) {
+            Ok(rows) => {
+                for row in rows.iter()? {
+                    let (key, value) = row?;
+                    let info_hash = InfoHash::new(*key.value());
+                    records.insert(info_hash, ResumeRecord::decode(&info_hash, value.value()));
+                }
+            }
+            Err(redb::TableError::TableDoesNotExist(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(records)
     }
 
     /// What a person decided for all torrents together, if anything was kept.
@@ -115,29 +136,44 @@ impl Table {
     }
 }
 
-fn open_and_read(path: &Path) -> Result<(Table, Records), Failure> {
+/// Why a store is not open.
+enum OpenError {
+    /// The file is no store, or its content contradicts itself.
+    Damaged(String),
+    /// The file was not even looked at, or not to its end.
+    System(io::Error),
+}
+
+impl From<redb::Error> for OpenError {
+    fn from(error: redb::Error) -> Self {
+        match error {
+            redb::Error::Io(error) if !is_damage(&error) => Self::System(error),
+            other => Self::Damaged(other.to_string()),
+        }
+    }
+}
+
+/// Whether another try would find the same: a bad sector too stays as it is, and the list is elsewhere.
+fn is_damage(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, IsADirectory, UnexpectedEof};
+    matches!(error.kind(), InvalidData | InvalidInput | IsADirectory | UnexpectedEof)
+        || error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+}
+
+fn open_and_read(path: &Path) -> Result<(Table, Records), OpenError> {
     // Pages that were changed from outside can lead the store anywhere, also to a panic.
     let result = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let table = create(path)?;
-        let transaction = table.database.begin_read()?;
-        let mut records = Records::new();
-        match transaction.open_table(RECORDS) {
-            Ok(rows) => {
-                for row in rows.iter()? {
-                    let (key, value) = row?;
-                    let info_hash = InfoHash::new(*key.value());
-                    records.insert(info_hash, ResumeRecord::decode(&info_hash, value.value()));
-                }
-            }
-            Err(redb::TableError::TableDoesNotExist(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-        Ok((table, records))
+        let records = table.read()?;
+        Ok::<_, redb::Error>((table, records))
     }));
-    result.unwrap_or_else(|_| Err("its pages contradict each other".into()))
+    match result {
+        Ok(opened) => Ok(opened?),
+        Err(_) => Err(OpenError::Damaged("its pages contradict each other".into())),
+    }
 }
 
-fn create(path: &Path) -> Result<Table, Failure> {
+fn create(path: &Path) -> Result<Table, redb::DatabaseError> {
     Ok(Table { database: Database::builder().set_cache_size(CACHE).create(path)? })
 }
 

@@ -40,6 +40,8 @@ pub struct Orders {
     pub wish: Wish,
     /// The torrent was taken off the list: leave no trace of it but, perhaps, its files.
     pub remove: Option<RemoveData>,
+    /// Hash all that is on disk again.
+    pub recheck: bool,
     /// Ask the trackers again.
     pub reannounce: bool,
     /// Connect to these too.

@@ -77,6 +77,7 @@ impl Actor {
                 am_unchoked: entry.am_unchoked,
                 optimistic: optimistic == Some(*link),
                 snubbed: entry.snubbed(),
+                fast: entry.fast,
                 requests: entry.gauge.requests.load(Ordering::Relaxed),
             })
             .collect();

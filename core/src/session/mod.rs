@@ -238,6 +238,12 @@ impl Session {
         &self.torrent.bus
     }
 
+    /// Hashes all that is on disk again. A torrent that runs leaves the swarm for it and goes on
+    /// afterwards; one that rests goes on resting. Checks of one device go one after the other.
+    pub fn recheck(&self) {
+        self.control.order(|orders| orders.recheck = true);
+    }
+
     /// What a person decided for this torrent.
     pub fn settings(&self) -> TorrentSettings {
         self.control.settings()

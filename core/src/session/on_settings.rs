@@ -37,6 +37,7 @@ impl Actor {
         self.download.set_priorities(priorities(&self.torrent, &self.settings));
         self.feed = true;
         self.show_interest_to_all();
+        self.show_upload_only();
         if self.download.is_finished() {
             self.complete_if_all_there(now);
         } else {

@@ -8,10 +8,7 @@ use crate::bitfield::Bitfield;
 use crate::resume::{self, ResumeRecord};
 use crate::storage::CheckPlan;
 
-/// Payload is synced at least this often while pieces come in.
-const SYNC_EVERY: Duration = Duration::from_secs(10);
-
-/// ... and as soon as this much of it is not synced.
+/// Payload is synced as soon as this much of it is not, whatever the interval.
 const SYNC_BYTES: u64 = 512 << 20;
 
 /// Totals that changed without a new piece are saved this often.
@@ -26,14 +23,16 @@ pub struct Saving {
     /// Pieces that were good once and have to be hashed before they count again.
     doubted: Bitfield,
     dirty_bytes: u64,
+    sync_interval: Duration,
     due: Option<Instant>,
     fetched: u64,
 }
 
 impl Saving {
     /// Goes on from the record of the last run.
-    pub fn new(kept: Option<ResumeRecord>, pieces: u32, paused: bool) -> Self {
-        Self { paused, kept, doubted: Bitfield::new(pieces), dirty_bytes: 0, due: None, fetched: 0 }
+    pub fn new(kept: Option<ResumeRecord>, pieces: u32, paused: bool, sync_interval: Duration) -> Self {
+        let doubted = Bitfield::new(pieces);
+        Self { paused, kept, doubted, dirty_bytes: 0, sync_interval, due: None, fetched: 0 }
     }
 
     /// What has to be hashed before the torrent runs: everything that the last record does not vouch
@@ -66,6 +65,11 @@ impl Saving {
         });
     }
 
+    /// Whether a piece has to be hashed before it counts.
+    pub fn is_in_doubt(&self) -> bool {
+        self.doubted.ones() > 0
+    }
+
     /// What is on disk is known, and the record of the last run has had its day.
     pub fn adopt(&mut self) {
         self.kept = None;
@@ -75,7 +79,7 @@ impl Saving {
     pub fn dirty(&mut self, now: Instant, bytes: u64) {
         self.fetched += bytes;
         self.dirty_bytes += bytes;
-        let due = if self.dirty_bytes >= SYNC_BYTES { now } else { now + SYNC_EVERY };
+        let due = if self.dirty_bytes >= SYNC_BYTES { now } else { now + self.sync_interval };
         self.due = Some(self.due.map_or(due, |at| at.min(due)));
     }
 
@@ -84,9 +88,10 @@ impl Saving {
         self.due.get_or_insert(now + SAVE_EVERY);
     }
 
-    /// What is on disk was looked at: a record of it is worth having soon.
+    /// What is on disk was looked at: a record of it is worth having soon, and above all the first one,
+    /// because without it the next start would look at everything.
     pub fn checked(&mut self, now: Instant, bytes_hashed: u64) {
-        if bytes_hashed > 0 {
+        if bytes_hashed > 0 || self.kept.as_ref().is_none_or(|kept| kept.files.is_empty()) {
             self.due = Some(now);
         }
     }

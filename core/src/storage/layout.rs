@@ -28,6 +28,12 @@ impl PieceHashes for Vec<[u8; 20]> {
     }
 }
 
+/// Who notes which pieces were hashed, for a run that is cut short.
+pub trait NoteHashed: fmt::Debug + Send + Sync + 'static {
+    /// The piece is written and its hash is right. May block: a disk thread calls it.
+    fn hashed(&self, piece: PieceIndex);
+}
+
 /// What the disk must know of a torrent. Cheap to clone.
 #[derive(Clone)]
 pub struct Layout {
@@ -35,6 +41,7 @@ pub struct Layout {
     files: Arc<[FileEntry]>,
     root: Arc<Path>,
     hashes: Arc<dyn PieceHashes>,
+    journal: Option<Arc<dyn NoteHashed>>,
 }
 
 impl Layout {
@@ -52,7 +59,21 @@ impl Layout {
         root: impl Into<PathBuf>,
         hashes: Arc<dyn PieceHashes>,
     ) -> Self {
-        Self { geometry, files: files.into(), root: root.into().into(), hashes }
+        Self { geometry, files: files.into(), root: root.into().into(), hashes, journal: None }
+    }
+
+    /// The same, with a place to note the pieces that are hashed.
+    #[must_use]
+    pub fn noting(mut self, journal: Option<Arc<dyn NoteHashed>>) -> Self {
+        self.journal = journal;
+        self
+    }
+
+    /// Notes that a piece is written and hashed.
+    pub(crate) fn note_hashed(&self, piece: PieceIndex) {
+        if let Some(journal) = &self.journal {
+            journal.hashed(piece);
+        }
     }
 
     /// The shape of the content.

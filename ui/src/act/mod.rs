@@ -6,6 +6,7 @@ mod leave;
 mod limits;
 mod log;
 mod moving;
+mod recheck;
 pub mod remove;
 mod torrents;
 pub mod typing;
@@ -82,6 +83,8 @@ pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec
         Action::LevelDown => log::level(state, true),
         Action::LevelUp => log::level(state, false),
         Action::GoToTorrent => log::go_to_torrent(state),
+        Action::Recheck => recheck::open(state, effects),
+        Action::Yes if matches!(state.popups.last(), Some(Popup::Recheck(_))) => recheck::yes(state, effects),
         Action::Yes => remove::yes(state, now, effects),
         Action::Press => remove::press(state, now, effects),
         Action::Toggle => moving::toggle(state, now),

@@ -40,6 +40,8 @@ pub enum Context {
     Add,
     /// The remove dialog.
     Remove,
+    /// The question before data is checked.
+    Recheck,
     /// The quit dialog.
     Quit,
     /// The question before the program is stopped.
@@ -56,7 +58,7 @@ pub enum Context {
 
 impl Context {
     /// All contexts, in the order of the help.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::List,
         Self::Torrent,
         Self::Moves,
@@ -74,6 +76,7 @@ impl Context {
         Self::Copy,
         Self::Add,
         Self::Remove,
+        Self::Recheck,
         Self::Quit,
         Self::Suspend,
         Self::Input,
@@ -98,6 +101,7 @@ impl Context {
             Self::Input => "Typing",
             Self::Add => "Add torrent",
             Self::Remove => "Remove",
+            Self::Recheck => "Check data",
             Self::Quit => "Quit",
             Self::Suspend => "Suspend",
             Self::Sort => "sort by",
@@ -121,6 +125,7 @@ impl Context {
             Self::Input => &[Self::Input, Self::Always],
             Self::Add => &[Self::Add, Self::Always],
             Self::Remove => &[Self::Remove, Self::Always],
+            Self::Recheck => &[Self::Recheck, Self::Always],
             Self::Quit => &[Self::Quit, Self::Always],
             Self::Suspend => &[Self::Suspend, Self::Always],
             Self::Sort => &[Self::Sort, Self::Always],
@@ -203,6 +208,7 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Torrent, "P", A::PauseMenu, "pause-all", "pause or resume all…"),
         bind(C::Torrent, "d Del", A::Remove, "remove", "remove…").hint("remove", 3, 4),
         bind(C::Torrent, "a", A::Add, "add", "add…").hint("add", 4, 1),
+        bind(C::Torrent, "c", A::Recheck, "check", "check data…"),
         bind(C::Torrent, "R", A::Announce, "announce", "announce now"),
         bind(C::Torrent, "e", A::Limits, "limits", "limits; in their tab: edit").hint("limits", 7, 15),
         bind(C::Torrent, "y", A::CopyMenu, "copy", "copy…"),
@@ -296,6 +302,8 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Remove, "Tab Right Left BackTab", A::NextField, "button", "the other button"),
         bind(C::Remove, "Enter", A::Press, "press", "press the button: cancel at first"),
         bind(C::Remove, "Esc n q", A::Cancel, "remove-cancel", "cancel").hint("cancel", 3, 3),
+        bind(C::Recheck, "y", A::Yes, "check-now", "check").hint("check", 1, 1),
+        bind(C::Recheck, "Esc n q h Left", A::Cancel, "check-cancel", "cancel").hint("cancel", 2, 2),
         bind(C::Quit, "q", A::QuitNow, "quit-now", "stop everything, save, quit").hint("quit", 1, 1),
         bind(C::Quit, "Esc n h Left", A::Cancel, "stay", "stay").hint("stay", 2, 2),
         bind(C::Suspend, "z", A::SuspendNow, "suspend-now", "stop until the shell says fg")

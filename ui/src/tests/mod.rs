@@ -125,6 +125,16 @@ fn pause_marks_and_all() {
 }
 
 #[test]
+fn a_check_asks_where_it_stops_a_transfer() {
+    check("c", &[]);
+    check("c n", &[]);
+    check("c Enter", &[]);
+    check("c y", &[Effect::Recheck(vec![hash(12)])]);
+    check("Space Space c y", &[Effect::Recheck(vec![hash(12), hash(11)])]);
+    check("G k k c", &[Effect::Recheck(vec![hash(3)])]);
+}
+
+#[test]
 fn announce_and_copy() {
     check("R", &[Effect::Announce(vec![hash(12)])]);
     check("G R", &[]);

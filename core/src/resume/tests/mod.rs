@@ -1,5 +1,7 @@
 //! Round trips, damage, two runs, and a folder that fails.
 
+mod journal;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
