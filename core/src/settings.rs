@@ -52,6 +52,10 @@ pub struct TorrentSettings {
     /// How much each file is wanted, in torrent order, pad files counted; those that are not named
     /// are normal. Empty: all are.
     pub files: Vec<Priority>,
+    /// Pieces are fetched in the order of the content, not the rarest first.
+    pub sequential: bool,
+    /// The first and the last piece of each file come before everything else.
+    pub ends_first: bool,
     /// How fast it may be, beside what all torrents together may.
     pub speed: SpeedLimits,
 }
@@ -66,6 +70,10 @@ pub enum Setting {
         /// How much.
         priority: Priority,
     },
+    /// Whether pieces are fetched in the order of the content.
+    Sequential(bool),
+    /// Whether the first and the last piece of each file come first.
+    EndsFirst(bool),
     /// What may come in, bytes per second; `None`: no limit of its own.
     Down(Option<u64>),
     /// What may go out, bytes per second; `None`: no limit of its own.
@@ -157,6 +165,8 @@ impl TorrentSettings {
                     self.files.clear();
                 }
             }
+            Setting::Sequential(sequential) => self.sequential = *sequential,
+            Setting::EndsFirst(ends_first) => self.ends_first = *ends_first,
             Setting::Down(rate) => self.speed.down = *rate,
             Setting::Up(rate) => self.speed.up = *rate,
         }

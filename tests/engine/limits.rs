@@ -136,18 +136,32 @@ impl Pair {
         (all.rate(), each.into_iter().map(|(hash, count)| (hash, count.rate())).collect())
     }
 
-    /// Checks what all move, and what each of the first torrents does, in KiB a second.
+    /// Checks what all move, and what each of the first torrents does, in KiB a second. A machine that is
+    /// busy for seconds may spoil a measurement, but not three of them.
     fn check(&mut self, what: &str, all: u64, each: &[u64]) {
+        let mut wrong = Vec::new();
+        for _ in 0..3 {
+            match self.try_check(what, all, each) {
+                Ok(()) => return,
+                Err(words) => wrong.push(words),
+            }
+        }
+        panic!("{wrong:?}");
+    }
+
+    fn try_check(&mut self, what: &str, all: u64, each: &[u64]) -> Result<(), String> {
         let (sum, rates) = self.measure();
         let within = |what: &str, rate: f64, want: u64| {
             let off = rate / (want * KIB) as f64;
-            assert!((0.95..=1.05).contains(&off), "{what}: {:.1} of {want} KiB/s", rate / KIB as f64);
+            let words = || format!("{what}: {:.1} of {want} KiB/s", rate / KIB as f64);
+            if (0.95..=1.05).contains(&off) { Ok(()) } else { Err(words()) }
         };
-        within(what, sum, all);
+        within(what, sum, all)?;
         for (at, want) in each.iter().enumerate() {
             let rate = rates.get(&self.torrents[at]).copied().unwrap_or_default();
-            within(&format!("{what}, torrent {at}"), rate, *want);
+            within(&format!("{what}, torrent {at}"), rate, *want)?;
         }
+        Ok(())
     }
 }
 
@@ -160,7 +174,7 @@ impl Drop for Pair {
 
 #[test]
 fn one_torrent_keeps_to_the_download_limit_and_its_changes() {
-    let mut pair = Pair::new([1, 2], 1, 24 << 20, |_, leecher| {
+    let mut pair = Pair::new([1, 2], 1, 48 << 20, |_, leecher| {
         leecher.shared().set(GlobalSetting::Down(Some(600 * KIB)));
     });
     pair.check("for all", 600, &[]);
@@ -170,7 +184,7 @@ fn one_torrent_keeps_to_the_download_limit_and_its_changes() {
 
 #[test]
 fn one_torrent_keeps_to_the_upload_limit_and_its_changes() {
-    let mut pair = Pair::new([3, 4], 1, 24 << 20, |seeder, _| {
+    let mut pair = Pair::new([3, 4], 1, 48 << 20, |seeder, _| {
         seeder.shared().set(GlobalSetting::Up(Some(600 * KIB)));
     });
     pair.check("for all", 600, &[]);
@@ -181,7 +195,7 @@ fn one_torrent_keeps_to_the_upload_limit_and_its_changes() {
 
 #[test]
 fn twenty_torrents_share_a_download_limit_and_keep_their_own() {
-    let mut pair = Pair::new([5, 6], 20, 4 << 20, |_, leecher| {
+    let mut pair = Pair::new([5, 6], 20, 6 << 20, |_, leecher| {
         leecher.shared().set(GlobalSetting::Down(Some(1_600 * KIB)));
     });
     for torrent in 0..4 {
@@ -195,7 +209,7 @@ fn twenty_torrents_share_a_download_limit_and_keep_their_own() {
 
 #[test]
 fn twenty_torrents_share_an_upload_limit_and_keep_their_own() {
-    let mut pair = Pair::new([7, 8], 20, 4 << 20, |seeder, _| {
+    let mut pair = Pair::new([7, 8], 20, 6 << 20, |seeder, _| {
         seeder.shared().set(GlobalSetting::Up(Some(1_600 * KIB)));
     });
     for torrent in 0..4 {

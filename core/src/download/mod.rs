@@ -101,6 +101,8 @@ pub struct DownloadManager {
     partials: Partials,
     flights: Flights,
     retries: Retries,
+    /// New pieces are begun in the order of the content.
+    sequential: bool,
     rng: SmallRng,
     /// Entries looked at while dealing: what the cost of a block is measured by.
     looks: u64,
@@ -125,6 +127,7 @@ impl DownloadManager {
             partials: Partials::default(),
             flights: Flights::default(),
             retries: Retries::default(),
+            sequential: false,
             rng: SmallRng::seed_from_u64(seed),
             looks: 0,
         };
@@ -175,6 +178,12 @@ impl DownloadManager {
                 self.settle(piece);
             }
         }
+    }
+
+    /// Whether new pieces are begun in the order of the content, within what is equally wanted, rather
+    /// than the rarest first.
+    pub fn set_sequential(&mut self, sequential: bool) {
+        self.sequential = sequential;
     }
 
     /// The link does not send this block: it choked us, rejected it, was too slow, or has not asked

@@ -12,7 +12,8 @@ impl Actor {
     /// Takes over the choices, and keeps them.
     pub(super) fn on_settings(&mut self, now: Instant, settings: TorrentSettings) {
         let before = std::mem::replace(&mut self.settings, settings);
-        if before.files != self.settings.files {
+        self.download.set_sequential(self.settings.sequential);
+        if before.files != self.settings.files || before.ends_first != self.settings.ends_first {
             self.want_files(now);
         }
         self.limit();
@@ -55,6 +56,7 @@ pub fn priorities(
     settings: &TorrentSettings,
 ) -> impl Iterator<Item = (PieceIndex, Priority)> + use<> {
     let metainfo = &torrent.metainfo;
-    let pieces = download::of_pieces(metainfo.geometry, &metainfo.files, |file| settings.file(file));
+    let wanted = |file| settings.file(file);
+    let pieces = download::of_pieces(metainfo.geometry, &metainfo.files, wanted, settings.ends_first);
     metainfo.geometry.all_pieces().zip(pieces)
 }

@@ -45,6 +45,7 @@ pub fn actor(
     }
     let mut download = DownloadManager::new(geometry, claimed.clone(), actor::seed());
     download.set_priorities(priorities(&torrent, &kept.settings));
+    download.set_sequential(kept.settings.sequential);
     let newest = first_snapshot(&torrent, &totals, &download, kept.paused);
     let actor = Actor {
         place: Arc::new(shared.board().claim(newest.clone())),

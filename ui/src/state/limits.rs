@@ -12,6 +12,10 @@ pub enum Limit {
     Down,
     /// What may go out for this torrent.
     Up,
+    /// Whether pieces come in the order of the content.
+    Sequential,
+    /// Whether the ends of each file come first.
+    EndsFirst,
     /// What may come in for all.
     AllDown,
     /// What may go out for all.
@@ -35,9 +39,11 @@ pub enum Change {
 
 impl Limit {
     /// All rows, from top to bottom.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Down,
         Self::Up,
+        Self::Sequential,
+        Self::EndsFirst,
         Self::AllDown,
         Self::AllUp,
         Self::AlternativeDown,
@@ -50,6 +56,8 @@ impl Limit {
         match self {
             Self::Down => "Download limit",
             Self::Up => "Upload limit",
+            Self::Sequential => "Sequential download",
+            Self::EndsFirst => "First/last piece first",
             Self::AllDown => "All: download limit",
             Self::AllUp => "All: upload limit",
             Self::AlternativeDown => "All: alternative download",
@@ -63,6 +71,8 @@ impl Limit {
         match self {
             Self::Down => rate(limits.torrent.speed.down),
             Self::Up => rate(limits.torrent.speed.up),
+            Self::Sequential => on(limits.torrent.sequential),
+            Self::EndsFirst => on(limits.torrent.ends_first),
             Self::AllDown => rate(limits.global.speed.down),
             Self::AllUp => rate(limits.global.speed.up),
             Self::AlternativeDown => rate(limits.global.alternative.down),
@@ -81,13 +91,10 @@ impl Limit {
                 "not now: the alternative limits hold".to_owned()
             }
             Self::Alternative => "T switches".to_owned(),
+            Self::Sequential => "pieces in order, not the rarest first".to_owned(),
+            Self::EndsFirst => "previews work sooner".to_owned(),
             Self::AllDown | Self::AllUp | Self::AlternativeDown | Self::AlternativeUp => String::new(),
         }
-    }
-
-    /// Whether it is on or off, and nothing to type.
-    pub const fn is_switch(self) -> bool {
-        matches!(self, Self::Alternative)
     }
 
     /// What may be typed.
@@ -110,13 +117,16 @@ impl Limit {
             Self::AllUp => Change::All(GlobalSetting::Up(rate()?)),
             Self::AlternativeDown => Change::All(GlobalSetting::AlternativeDown(rate()?)),
             Self::AlternativeUp => Change::All(GlobalSetting::AlternativeUp(rate()?)),
-            Self::Alternative => return Err("Space switches it"),
+            Self::Alternative | Self::Sequential | Self::EndsFirst => return Err("Space switches it"),
         })
     }
 
     /// The change that a switch asks for; `None` where there is something to type instead.
     pub const fn switched(self, limits: &LimitsStats) -> Option<Change> {
+        let torrent = &limits.torrent;
         match self {
+            Self::Sequential => Some(Change::Torrent(Setting::Sequential(!torrent.sequential))),
+            Self::EndsFirst => Some(Change::Torrent(Setting::EndsFirst(!torrent.ends_first))),
             Self::Alternative => {
                 Some(Change::All(GlobalSetting::UseAlternative(!limits.global.use_alternative)))
             }
@@ -128,6 +138,8 @@ impl Limit {
     pub fn reset(self) -> Change {
         match self {
             Self::Alternative => Change::All(GlobalSetting::UseAlternative(false)),
+            Self::Sequential => Change::Torrent(Setting::Sequential(false)),
+            Self::EndsFirst => Change::Torrent(Setting::EndsFirst(false)),
             _ => self.typed("").unwrap_or(Change::All(GlobalSetting::UseAlternative(false))),
         }
     }

@@ -234,8 +234,10 @@ fn limits_are_typed_switched_and_reset() {
     check("j Enter ^U '3M' Enter", Effect::Set(torrent(), Setting::Up(Some(3 << 20))));
     check("Enter 'x' Enter Backspace '1K' Enter", Effect::Set(torrent(), Setting::Down(Some(1_024))));
     check("j Backspace", Effect::Set(torrent(), Setting::Up(None)));
-    check("j j Backspace", all(GlobalSetting::Down(None)));
-    check("j j j Enter ^U '7M' Enter", all(GlobalSetting::Up(Some(7 << 20))));
+    check("j j Space", Effect::Set(torrent(), Setting::Sequential(true)));
+    check("j j j Enter", Effect::Set(torrent(), Setting::EndsFirst(true)));
+    check("j j j j Backspace", all(GlobalSetting::Down(None)));
+    check("j j j j j Enter ^U '7M' Enter", all(GlobalSetting::Up(Some(7 << 20))));
     check("G Space", all(GlobalSetting::UseAlternative(true)));
     check("T", all(GlobalSetting::UseAlternative(true)));
     let mut stage = Stage::full((80, 24));

@@ -34,6 +34,7 @@ enum Op {
     Fail(u32),
     Lost(u32),
     Prefer(u32, Priority),
+    Sequential(bool),
     Check(u8),
 }
 
@@ -58,6 +59,7 @@ fn ops() -> impl Strategy<Value = Op> {
         2 => (0..PIECES).prop_map(Op::Fail),
         1 => (0..PIECES).prop_map(Op::Lost),
         2 => (0..PIECES, priority).prop_map(|(p, priority)| Op::Prefer(p, priority)),
+        1 => any::<bool>().prop_map(Op::Sequential),
         1 => any::<u8>().prop_map(Op::Check),
     ]
 }
@@ -71,6 +73,8 @@ struct Model {
     received: BTreeMap<BlockRef, LinkId>,
     assigned: BTreeSet<(BlockRef, LinkId)>,
     suspects: BTreeMap<PieceIndex, BTreeSet<LinkId>>,
+    priorities: BTreeMap<PieceIndex, Priority>,
+    sequential: bool,
 }
 
 impl Model {
@@ -107,6 +111,7 @@ impl Model {
         let pieces = self.peers.get(&l).unwrap_or(&empty).clone();
         assert!(dealt.len() <= n as usize);
         let before = self.missing();
+        self.check_order(l, &pieces, dealt);
         for b in dealt {
             assert!(pieces.contains(&b.piece), "{b:?} is not at {l:?}");
             assert!(!self.is_barred(b.piece, l), "{b:?} is another's to retry");
@@ -135,6 +140,29 @@ impl Model {
                     && (dealt.is_empty() || !suspect(b.piece))
             });
             assert_eq!(left.collect::<Vec<_>>(), [], "withheld from {l:?}");
+        }
+    }
+
+    /// In the order of the content nothing is begun before an earlier piece that is as much wanted, and that
+    /// the link could begin.
+    fn check_order(&self, l: LinkId, pieces: &BTreeSet<PieceIndex>, dealt: &[BlockRef]) {
+        let begun = |p: PieceIndex| {
+            let received = self.received.keys().any(|b| b.piece == p);
+            received || self.assigned.iter().any(|(b, _)| b.piece == p)
+        };
+        let priority = |p: PieceIndex| self.priorities.get(&p).copied().unwrap_or_default();
+        let open = |p: &PieceIndex| {
+            pieces.contains(p)
+                && !self.have.contains(p)
+                && !self.skipped.contains(p)
+                && !self.suspects.contains_key(p)
+                && !begun(*p)
+        };
+        let new: BTreeSet<PieceIndex> = dealt.iter().map(|b| b.piece).filter(open).collect();
+        for p in new.iter().filter(|_| self.sequential) {
+            let earlier = self.geometry.all_pieces().filter(|q| q < p && priority(*q) == priority(*p));
+            let left: Vec<_> = earlier.filter(|q| open(q) && !new.contains(q)).collect();
+            assert_eq!(left, [], "{l:?} begins {p:?} before them");
         }
     }
 
@@ -204,6 +232,8 @@ fn run(have: u8, seed: u64, ops: Vec<Op>) {
         received: BTreeMap::new(),
         assigned: BTreeSet::new(),
         suspects: BTreeMap::new(),
+        priorities: BTreeMap::new(),
+        sequential: false,
     };
     // Names are never used again.
     let mut names: Vec<LinkId> = (0..LINKS).map(link).collect();
@@ -309,10 +339,15 @@ fn run(have: u8, seed: u64, ops: Vec<Op>) {
             }
             Op::Prefer(p, priority) => {
                 download.set_priorities([(piece(p), priority)]);
+                model.priorities.insert(piece(p), priority);
                 match priority {
                     Priority::Skip => model.skipped.insert(piece(p)),
                     _ => model.skipped.remove(&piece(p)),
                 };
+            }
+            Op::Sequential(sequential) => {
+                download.set_sequential(sequential);
+                model.sequential = sequential;
             }
             Op::Check(bits) => {
                 download.reset_have(some_pieces(bits));
