@@ -125,6 +125,12 @@ pub struct GetArgs {
     /// Leave out files whose path fits; may be given several times
     #[arg(long, value_name = "GLOB")]
     pub skip: Vec<Pattern>,
+    /// Get pieces in the order of the content, to look into it soon
+    #[arg(long)]
+    pub sequential: bool,
+    /// Get the first and the last piece of each file first, where players and archives look
+    #[arg(long)]
+    pub first_last: bool,
     /// What all engines take.
     #[command(flatten)]
     pub engine: EngineArgs,

@@ -49,7 +49,7 @@ enum End {
 pub fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
     let files = source::files(&args.sources)?;
     for file in &files {
-        wanted(&source::metainfo(file)?, args)?;
+        choices(&source::metainfo(file)?, args)?;
     }
     let folder = &args.download_dir;
     std::fs::create_dir_all(folder)
@@ -118,15 +118,15 @@ impl<'a> Run<'a> {
         for file in files {
             let metainfo = source::metainfo(file.as_ref())?;
             let (info_hash, name) = (metainfo.info_hash, metainfo.name.clone());
-            let files = wanted(&metainfo, args)?;
+            let choices = choices(&metainfo, args)?;
             let mut settings = TorrentSettings::default();
-            files.iter().for_each(|setting| settings.apply(setting, metainfo.files.len()));
+            choices.iter().for_each(|setting| settings.apply(setting, metainfo.files.len()));
             let options = AddOptions { peers: args.peers.clone(), settings, ..AddOptions::default() };
             let session = manager
                 .add_metainfo(metainfo, options)
                 .with_context(|| file.as_ref().display().to_string())?;
-            // It may be known from an earlier run that wanted other files; this one says what it wants.
-            for setting in files {
+            // It may be known from an earlier run that wanted something else; this one says what it wants.
+            for setting in choices {
                 session.set(&setting);
             }
             // ... and paused since.
@@ -234,12 +234,12 @@ impl<'a> Run<'a> {
     }
 }
 
-/// What the command line wants of a torrent's files: all that fit `--only`, without those that fit
-/// `--skip`.
+/// What the command line decides for a torrent. Of its files it wants all that fit `--only`, without those
+/// that fit `--skip`.
 ///
 /// # Errors
 /// No file is wanted.
-fn wanted(metainfo: &Metainfo, args: &GetArgs) -> anyhow::Result<[Setting; 2]> {
+fn choices(metainfo: &Metainfo, args: &GetArgs) -> anyhow::Result<[Setting; 4]> {
     let fits = |patterns: &[Pattern], path: &Path| {
         // With the torrent's own folder and without.
         let below: PathBuf = path.iter().skip(1).collect();
@@ -259,6 +259,8 @@ fn wanted(metainfo: &Metainfo, args: &GetArgs) -> anyhow::Result<[Setting; 2]> {
     Ok([
         Setting::Files { files: want, priority: Priority::Normal },
         Setting::Files { files: skip, priority: Priority::Skip },
+        Setting::Sequential(args.sequential),
+        Setting::EndsFirst(args.first_last),
     ])
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::bans::SavedBan;
 use super::folder::Folder;
 use super::journal::Journal;
 use super::lock::{Lock, lock};
@@ -38,6 +39,8 @@ pub struct Saved {
 #[derive(Debug)]
 pub struct StateStore {
     shared: Arc<Shared>,
+    /// What the last run kept, until somebody takes it.
+    bans: Mutex<Vec<SavedBan>>,
     journal: Journal,
     running: Mutex<Option<Running>>,
     kept: Option<GlobalSettings>,
@@ -62,6 +65,8 @@ struct Inner {
     /// Bounded by the number of torrents: the newest change replaces the one before.
     changes: HashMap<InfoHash, Change>,
     settings: Option<GlobalSettings>,
+    /// All bans, if they have changed: the newest list replaces the one before.
+    bans: Option<Vec<SavedBan>>,
     /// Bounded by the callers who wait.
     waiting: Vec<oneshot::Sender<Result<(), String>>>,
     closing: bool,
@@ -92,6 +97,7 @@ impl StateStore {
             problems.push(format!("the settings of all torrents are forgotten: {error}"));
             None
         });
+        let bans = Mutex::new(table.bans(&mut problems));
         let mut list: Vec<Saved> = Vec::new();
         for (info_hash, torrent) in folder.list(&mut problems).map_err(failed)? {
             let record = match records.remove(&info_hash) {
@@ -137,7 +143,7 @@ impl StateStore {
         let thread =
             std::thread::Builder::new().name("state".into()).spawn(|| saver.run()).map_err(Error::Start)?;
         let running = Mutex::new(Some(Running { thread, _lock: lock }));
-        Ok((Self { shared, journal, running, kept }, list, problems))
+        Ok((Self { shared, bans, journal, running, kept }, list, problems))
     }
 
     /// Where the disk notes the pieces of this torrent that it has hashed: what no record holds when the
@@ -176,6 +182,21 @@ impl StateStore {
         inner.settings = Some(settings);
         drop(inner);
         self.shared.posted.notify_one();
+    }
+
+    /// Replaces the bans that are kept.
+    pub fn put_bans(&self, bans: Vec<SavedBan>) {
+        let mut inner = self.shared.lock();
+        if !inner.closing {
+            inner.bans = Some(bans);
+            drop(inner);
+            self.shared.posted.notify_one();
+        }
+    }
+
+    /// The bans that the last run kept; given once.
+    pub fn take_bans(&self) -> Vec<SavedBan> {
+        std::mem::take(&mut *self.bans.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits until everything posted so far is saved for good.
@@ -254,6 +275,7 @@ fn merge(changes: &mut HashMap<InfoHash, Change>, info_hash: InfoHash, newer: Ch
 struct Posted {
     changes: HashMap<InfoHash, Change>,
     settings: Option<GlobalSettings>,
+    bans: Option<Vec<SavedBan>>,
     waiting: Vec<oneshot::Sender<Result<(), String>>>,
     closing: bool,
 }
@@ -273,8 +295,9 @@ struct Saver {
 impl Saver {
     fn run(mut self) {
         loop {
-            let Posted { changes, settings, waiting, closing } = self.take();
-            let result = self.save(&changes, settings.as_ref()).map_err(|error| error.to_string());
+            let Posted { changes, settings, bans, waiting, closing } = self.take();
+            let result =
+                self.save(&changes, settings.as_ref(), bans.as_deref()).map_err(|error| error.to_string());
             let mut inner = self.shared.lock();
             inner.trouble = result.as_ref().err().cloned();
             if let Err(error) = &result {
@@ -284,6 +307,7 @@ impl Saver {
                 self.failed = Some(Instant::now());
                 self.table = None;
                 // What was posted meanwhile is newer.
+                inner.bans = inner.bans.take().or(bans);
                 let newer = std::mem::replace(&mut inner.changes, changes);
                 newer.into_iter().for_each(|(hash, change)| merge(&mut inner.changes, hash, change));
                 inner.settings = inner.settings.take().or(settings);
@@ -307,11 +331,12 @@ impl Saver {
         loop {
             let wait =
                 self.failed.map(|at| RETRY.saturating_sub(at.elapsed())).filter(|left| !left.is_zero());
-            let due = (!inner.changes.is_empty() || inner.settings.is_some()) && wait.is_none();
-            if due || inner.closing || !inner.waiting.is_empty() {
+            let due = !inner.changes.is_empty() || inner.settings.is_some() || inner.bans.is_some();
+            if (due && wait.is_none()) || inner.closing || !inner.waiting.is_empty() {
                 return Posted {
                     changes: std::mem::take(&mut inner.changes),
                     settings: inner.settings.take(),
+                    bans: inner.bans.take(),
                     waiting: std::mem::take(&mut inner.waiting),
                     closing: inner.closing,
                 };
@@ -331,8 +356,9 @@ impl Saver {
         &mut self,
         changes: &HashMap<InfoHash, Change>,
         settings: Option<&GlobalSettings>,
+        bans: Option<&[SavedBan]>,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        if changes.is_empty() && settings.is_none() {
+        if changes.is_empty() && settings.is_none() && bans.is_none() {
             return Ok(());
         }
         let mut listed = false;
@@ -352,19 +378,13 @@ impl Saver {
             None => Table::reopen(&self.dir)?,
         };
         let table = self.table.insert(table);
-        if let Some(settings) = settings {
-            table.put_settings(settings)?;
-        }
-        if changes.is_empty() {
-            return Ok(());
-        }
         let records = || {
             changes.iter().map(|(info_hash, change)| match change {
                 Change::Put { record, .. } => (info_hash, Some(&**record)),
                 Change::Remove => (info_hash, None),
             })
         };
-        table.write(records())?;
+        table.write(records(), settings, bans)?;
         self.journal.saved(records());
         Ok(())
     }

@@ -35,6 +35,7 @@ impl Actor {
 
     /// The files that are wanted have changed.
     fn want_files(&mut self, now: Instant) {
+        self.shared.disk().set_unwanted(&self.storage, &unwanted(&self.settings));
         self.download.set_priorities(priorities(&self.torrent, &self.settings));
         self.feed = true;
         self.show_interest_to_all();
@@ -48,6 +49,11 @@ impl Actor {
             self.pool.call_again(now);
         }
     }
+}
+
+/// Which files are not to be made, in torrent order.
+pub fn unwanted(settings: &TorrentSettings) -> Vec<bool> {
+    settings.files.iter().map(|priority| !priority.is_wanted()).collect()
 }
 
 /// How much each piece is wanted.

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::actor::{self, Actor, Doors, Phase};
 use super::on_discovery::host_of;
-use super::on_settings::priorities;
+use super::on_settings::{priorities, unwanted};
 use super::save::Saving;
 use super::totals::Totals;
 use super::{Torrent, files};
@@ -68,6 +68,8 @@ pub fn actor(
         settings: kept.settings,
         links: FxHashMap::default(),
         parting: FxHashMap::default(),
+        gone: super::links::Gone::default(),
+        bans_seen: 0,
         watches: Vec::new(),
         up: shared.up().child(),
         down: shared.down().child(),
@@ -97,6 +99,7 @@ pub fn actor(
         shared: shared.clone(),
     };
     actor.limit();
+    actor.shared.disk().set_unwanted(&actor.storage, &unwanted(&actor.settings));
     (actor, Doors { reports, discoveries, incoming, stopping: shared.stopping(), told: false })
 }
 

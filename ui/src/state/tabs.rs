@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tc_core::stats::{Detail, DetailKind, LimitsStats, OverviewStats, PeerStats, TrackerStats};
+use tc_core::stats::{BanStats, Detail, DetailKind, LimitsStats, OverviewStats, PeerStats, TrackerStats};
 use tc_core::types::InfoHash;
 
 use super::files::FileTree;
@@ -83,6 +83,8 @@ pub struct DetailPane {
     pub trackers: Option<Vec<TrackerStats>>,
     /// For [`Tab::Limits`].
     pub limits: Option<LimitsStats>,
+    /// For the list of bans.
+    pub bans: Option<Vec<BanStats>>,
     /// Where the cursors of the lists are, by tab.
     pub scroll: [Scroll; Tab::ALL.len()],
 }
@@ -136,6 +138,11 @@ impl DetailPane {
             Detail::Trackers(trackers) => {
                 let changed = self.trackers.as_ref() != Some(trackers);
                 self.trackers = Some(trackers.clone());
+                changed
+            }
+            Detail::Bans(bans) => {
+                let changed = self.bans.as_ref() != Some(bans);
+                self.bans = Some(bans.clone());
                 changed
             }
         }
