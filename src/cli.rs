@@ -116,7 +116,7 @@ pub struct GetArgs {
     /// Connect to this peer too; may be given several times
     #[arg(long = "peer", value_name = "ADDR:PORT")]
     pub peers: Vec<SocketAddr>,
-    /// Keep seeding when all is there, until interrupted
+    /// Keep seeding when all is there, until interrupted; --seed-ratio and --seed-time keep seeding until then
     #[arg(long)]
     pub seed_after: bool,
     /// Get only files whose path fits, for example '*.mkv' or 'Subs/*'; may be given several times
@@ -163,6 +163,12 @@ pub struct EngineArgs {
     /// Upload at most this many bytes a second
     #[arg(long, value_name = "RATE", value_parser = amount::rate)]
     pub up_limit: Option<u64>,
+    /// Stop seeding at this ratio of bytes sent to bytes received, for example 1.5
+    #[arg(long, value_name = "R", value_parser = amount::ratio)]
+    pub seed_ratio: Option<u64>,
+    /// Stop seeding after this time, for example 90m, 12h or 14d
+    #[arg(long, value_name = "T", value_parser = amount::time)]
+    pub seed_time: Option<u64>,
     /// Seconds that trackers are given to hear that we leave
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub stop_timeout: Duration,

@@ -52,6 +52,8 @@ pub fn config(args: &EngineArgs, download_dir: &Path, state_dir: &Path) -> Confi
     config.listen = listen(&args.listen, || kept_port(state_dir));
     config.download_limit = args.down_limit;
     config.upload_limit = args.up_limit;
+    config.seed_ratio = args.seed_ratio;
+    config.seed_time = args.seed_time;
     config.stop_timeout = args.stop_timeout;
     test_sync_interval(&mut config);
     fit_open_files(&mut config, raise_open_files());

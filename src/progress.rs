@@ -169,6 +169,7 @@ pub fn plain(tagged: &Tagged, name: &str) -> Option<String> {
             format!("checked {hashed}, {pieces_have} of {pieces} pieces are here")
         }
         Event::SessionCompleted { size, .. } => format!("complete, {}", format::size(*size)),
+        Event::LimitReached { message, .. } => format!("stops seeding: it {message}"),
         Event::SessionError { message, .. }
         | Event::StorageError { message, .. }
         | Event::StorageFull { message, .. } => format!("error: {message}"),

@@ -58,6 +58,33 @@ pub struct TorrentSettings {
     pub ends_first: bool,
     /// How fast it may be, beside what all torrents together may.
     pub speed: SpeedLimits,
+    /// At which ratio it stops seeding, in thousandths.
+    pub seed_ratio: SeedLimit,
+    /// After how many seconds it stops seeding.
+    pub seed_time: SeedLimit,
+}
+
+/// When one torrent stops seeding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SeedLimit {
+    /// As all do.
+    #[default]
+    Inherit,
+    /// Never.
+    Never,
+    /// Then.
+    At(u64),
+}
+
+impl SeedLimit {
+    /// The limit that holds where all have this one; `None`: none.
+    pub const fn or(self, all: Option<u64>) -> Option<u64> {
+        match self {
+            Self::Inherit => all,
+            Self::Never => None,
+            Self::At(limit) => Some(limit),
+        }
+    }
 }
 
 /// One change of a torrent's settings.
@@ -78,6 +105,10 @@ pub enum Setting {
     Down(Option<u64>),
     /// What may go out, bytes per second; `None`: no limit of its own.
     Up(Option<u64>),
+    /// At which ratio it stops seeding, in thousandths.
+    SeedRatio(SeedLimit),
+    /// After how many seconds it stops seeding.
+    SeedTime(SeedLimit),
 }
 
 /// What may pass, bytes per second; `None`: no limit. What crosses the links to peers counts, without
@@ -99,6 +130,10 @@ pub struct GlobalSettings {
     pub alternative: SpeedLimits,
     /// The second set holds now.
     pub use_alternative: bool,
+    /// At which ratio a torrent stops seeding, in thousandths; `None`: at none.
+    pub seed_ratio: Option<u64>,
+    /// After how many seconds a torrent stops seeding; `None`: never.
+    pub seed_time: Option<u64>,
 }
 
 /// One change of the settings of all torrents together.
@@ -114,6 +149,10 @@ pub enum GlobalSetting {
     AlternativeUp(Option<u64>),
     /// Which set holds.
     UseAlternative(bool),
+    /// At which ratio a torrent stops seeding, in thousandths; `None`: at none.
+    SeedRatio(Option<u64>),
+    /// After how many seconds a torrent stops seeding; `None`: never.
+    SeedTime(Option<u64>),
 }
 
 impl Default for GlobalSettings {
@@ -123,6 +162,8 @@ impl Default for GlobalSettings {
             speed: SpeedLimits::default(),
             alternative: SpeedLimits { down: Some(1 << 20), up: Some(128 << 10) },
             use_alternative: false,
+            seed_ratio: None,
+            seed_time: None,
         }
     }
 }
@@ -141,6 +182,8 @@ impl GlobalSettings {
             GlobalSetting::AlternativeDown(rate) => self.alternative.down = rate,
             GlobalSetting::AlternativeUp(rate) => self.alternative.up = rate,
             GlobalSetting::UseAlternative(is_used) => self.use_alternative = is_used,
+            GlobalSetting::SeedRatio(ratio) => self.seed_ratio = ratio,
+            GlobalSetting::SeedTime(seconds) => self.seed_time = seconds,
         }
     }
 }
@@ -169,6 +212,8 @@ impl TorrentSettings {
             Setting::EndsFirst(ends_first) => self.ends_first = *ends_first,
             Setting::Down(rate) => self.speed.down = *rate,
             Setting::Up(rate) => self.speed.up = *rate,
+            Setting::SeedRatio(limit) => self.seed_ratio = *limit,
+            Setting::SeedTime(limit) => self.seed_time = *limit,
         }
     }
 }

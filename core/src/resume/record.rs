@@ -63,6 +63,8 @@ pub struct ResumeRecord {
     pub queue_position: u32,
     /// What a person decided for it. Since version 2.
     pub settings: TorrentSettings,
+    /// Seconds it was seeding. Since version 2.
+    pub seeding_seconds: u64,
 }
 
 /// Why bytes are not a record that this program can use.

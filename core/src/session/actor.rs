@@ -20,7 +20,7 @@ use crate::download::DownloadManager;
 use crate::manager::RemoveData;
 use crate::net::dial::{DialError, Greeted};
 use crate::peer::{PeerPool, PeerReport};
-use crate::settings::TorrentSettings;
+use crate::settings::{GlobalSettings, TorrentSettings};
 use crate::shared::{Registration, SharedResources};
 use crate::stats::{Place, SessionState, SessionStats};
 use crate::storage::{DiskDone, Storage};
@@ -98,6 +98,8 @@ pub struct Doors {
     pub stopping: watch::Receiver<bool>,
     /// ... and the actor was told so, once.
     pub told: bool,
+    /// What a person decides for all torrents.
+    pub settings: watch::Receiver<GlobalSettings>,
 }
 
 /// Everything that can make an actor decide.
@@ -113,6 +115,8 @@ pub enum Input {
     Discovery(Discovery),
     /// A peer that called us.
     Incoming(Greeted),
+    /// A person decided something for all torrents.
+    Settings,
     /// Something is due.
     Timeout,
     /// The engine is shutting down.
@@ -133,6 +137,7 @@ impl Doors {
             done = storage.done() => Input::Disk(done),
             Some(discovery) = self.discoveries.recv() => Input::Discovery(discovery),
             Some(greeted) = self.incoming.recv() => Input::Incoming(greeted),
+            Ok(()) = self.settings.changed() => Input::Settings,
             () = timeout => Input::Timeout,
             // An engine that is gone without a word stops its sessions too.
             _ = self.stopping.wait_for(|stopping| *stopping), if !self.told => {
@@ -209,6 +214,10 @@ pub struct Actor {
     pub(super) full: Option<(Trouble, Instant)>,
     /// `session.completed` was published for all that is wanted.
     pub(super) completed: bool,
+    /// A limit of seeding stopped it in this run.
+    pub(super) limited: bool,
+    /// A person lets it seed beyond its limits.
+    pub(super) beyond: bool,
     /// All of the torrent was there in this run, and the trackers know if it was fetched.
     pub(super) whole: bool,
     /// The disk was asked for a check and has not told how it ended. Perhaps it was cancelled since.
@@ -269,6 +278,7 @@ impl Actor {
             Input::Disk(done) => self.on_disk(now, done),
             Input::Discovery(discovery) => self.on_discovery(now, discovery),
             Input::Incoming(greeted) => self.on_incoming(now, greeted),
+            Input::Settings => self.on_global_settings(now),
             Input::Timeout => self.on_timeout(now),
             Input::Stopping => self.stop(now, "the engine is shutting down"),
         }

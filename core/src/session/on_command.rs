@@ -62,6 +62,8 @@ impl Actor {
             Phase::Paused => (Kind::SessionResumed, "resumed"),
             Phase::Idle | Phase::Failed(..) => (Kind::SessionStarted, "started"),
         };
+        // Who lets it go on after a limit stopped it wants it to give more.
+        self.beyond |= self.phase == Phase::Paused && std::mem::take(&mut self.limited);
         if std::mem::take(&mut self.saving.paused) {
             self.save(now);
         }
@@ -136,6 +138,7 @@ impl Actor {
         self.trackers.start(now);
         self.tick = Some(now);
         self.complete_if_all_there(now);
+        self.keep_seed_limits(now);
     }
 
     /// Lets all peers go, tells the trackers, and stays so.
@@ -229,6 +232,7 @@ impl Actor {
         self.in_swarm = None;
         self.full = None;
         self.totals.set_active(now, false);
+        self.totals.set_seeding(now, false);
         self.drop_peers(now, why);
         self.upload = UploadManager::new(self.shared.config().upload_slots, super::actor::seed());
         self.tick = None;

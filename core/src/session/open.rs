@@ -42,6 +42,7 @@ pub fn actor(
             totals.added = kept.added;
         }
         totals.completed = kept.completed;
+        totals.seeded = std::time::Duration::from_secs(kept.seeding_seconds);
     }
     let mut download = DownloadManager::new(geometry, claimed.clone(), actor::seed());
     download.set_priorities(priorities(&torrent, &kept.settings));
@@ -85,6 +86,8 @@ pub fn actor(
         full: None,
         completed: false,
         whole: false,
+        limited: false,
+        beyond: false,
         check_posted: false,
         rest_after_check: None,
         bytes_hashed: 0,
@@ -100,7 +103,17 @@ pub fn actor(
     };
     actor.limit();
     actor.shared.disk().set_unwanted(&actor.storage, &unwanted(&actor.settings));
-    (actor, Doors { reports, discoveries, incoming, stopping: shared.stopping(), told: false })
+    (
+        actor,
+        Doors {
+            reports,
+            discoveries,
+            incoming,
+            stopping: shared.stopping(),
+            told: false,
+            settings: shared.watch_settings(),
+        },
+    )
 }
 
 /// What viewers see before the actor has had its first turn.

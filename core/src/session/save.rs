@@ -174,6 +174,7 @@ impl Actor {
             tracker_key: self.torrent.key,
             queue_position: self.torrent.queue,
             settings: self.settings.clone(),
+            seeding_seconds: self.totals.seeding(now).as_secs(),
         };
         store.put(self.torrent.info_hash(), record);
     }

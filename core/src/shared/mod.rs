@@ -125,6 +125,8 @@ impl SharedResources {
         if config.download_limit.is_some() || config.upload_limit.is_some() {
             settings.use_alternative = false;
         }
+        settings.seed_ratio = config.seed_ratio.or(settings.seed_ratio);
+        settings.seed_time = config.seed_time.or(settings.seed_time);
         let speed = settings.speed_now();
         let shared = Arc::new(Self {
             udp,

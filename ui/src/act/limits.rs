@@ -23,7 +23,7 @@ pub fn edit(state: &mut AppState, effects: &mut Vec<Effect>) {
         return apply(state, change, effects);
     }
     let value = limit.value(limits);
-    let field = Field::new(if value == "none" { "" } else { &value });
+    let field = Field::new(if ["none", "never", "as all"].contains(&value.as_str()) { "" } else { &value });
     state.popups.push(Popup::Limit(LimitEdit { limit, torrent, field, error: None }));
 }
 

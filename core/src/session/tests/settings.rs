@@ -1,10 +1,11 @@
 //! What a person decides for one torrent: in the actor, over the wire and over a restart.
 
+use super::super::actor::Input;
 use super::super::control::Wish;
-use super::bench::{Bench, PIECES, SECOND, piece};
+use super::bench::{Bench, HOUR, PIECES, SECOND, piece};
 use super::*;
 use crate::peer::Report;
-use crate::settings::{Priority, Setting, TorrentSettings};
+use crate::settings::{GlobalSetting, Priority, SeedLimit, Setting, TorrentSettings};
 use crate::stats::SessionStats;
 
 fn files(files: &[u32], priority: Priority) -> Setting {
@@ -142,4 +143,64 @@ fn a_pause_and_a_choice_come_together() {
     bench.set(&files(&[1], Priority::High));
     assert_eq!(bench.actor.newest.state, SessionState::Paused);
     assert_eq!(bench.actor.download.priority(piece(&bench, 3)), Priority::High);
+}
+
+/// What all torrents do.
+fn all(bench: &mut Bench, setting: GlobalSetting) {
+    bench.shared.set(setting);
+    bench.turn(Input::Settings);
+}
+
+#[test]
+fn a_seed_stops_after_its_time_and_goes_on_when_a_person_says_so() {
+    let mut bench = Bench::running(true);
+    bench.sleep(30 * SECOND);
+    bench.events();
+    all(&mut bench, GlobalSetting::SeedTime(Some(60)));
+    bench.sleep(29 * SECOND);
+    assert_eq!(bench.actor.newest.state, SessionState::Seeding);
+    bench.sleep(SECOND);
+    assert_eq!(bench.actor.newest.state, SessionState::Paused);
+    assert_eq!(bench.events(), ["limit.reached", "session.paused"]);
+    assert!(bench.actor.saving.paused, "also after a restart");
+    bench.wish(Wish::Run);
+    bench.sleep(HOUR);
+    assert_eq!(bench.actor.newest.state, SessionState::Seeding, "a person wants it to give more");
+    bench.set(&Setting::SeedTime(SeedLimit::At(7_200)));
+    bench.sleep(HOUR);
+    assert_eq!(bench.actor.newest.state, SessionState::Paused, "a new limit holds anew");
+}
+
+#[test]
+fn a_seed_stops_at_its_ratio_and_a_limit_of_its_own_goes_before_that_of_all() {
+    let size = (PIECES * PIECE) as u64;
+    let mut bench = Bench::running(true);
+    bench.actor.totals.uploaded = 2 * size;
+    bench.set(&Setting::SeedRatio(SeedLimit::Never));
+    all(&mut bench, GlobalSetting::SeedRatio(Some(1_000)));
+    bench.sleep(HOUR);
+    assert_eq!(bench.actor.newest.state, SessionState::Seeding);
+    bench.set(&Setting::SeedRatio(SeedLimit::At(2_001)));
+    all(&mut bench, GlobalSetting::SeedTime(None));
+    assert_eq!(bench.actor.newest.state, SessionState::Seeding);
+    bench.set(&Setting::SeedRatio(SeedLimit::Inherit));
+    bench.sleep(SECOND);
+    assert_eq!(bench.actor.newest.state, SessionState::Paused);
+}
+
+#[test]
+fn what_is_not_complete_gives_without_an_end_and_what_completes_may_stop_at_once() {
+    let mut bench = Bench::running(false);
+    all(&mut bench, GlobalSetting::SeedRatio(Some(0)));
+    all(&mut bench, GlobalSetting::SeedTime(Some(0)));
+    bench.sleep(HOUR);
+    assert_eq!(bench.actor.newest.state, SessionState::Downloading);
+    for at in 0..PIECES as u32 {
+        let next = piece(&bench, at);
+        bench.write(next);
+    }
+    bench.disk_until(|bench| bench.actor.download.is_complete());
+    assert_eq!(bench.actor.newest.state, SessionState::Paused);
+    let events = bench.events();
+    assert!(events.contains(&"session.completed") && events.contains(&"limit.reached"), "{events:?}");
 }
