@@ -7,6 +7,7 @@ mod corpus;
 mod examples;
 mod inspect;
 mod leaks;
+mod lies;
 mod limits;
 mod peers;
 mod raw;

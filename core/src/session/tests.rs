@@ -16,7 +16,9 @@ use crate::{Config, Session};
 mod bench;
 mod ends;
 mod meetings;
+mod room;
 mod settings;
+mod trackers;
 mod turns;
 
 const PIECE: usize = 64 * 1024;

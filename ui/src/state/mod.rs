@@ -136,7 +136,8 @@ impl AppState {
                 Tab::Log => Context::Events,
                 Tab::Files => Context::Files,
                 Tab::Limits => Context::Limits,
-                Tab::Overview | Tab::Peers | Tab::Trackers => Context::Detail,
+                Tab::Peers => Context::Peers,
+                Tab::Overview | Tab::Trackers => Context::Detail,
             },
         }
     }

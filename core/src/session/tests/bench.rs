@@ -45,10 +45,15 @@ pub struct Bench {
 impl Bench {
     /// With all of the content on disk, or none of it.
     pub fn new(all: bool) -> Self {
-        Self::with(all, Some(ResumeRecord::default()))
+        Self::with(all, Some(ResumeRecord::default()), |_| ())
     }
 
-    fn with(all: bool, record: Option<ResumeRecord>) -> Self {
+    /// With nothing on disk, of a torrent that the test finishes.
+    pub fn with_torrent(finish: impl FnOnce(&mut Metainfo)) -> Self {
+        Self::with(false, Some(ResumeRecord::default()), finish)
+    }
+
+    fn with(all: bool, record: Option<ResumeRecord>, finish: impl FnOnce(&mut Metainfo)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let content = content(PIECES * PIECE);
         if all {
@@ -60,7 +65,9 @@ impl Bench {
         config.runtime = Some(runtime.handle().clone());
         config.state_dir = Some(dir.path().join("state"));
         let shared = SharedResources::start(config).unwrap();
-        let metainfo = Arc::new(torrent(&content, 100));
+        let mut metainfo = torrent(&content, 100);
+        finish(&mut metainfo);
+        let metainfo = Arc::new(metainfo);
         let torrent = Arc::new(Torrent {
             save_path: dir.path().to_path_buf(),
             bus: EventBus::of_session(shared.hub(), metainfo.info_hash),
