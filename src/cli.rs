@@ -8,9 +8,9 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use glob::Pattern;
+use tc_ui::amount;
 
 use crate::engine::Listen;
-use crate::rate::Rate;
 
 /// A keyboard-driven terminal torrent manager.
 ///
@@ -116,7 +116,7 @@ pub struct GetArgs {
     /// Connect to this peer too; may be given several times
     #[arg(long = "peer", value_name = "ADDR:PORT")]
     pub peers: Vec<SocketAddr>,
-    /// Keep seeding when all is there, until interrupted
+    /// Keep seeding when all is there, until interrupted; --seed-ratio and --seed-time keep seeding until then
     #[arg(long)]
     pub seed_after: bool,
     /// Get only files whose path fits, for example '*.mkv' or 'Subs/*'; may be given several times
@@ -125,6 +125,12 @@ pub struct GetArgs {
     /// Leave out files whose path fits; may be given several times
     #[arg(long, value_name = "GLOB")]
     pub skip: Vec<Pattern>,
+    /// Get pieces in the order of the content, to look into it soon
+    #[arg(long)]
+    pub sequential: bool,
+    /// Get the first and the last piece of each file first, where players and archives look
+    #[arg(long)]
+    pub first_last: bool,
     /// What all engines take.
     #[command(flatten)]
     pub engine: EngineArgs,
@@ -152,11 +158,11 @@ pub struct EngineArgs {
     #[arg(long, value_name = "[ADDR:]PORT")]
     pub listen: Vec<Listen>,
     /// Download at most this many bytes a second, for example 500K or 2.5M
-    #[arg(long, value_name = "RATE")]
-    pub down_limit: Option<Rate>,
+    #[arg(long, value_name = "RATE", value_parser = amount::rate)]
+    pub down_limit: Option<u64>,
     /// Upload at most this many bytes a second
-    #[arg(long, value_name = "RATE")]
-    pub up_limit: Option<Rate>,
+    #[arg(long, value_name = "RATE", value_parser = amount::rate)]
+    pub up_limit: Option<u64>,
     /// Connections over all torrents at most [default: 500, or what the limit of open files allows]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: Option<u32>,
@@ -166,6 +172,12 @@ pub struct EngineArgs {
     /// Peers that are served at once, over all torrents [default: 100]; 0 serves nobody
     #[arg(long, value_name = "N")]
     pub upload_slots: Option<u32>,
+    /// Stop seeding at this ratio of bytes sent to bytes received, for example 1.5
+    #[arg(long, value_name = "R", value_parser = amount::ratio)]
+    pub seed_ratio: Option<u64>,
+    /// Stop seeding after this time, for example 90m, 12h or 14d
+    #[arg(long, value_name = "T", value_parser = amount::time)]
+    pub seed_time: Option<u64>,
     /// Seconds that trackers are given to hear that we leave
     #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = seconds)]
     pub stop_timeout: Duration,

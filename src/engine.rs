@@ -50,8 +50,10 @@ pub fn config(args: &EngineArgs, download_dir: &Path, state_dir: &Path) -> Confi
     let mut config = Config::new(download_dir);
     config.state_dir = Some(state_dir.to_owned());
     config.listen = listen(&args.listen, || kept_port(state_dir));
-    config.download_limit = args.down_limit.map(|rate| rate.0);
-    config.upload_limit = args.up_limit.map(|rate| rate.0);
+    config.download_limit = args.down_limit;
+    config.upload_limit = args.up_limit;
+    config.seed_ratio = args.seed_ratio;
+    config.seed_time = args.seed_time;
     config.stop_timeout = args.stop_timeout;
     let count = |wanted: Option<u32>, default: usize| wanted.map_or(default, |n| n as usize);
     config.max_connections = count(args.max_connections, config.max_connections);

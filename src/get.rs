@@ -49,7 +49,7 @@ enum End {
 pub fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
     let files = source::files(&args.sources)?;
     for file in &files {
-        wanted(&source::metainfo(file)?, args)?;
+        choices(&source::metainfo(file)?, args)?;
     }
     let folder = &args.download_dir;
     std::fs::create_dir_all(folder)
@@ -102,6 +102,8 @@ struct Run<'a> {
     names: HashMap<InfoHash, Untrusted>,
     /// Not complete yet.
     pending: HashSet<InfoHash>,
+    /// Complete, or not yet, and to seed until a limit stops it.
+    seeding: HashSet<InfoHash>,
     seed_after: bool,
     /// `None`: every event goes out as JSON instead.
     progress: Option<Progress>,
@@ -114,25 +116,34 @@ impl<'a> Run<'a> {
         args: &GetArgs,
         files: &[impl AsRef<Path>],
     ) -> anyhow::Result<Self> {
-        let mut names = HashMap::new();
+        let (mut names, mut private) = (HashMap::new(), Vec::new());
         for file in files {
             let metainfo = source::metainfo(file.as_ref())?;
-            let (info_hash, name) = (metainfo.info_hash, metainfo.name.clone());
-            let files = wanted(&metainfo, args)?;
+            let (info_hash, name, is_private) = (metainfo.info_hash, metainfo.name.clone(), metainfo.private);
+            let choices = choices(&metainfo, args)?;
             let mut settings = TorrentSettings::default();
-            files.iter().for_each(|setting| settings.apply(setting, metainfo.files.len()));
+            choices.iter().for_each(|setting| settings.apply(setting, metainfo.files.len()));
             let options = AddOptions { peers: args.peers.clone(), settings, ..AddOptions::default() };
             let session = manager
                 .add_metainfo(metainfo, options)
                 .with_context(|| file.as_ref().display().to_string())?;
-            // It may be known from an earlier run that wanted other files; this one says what it wants.
-            for setting in files {
+            // It may be known from an earlier run that wanted something else; this one says what it wants.
+            for setting in choices {
                 session.set(&setting);
             }
             // ... and paused since.
             session.resume();
             args.peers.iter().for_each(|peer| session.add_peer(*peer));
+            if is_private {
+                private.push(name.clone());
+            }
             names.insert(info_hash, name);
+        }
+        let until_limit = args.engine.seed_ratio.is_some() || args.engine.seed_time.is_some();
+        if !until_limit && !args.seed_after {
+            for name in private {
+                say_that_it_stops(&name);
+            }
         }
         // What earlier runs left in this folder is not asked for now.
         for session in manager.all() {
@@ -144,6 +155,7 @@ impl<'a> Run<'a> {
             manager,
             events,
             pending: names.keys().copied().collect(),
+            seeding: if until_limit { names.keys().copied().collect() } else { HashSet::new() },
             names,
             seed_after: args.seed_after,
             progress: (!args.json).then(Progress::new),
@@ -165,7 +177,7 @@ impl<'a> Run<'a> {
             if told.is_err() {
                 return End::Unread;
             }
-            if self.pending.is_empty() && !self.seed_after {
+            if self.pending.is_empty() && self.seeding.is_empty() && !self.seed_after {
                 return End::Complete;
             }
         }
@@ -179,6 +191,9 @@ impl<'a> Run<'a> {
         for stats in &all {
             if stats.state == SessionState::Seeding && stats.is_complete() {
                 self.pending.remove(&stats.info_hash);
+            } else if stats.state == SessionState::Paused && !self.pending.contains(&stats.info_hash) {
+                // A limit stopped it: nobody else pauses here.
+                self.seeding.remove(&stats.info_hash);
             }
         }
         if let Some(error) = self.all_failed(&all) {
@@ -210,6 +225,11 @@ impl<'a> Run<'a> {
         {
             self.pending.remove(info_hash);
         }
+        if let Delivery::Event(Tagged { event, info_hash: Some(info_hash), .. }) = delivery
+            && matches!(**event, Event::LimitReached { .. })
+        {
+            self.seeding.remove(info_hash);
+        }
         match (&mut self.progress, delivery) {
             (None, delivery) => writeln!(io::stdout(), "{}", json_line(delivery)),
             (Some(progress), Delivery::Event(tagged)) => {
@@ -234,12 +254,19 @@ impl<'a> Run<'a> {
     }
 }
 
-/// What the command line wants of a torrent's files: all that fit `--only`, without those that fit
-/// `--skip`.
+/// Private trackers count what their members give; who does not read this far should know.
+fn say_that_it_stops(name: &Untrusted) {
+    crate::complain(&format!(
+        "{name}: a private torrent, and this run ends at 100 %; --seed-after, --seed-ratio or --seed-time seeds on"
+    ));
+}
+
+/// What the command line decides for a torrent. Of its files it wants all that fit `--only`, without those
+/// that fit `--skip`.
 ///
 /// # Errors
 /// No file is wanted.
-fn wanted(metainfo: &Metainfo, args: &GetArgs) -> anyhow::Result<[Setting; 2]> {
+fn choices(metainfo: &Metainfo, args: &GetArgs) -> anyhow::Result<[Setting; 4]> {
     let fits = |patterns: &[Pattern], path: &Path| {
         // With the torrent's own folder and without.
         let below: PathBuf = path.iter().skip(1).collect();
@@ -259,6 +286,8 @@ fn wanted(metainfo: &Metainfo, args: &GetArgs) -> anyhow::Result<[Setting; 2]> {
     Ok([
         Setting::Files { files: want, priority: Priority::Normal },
         Setting::Files { files: skip, priority: Priority::Skip },
+        Setting::Sequential(args.sequential),
+        Setting::EndsFirst(args.first_last),
     ])
 }
 

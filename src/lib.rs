@@ -14,7 +14,6 @@ pub mod json;
 pub mod logging;
 pub mod look;
 pub mod progress;
-pub mod rate;
 pub mod signals;
 pub mod source;
 pub mod system;

@@ -171,6 +171,7 @@ pub fn plain(tagged: &Tagged, name: &str) -> Option<String> {
         }
         Event::SessionMoved { to, .. } => format!("moved to {to}"),
         Event::SessionCompleted { size, .. } => format!("complete, {}", format::size(*size)),
+        Event::LimitReached { message, .. } => format!("stops seeding: it {message}"),
         Event::SessionError { message, .. }
         | Event::StorageError { message, .. }
         | Event::StorageFull { message, .. } => format!("error: {message}"),

@@ -29,10 +29,16 @@ pub struct Config {
     pub upload_slots: usize,
     /// The same over all torrents. Where it is short, torrents take turns.
     pub upload_slots_total: usize,
-    /// Payload bytes per second for all torrents together; `None`: no limit.
+    /// Bytes per second that may go out for all torrents together; `None`: as the last run left it, at
+    /// first no limit.
     pub upload_limit: Option<u64>,
-    /// Payload bytes per second for all torrents together; `None`: no limit.
+    /// Bytes per second that may come in for all torrents together; `None`: as the last run left it, at
+    /// first no limit.
     pub download_limit: Option<u64>,
+    /// At which ratio torrents stop seeding, in thousandths; `None`: as the last run left it, at first never.
+    pub seed_ratio: Option<u64>,
+    /// After how many seconds torrents stop seeding; `None`: as the last run left it, at first never.
+    pub seed_time: Option<u64>,
     /// Threads that read, write and hash.
     pub disk_threads: usize,
     /// Bytes of received blocks that may wait for the disk; when they are used up, links stop
@@ -70,6 +76,8 @@ impl Config {
             upload_slots_total: 100,
             upload_limit: None,
             download_limit: None,
+            seed_ratio: None,
+            seed_time: None,
             disk_threads: 2,
             disk_buffer: 32 << 20,
             max_open_files: 128,

@@ -58,6 +58,6 @@ pub use self::event::{Delivery, Event, EventBus, Subscription};
 pub use self::manager::{AddOptions, RemoveData, TorrentManager};
 pub use self::metainfo::Metainfo;
 pub use self::session::Session;
-pub use self::settings::{Setting, TorrentSettings};
+pub use self::settings::{GlobalSetting, GlobalSettings, Setting, TorrentSettings};
 pub use self::shared::SharedResources;
 pub use self::types::InfoHash;

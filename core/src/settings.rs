@@ -1,4 +1,4 @@
-//! What a person decides for one torrent: plain data that is kept over restarts and can be sent to
+//! What a person decides for one torrent or for all together: plain data that is kept over restarts and can be sent to
 //! an engine in another process.
 
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,39 @@ pub struct TorrentSettings {
     /// How much each file is wanted, in torrent order, pad files counted; those that are not named
     /// are normal. Empty: all are.
     pub files: Vec<Priority>,
+    /// Pieces are fetched in the order of the content, not the rarest first.
+    pub sequential: bool,
+    /// The first and the last piece of each file come before everything else.
+    pub ends_first: bool,
+    /// How fast it may be, beside what all torrents together may.
+    pub speed: SpeedLimits,
+    /// At which ratio it stops seeding, in thousandths.
+    pub seed_ratio: SeedLimit,
+    /// After how many seconds it stops seeding.
+    pub seed_time: SeedLimit,
+}
+
+/// When one torrent stops seeding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SeedLimit {
+    /// As all do.
+    #[default]
+    Inherit,
+    /// Never.
+    Never,
+    /// Then.
+    At(u64),
+}
+
+impl SeedLimit {
+    /// The limit that holds where all have this one; `None`: none.
+    pub const fn or(self, all: Option<u64>) -> Option<u64> {
+        match self {
+            Self::Inherit => all,
+            Self::Never => None,
+            Self::At(limit) => Some(limit),
+        }
+    }
 }
 
 /// One change of a torrent's settings.
@@ -64,6 +97,95 @@ pub enum Setting {
         /// How much.
         priority: Priority,
     },
+    /// Whether pieces are fetched in the order of the content.
+    Sequential(bool),
+    /// Whether the first and the last piece of each file come first.
+    EndsFirst(bool),
+    /// What may come in, bytes per second; `None`: no limit of its own.
+    Down(Option<u64>),
+    /// What may go out, bytes per second; `None`: no limit of its own.
+    Up(Option<u64>),
+    /// At which ratio it stops seeding, in thousandths.
+    SeedRatio(SeedLimit),
+    /// After how many seconds it stops seeding.
+    SeedTime(SeedLimit),
+}
+
+/// What may pass, bytes per second; `None`: no limit. What crosses the links to peers counts, without
+/// the headers of TCP and IP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpeedLimits {
+    /// What may come in.
+    pub down: Option<u64>,
+    /// What may go out.
+    pub up: Option<u64>,
+}
+
+/// A person's choices for all torrents together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GlobalSettings {
+    /// How fast all torrents together may be.
+    pub speed: SpeedLimits,
+    /// A second set of limits, for hours in which others need the line.
+    pub alternative: SpeedLimits,
+    /// The second set holds now.
+    pub use_alternative: bool,
+    /// At which ratio a torrent stops seeding, in thousandths; `None`: at none.
+    pub seed_ratio: Option<u64>,
+    /// After how many seconds a torrent stops seeding; `None`: never.
+    pub seed_time: Option<u64>,
+}
+
+/// One change of the settings of all torrents together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GlobalSetting {
+    /// What may come in, bytes per second; `None`: no limit.
+    Down(Option<u64>),
+    /// What may go out, bytes per second; `None`: no limit.
+    Up(Option<u64>),
+    /// What may come in by the second set, bytes per second; `None`: no limit.
+    AlternativeDown(Option<u64>),
+    /// What may go out by the second set, bytes per second; `None`: no limit.
+    AlternativeUp(Option<u64>),
+    /// Which set holds.
+    UseAlternative(bool),
+    /// At which ratio a torrent stops seeding, in thousandths; `None`: at none.
+    SeedRatio(Option<u64>),
+    /// After how many seconds a torrent stops seeding; `None`: never.
+    SeedTime(Option<u64>),
+}
+
+impl Default for GlobalSettings {
+    /// No limits; the second set is that of a line of some Mbit/s that others use too.
+    fn default() -> Self {
+        Self {
+            speed: SpeedLimits::default(),
+            alternative: SpeedLimits { down: Some(1 << 20), up: Some(128 << 10) },
+            use_alternative: false,
+            seed_ratio: None,
+            seed_time: None,
+        }
+    }
+}
+
+impl GlobalSettings {
+    /// The limits that hold now.
+    pub const fn speed_now(&self) -> SpeedLimits {
+        if self.use_alternative { self.alternative } else { self.speed }
+    }
+
+    /// Makes one change.
+    pub const fn apply(&mut self, setting: GlobalSetting) {
+        match setting {
+            GlobalSetting::Down(rate) => self.speed.down = rate,
+            GlobalSetting::Up(rate) => self.speed.up = rate,
+            GlobalSetting::AlternativeDown(rate) => self.alternative.down = rate,
+            GlobalSetting::AlternativeUp(rate) => self.alternative.up = rate,
+            GlobalSetting::UseAlternative(is_used) => self.use_alternative = is_used,
+            GlobalSetting::SeedRatio(ratio) => self.seed_ratio = ratio,
+            GlobalSetting::SeedTime(seconds) => self.seed_time = seconds,
+        }
+    }
 }
 
 impl TorrentSettings {
@@ -86,6 +208,12 @@ impl TorrentSettings {
                     self.files.clear();
                 }
             }
+            Setting::Sequential(sequential) => self.sequential = *sequential,
+            Setting::EndsFirst(ends_first) => self.ends_first = *ends_first,
+            Setting::Down(rate) => self.speed.down = *rate,
+            Setting::Up(rate) => self.speed.up = *rate,
+            Setting::SeedRatio(limit) => self.seed_ratio = *limit,
+            Setting::SeedTime(limit) => self.seed_time = *limit,
         }
     }
 }

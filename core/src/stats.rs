@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use crate::settings::Priority;
+use crate::settings::{GlobalSettings, Priority, SpeedLimits, TorrentSettings};
 use crate::types::{BanReason, BanTarget, InfoHash, LinkId, TrackerId, UnixTime};
 use crate::untrusted::Untrusted;
 
@@ -137,6 +137,10 @@ pub struct GlobalStats {
     pub rate_up: u64,
     /// Connected peers over all torrents.
     pub peers: u32,
+    /// The limits that hold for all torrents together.
+    pub limits: SpeedLimits,
+    /// They are those of the second set.
+    pub alternative: bool,
     /// Free bytes where downloads go; `None` until asked.
     pub free_space: Option<u64>,
     /// The addresses that accept peers.
@@ -162,6 +166,8 @@ pub enum DetailKind {
     Trackers,
     /// [`Detail::Overview`]
     Overview,
+    /// [`Detail::Limits`]
+    Limits,
     /// [`Detail::Bans`]
     Bans,
 }
@@ -177,6 +183,8 @@ pub enum Detail {
     Trackers(Vec<TrackerStats>),
     /// What changes too rarely for [`SessionStats`].
     Overview(OverviewStats),
+    /// What a person decided.
+    Limits(LimitsStats),
     /// Who is not talked to, over all torrents; the newest first.
     Bans(Vec<BanStats>),
 }
@@ -304,6 +312,15 @@ pub struct TrackerStats {
     pub failures: u32,
     /// The last answers, newest first, at most three: when, and what was said.
     pub history: Vec<(UnixTime, Untrusted)>,
+}
+
+/// What a person decided for a torrent, and for all of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LimitsStats {
+    /// For this torrent, its files left out.
+    pub torrent: TorrentSettings,
+    /// For all together.
+    pub global: GlobalSettings,
 }
 
 /// What the overview shows beside [`SessionStats`].
@@ -460,6 +477,11 @@ impl StatsBoard {
     /// those of back then.
     pub fn global(&self) -> Arc<GlobalStats> {
         self.look();
+        self.lock().global.clone()
+    }
+
+    /// The totals, for who puts them up: no look of a viewer.
+    pub(crate) fn totals(&self) -> Arc<GlobalStats> {
         self.lock().global.clone()
     }
 

@@ -8,6 +8,7 @@ mod examples;
 mod inspect;
 mod leaks;
 mod lies;
+mod limits;
 mod peers;
 mod raw;
 #[path = "../support/single.rs"]

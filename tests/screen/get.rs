@@ -178,3 +178,37 @@ fn only_the_files_that_are_asked_for_are_waited_for() {
     signal(&child, Signal::INT);
     assert_eq!(wait_exit(&mut child), Some(130), "it was not complete");
 }
+
+#[test]
+fn get_seeds_until_a_limit_stops_it() {
+    let home = Home::new();
+    let file = torrent(&home, "there.bin", true);
+    for limit in [["--seed-ratio", "0"], ["--seed-time", "1s"]] {
+        let output = home.run(&args(&file, &limit));
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        assert!(text.contains("there.bin: stops seeding"), "{text}");
+    }
+    // A ratio that nobody here can take it to: it seeds until it is interrupted, and that is success.
+    let mut child = start_json(&home, &file, &["--seed-ratio", "5"], "session.completed");
+    signal(&child, Signal::INT);
+    assert_eq!(wait_exit(&mut child), Some(0));
+}
+
+#[test]
+fn get_of_a_private_torrent_says_that_it_stops() {
+    let home = Home::new();
+    let content = single::content(5, 300_000);
+    home.write("out/p.bin", &content);
+    let bytes = single::single("p.bin", &content, 65_536, None);
+    // Keys are sorted: `private` comes last.
+    let end = bytes.len() - 2;
+    home.write("p.torrent", [&bytes[..end], b"7:privatei1eee"].concat());
+    let words = |more: &[&str]| {
+        let output = home.run(&args("p.torrent", more));
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(words(&[]).contains("p.bin: a private torrent, and this run ends at 100 %"));
+    assert_eq!(words(&["--seed-ratio", "0"]), "");
+}

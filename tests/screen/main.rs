@@ -7,6 +7,7 @@ mod hostile;
 mod journey;
 mod leaving;
 mod scenarios;
+mod settings;
 mod shown;
 mod sizes;
 mod storage;

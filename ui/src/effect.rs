@@ -78,6 +78,7 @@ impl Hands {
             Effect::Recheck(torrents) => self.each(&torrents, tc_core::session::Session::recheck),
             Effect::Announce(torrents) => self.each(&torrents, tc_core::session::Session::reannounce),
             Effect::Set(torrents, setting) => self.each(&torrents, |session| session.set(&setting)),
+            Effect::SetAll(setting) => self.manager.shared().set(setting),
             Effect::Disconnect(torrent, address) => {
                 if let Some(session) = self.manager.get(&torrent) {
                     session.disconnect(address);

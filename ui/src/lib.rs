@@ -11,6 +11,7 @@
 //! busy engine cannot freeze a key.
 
 pub mod act;
+pub mod amount;
 pub mod effect;
 mod feed;
 pub mod format;

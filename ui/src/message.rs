@@ -11,7 +11,7 @@ use std::time::Instant;
 use crossterm::event::KeyEvent;
 use serde::{Deserialize, Serialize};
 use tc_core::event::Delivery;
-use tc_core::settings::Setting;
+use tc_core::settings::{GlobalSetting, Setting};
 use tc_core::stats::{Changes, Detail, DetailKind};
 use tc_core::types::{BanTarget, InfoHash};
 
@@ -232,6 +232,14 @@ pub enum Action {
     ShutAll,
     /// Open all folders.
     OpenAll,
+    /// The tab of limits; in it, type the value under the cursor.
+    Limits,
+    /// Switch the limit under the cursor.
+    LimitSwitch,
+    /// As it is without a choice.
+    LimitReset,
+    /// The other set of limits for all torrents.
+    Alternative,
     /// Search the keys.
     HelpSearch,
     /// Stop everything, save, leave.
@@ -298,6 +306,8 @@ pub enum Effect {
     Recheck(Vec<InfoHash>),
     /// Change this setting of these torrents.
     Set(Vec<InfoHash>, Setting),
+    /// Change this setting of all torrents together.
+    SetAll(GlobalSetting),
     /// Let this peer of a torrent go.
     Disconnect(InfoHash, SocketAddr),
     /// Ban the peer at this address.

@@ -9,10 +9,10 @@ use jiff::tz::TimeZone;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use tc_core::event::{Delivery, Event, Tagged};
-use tc_core::settings::Priority;
+use tc_core::settings::{GlobalSettings, Priority, SpeedLimits, TorrentSettings};
 use tc_core::stats::{
-    BanStats, Changes, Detail, DetailKind, FileStats, GlobalStats, OverviewStats, PeerSource, PeerStats,
-    SessionState, SessionStats, TrackerState, TrackerStats,
+    BanStats, Changes, Detail, DetailKind, FileStats, GlobalStats, LimitsStats, OverviewStats, PeerSource,
+    PeerStats, SessionState, SessionStats, TrackerState, TrackerStats,
 };
 use tc_core::types::{BanReason, BanTarget, InfoHash, LinkId, PieceIndex, TrackerId, UnixTime};
 
@@ -195,6 +195,13 @@ pub fn detail(kind: DetailKind) -> Detail {
                 file(6, "Sprite Fright/README.txt", 3 << 10, 3 << 10, Priority::Low),
             ])
         }
+        DetailKind::Limits => {
+            let mut limits =
+                LimitsStats { torrent: TorrentSettings::default(), global: GlobalSettings::default() };
+            limits.torrent.speed.up = Some(2 << 20);
+            limits.global.speed = SpeedLimits { down: Some(50 << 20), up: Some(10 << 20) };
+            Detail::Limits(limits)
+        }
         DetailKind::Peers => {
             let peer = |link: u64, address: &str, client: &str, down: u64, up: u64| PeerStats {
                 link: LinkId(link),
@@ -277,6 +284,7 @@ pub fn hostile(kind: DetailKind, words: &str) -> Detail {
         Detail::Files(files) => {
             files.iter_mut().for_each(|file| file.path = vec![words.into(), words.into()])
         }
+        Detail::Limits(_) => {}
         Detail::Peers(peers) => peers.iter_mut().for_each(|peer| peer.client = words.into()),
         Detail::Trackers(trackers) => {
             for tracker in trackers {
@@ -366,6 +374,7 @@ impl Stage {
                 rate_up: 3_250_000,
                 peers: 186,
                 free_space: Some(412 << 30),
+                limits: SpeedLimits { down: Some(50 << 20), up: Some(10 << 20) },
                 ..GlobalStats::default()
             }),
         };

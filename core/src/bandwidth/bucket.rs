@@ -1,5 +1,8 @@
 //! A token bucket whose rate may change at any time: how many bytes may pass now.
 //!
+//! What has passed without asking, such as the messages around the blocks, is charged: the level goes
+//! below zero, and what asks waits longer.
+//!
 //! Exact: what has come in is counted in billionths of a byte, so no rate drifts, however often it
 //! is asked.
 
@@ -9,9 +12,9 @@ use std::time::{Duration, Instant};
 /// three times over.
 const LEAST_BURST: u64 = 64;
 
-const NANOS: u128 = 1_000_000_000;
+const NANOS: i128 = 1_000_000_000;
 
-/// Bytes that may pass, at most a tenth of a second's worth saved up. Starts empty, so a new limit
+/// Bytes that may pass, at most a quarter of a second's worth saved up. Starts empty, so a new limit
 /// holds from its first second on. Unlimited, it does no arithmetic.
 #[derive(Clone, Debug, Default)]
 pub struct TokenBucket {
@@ -22,8 +25,9 @@ pub struct TokenBucket {
 struct Limit {
     /// Bytes per second.
     rate: u64,
-    /// What may pass, in billionths of a byte; at most `burst`.
-    level: u128,
+    /// What may pass, in billionths of a byte; at most `burst`. Less than zero while what was charged
+    /// is not made up for.
+    level: i128,
     /// When `level` was true.
     at: Instant,
 }
@@ -34,7 +38,8 @@ impl TokenBucket {
     pub fn set_rate(&mut self, now: Instant, rate: Option<u64>) {
         self.refill(now);
         let saved = self.limit.map_or(0, |limit| limit.level);
-        self.limit = rate.map(|rate| Limit { rate, level: saved.min(burst(rate)), at: now });
+        self.limit =
+            rate.map(|rate| Limit { rate, level: saved.clamp(-deepest(rate), burst(rate)), at: now });
     }
 
     /// Bytes per second; `None`: no limit.
@@ -51,9 +56,17 @@ impl TokenBucket {
     pub fn take(&mut self, now: Instant, want: u32) -> u32 {
         self.refill(now);
         let Some(limit) = &mut self.limit else { return want };
-        let granted = want.min(u32::try_from(limit.level / NANOS).unwrap_or(u32::MAX));
-        limit.level -= u128::from(granted) * NANOS;
+        let granted = want.min(u32::try_from(limit.level.max(0) / NANOS).unwrap_or(u32::MAX));
+        limit.level -= i128::from(granted) * NANOS;
         granted
+    }
+
+    /// These bytes have passed already: what asks makes up for them, for a second at most.
+    pub fn charge(&mut self, now: Instant, bytes: u64) {
+        self.refill(now);
+        if let Some(limit) = &mut self.limit {
+            limit.level = (limit.level - i128::from(bytes) * NANOS).max(-deepest(limit.rate));
+        }
     }
 
     /// How long until `want` bytes may pass, or a whole burst when that is less; zero when they may
@@ -64,10 +77,20 @@ impl TokenBucket {
             // Nothing is saved up either.
             return (want == 0).then_some(Duration::ZERO);
         }
-        let want = (u128::from(want) * NANOS).min(burst(limit.rate));
-        let missing = want.saturating_sub(limit.level_at(now));
+        let want = (i128::from(want) * NANOS).min(burst(limit.rate));
+        let missing = (want - limit.level_at(now)).max(0) as u128;
         let nanos = missing.div_ceil(u128::from(limit.rate));
         Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
+    }
+
+    /// Somebody was ready to take all that came in since the last call, and waited elsewhere: up to half a
+    /// second of it is not lost.
+    pub fn waited(&mut self, now: Instant) {
+        if let Some(limit) = &mut self.limit {
+            let most = i128::from(limit.rate) * NANOS / 2;
+            limit.level = limit.level_uncapped(now).min(most.max(burst(limit.rate)));
+            limit.at = limit.at.max(now);
+        }
     }
 
     fn refill(&mut self, now: Instant) {
@@ -79,15 +102,26 @@ impl TokenBucket {
 }
 
 impl Limit {
-    fn level_at(&self, now: Instant) -> u128 {
-        let passed = now.saturating_duration_since(self.at).as_nanos();
-        (self.level + passed.saturating_mul(self.rate.into())).min(burst(self.rate))
+    fn level_at(&self, now: Instant) -> i128 {
+        // What was saved up in waiting elsewhere is spent, not cut.
+        self.level_uncapped(now).min(burst(self.rate).max(self.level))
+    }
+
+    fn level_uncapped(&self, now: Instant) -> i128 {
+        let passed = i128::try_from(now.saturating_duration_since(self.at).as_nanos()).unwrap_or(i128::MAX);
+        self.level.saturating_add(passed.saturating_mul(self.rate.into()))
     }
 }
 
-/// A tenth of a second's worth, in billionths of a byte: a task that is late by less loses nothing.
-fn burst(rate: u64) -> u128 {
-    u128::from((rate / 10).max(LEAST_BURST.min(rate))) * NANOS
+/// A quarter of a second's worth, in billionths of a byte: a task that is late by less loses nothing,
+/// and over ten seconds it is half of the five percent that a limit may be off by.
+fn burst(rate: u64) -> i128 {
+    i128::from((rate / 4).max(LEAST_BURST.min(rate))) * NANOS
+}
+
+/// A second's worth: messages that alone are more than the limit do not lock it for ever.
+fn deepest(rate: u64) -> i128 {
+    i128::from(rate) * NANOS
 }
 
 #[cfg(test)]
@@ -115,15 +149,15 @@ mod tests {
     }
 
     #[test]
-    fn it_starts_empty_and_saves_a_tenth_of_a_second() {
+    fn it_starts_empty_and_saves_a_quarter_of_a_second() {
         let now = Instant::now();
         let mut bucket = bucket(now, 100_000);
         assert_eq!(bucket.take(now, 1), 0);
         assert_eq!(bucket.until(now, 1_000), Some(ms(10)));
         assert_eq!(bucket.take(now + ms(10), 5_000), 1_000);
-        assert_eq!(bucket.take(now + ms(60_000), u32::MAX), 10_000);
+        assert_eq!(bucket.take(now + ms(60_000), u32::MAX), 25_000);
         // More than can be saved up: as much as can.
-        assert_eq!(bucket.until(now + ms(60_000), 1_000_000), Some(ms(100)));
+        assert_eq!(bucket.until(now + ms(60_000), 1_000_000), Some(ms(250)));
     }
 
     #[test]
@@ -144,12 +178,41 @@ mod tests {
         let now = Instant::now();
         let mut bucket = bucket(now, 1_000_000);
         bucket.set_rate(now + ms(50), Some(10_000));
-        assert_eq!(bucket.take(now + ms(50), u32::MAX), 1_000);
+        assert_eq!(bucket.take(now + ms(50), u32::MAX), 2_500);
         assert_eq!(bucket.take(now + ms(60), u32::MAX), 100);
         bucket.set_rate(now + ms(60), None);
         assert_eq!(bucket.take(now + ms(60), 7), 7);
         bucket.set_rate(now + ms(60), Some(10_000));
         assert_eq!(bucket.take(now + ms(60), 7), 0);
+    }
+
+    #[test]
+    fn what_passed_without_asking_is_made_up_for() {
+        let now = Instant::now();
+        let mut bucket = bucket(now, 10_000);
+        bucket.charge(now, 3_000);
+        assert_eq!(bucket.until(now, 1_000), Some(ms(400)));
+        assert_eq!(bucket.take(now + ms(300), u32::MAX), 0);
+        assert_eq!(bucket.take(now + ms(350), u32::MAX), 500);
+        // However much: a second later it goes on.
+        bucket.charge(now + ms(350), u64::MAX);
+        assert_eq!(bucket.take(now + ms(1_350), u32::MAX), 0);
+        assert_eq!(bucket.take(now + ms(1_360), u32::MAX), 100);
+        bucket.charge(now + ms(1_360), u64::MAX);
+        bucket.set_rate(now + ms(1_360), Some(1_000));
+        assert_eq!(bucket.until(now + ms(1_360), 100), Some(ms(1_100)));
+    }
+
+    #[test]
+    fn who_waits_elsewhere_loses_no_more_than_beyond_half_a_second() {
+        let now = Instant::now();
+        let mut bucket = bucket(now, 10_000);
+        bucket.waited(now + ms(400));
+        assert_eq!(bucket.take(now + ms(400), 1_000), 1_000);
+        // It is not saved up further without somebody who waits, nor cut.
+        assert_eq!(bucket.take(now + ms(900), u32::MAX), 3_000);
+        bucket.waited(now + ms(5_000));
+        assert_eq!(bucket.take(now + ms(5_000), u32::MAX), 5_000);
     }
 
     #[test]
@@ -176,7 +239,7 @@ mod tests {
                 prop_assert!(granted <= want);
                 prop_assert!(!wait.is_zero() || granted == want || u64::from(granted) == bucket.burst().unwrap());
                 passed += u128::from(granted);
-                let due = (now - start).as_nanos() * u128::from(rate) / NANOS;
+                let due = (now - start).as_nanos() * u128::from(rate) / NANOS as u128;
                 prop_assert!(passed <= due, "{} of {}", passed, due);
             }
         }

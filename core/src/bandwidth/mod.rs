@@ -88,8 +88,15 @@ impl Limiter {
         self.level.limited.load(Ordering::Acquire) || self.level.parent.as_ref().is_some_and(Self::is_limited)
     }
 
+    /// The most that may pass in one go, here and above; `None`: no limit.
+    pub fn burst(&self) -> Option<u64> {
+        let own = if self.level.limited.load(Ordering::Acquire) { self.bucket().burst() } else { None };
+        let above = self.level.parent.as_ref().and_then(Self::burst);
+        [own, above].into_iter().flatten().min()
+    }
+
     /// Waits until `want` bytes may pass here and above. When it is dropped before its end, what it
-    /// was granted is lost: at most a tenth of a second's worth.
+    /// was granted is lost: at most a quarter of a second's worth.
     pub async fn take(&self, want: u32) {
         let mut left = want;
         while left > 0 && self.is_limited() {
@@ -97,7 +104,21 @@ impl Limiter {
             let _turn = self.level.turn.acquire().await.expect("the semaphore is never closed");
             self.pass(quantum).await;
             self.pass_parent(quantum).await;
+            if self.level.limited.load(Ordering::Acquire) {
+                self.bucket().waited(Instant::now().into_std());
+            }
             left -= quantum;
+        }
+    }
+
+    /// These bytes have passed without asking: those who ask make up for them, here and above. For
+    /// what must not wait, such as requests and chokes.
+    pub fn charge(&self, bytes: u64) {
+        if self.level.limited.load(Ordering::Acquire) {
+            self.bucket().charge(Instant::now().into_std(), bytes);
+        }
+        if let Some(parent) = &self.level.parent {
+            parent.charge(bytes);
         }
     }
 

@@ -136,6 +136,60 @@ async fn a_slow_torrent_leaves_its_share_to_the_others() {
     assert_within(got[1], 3_000_000, 5, "fast without a limit above");
 }
 
+/// Torrent 0 to 19, each below the engine's limit, those with an even number with one of their own.
+#[tokio::test(start_paused = true)]
+async fn twenty_torrents_keep_to_their_own_limits_and_share_what_is_left() {
+    let global = Limiter::new(Some(10_000_000));
+    let torrents: Vec<_> = (0..20).map(|_| global.child()).collect();
+    torrents.iter().step_by(2).for_each(|torrent| torrent.limit(Some(100_000)));
+    let takers: Vec<_> = torrents.iter().map(|torrent| taker(torrent, BLOCK_SIZE)).collect();
+    for (rate, own) in
+        [(10_000_000, 100_000), (4_000_000, 300_000), (20_000_000, 50_000), (1_000_000, 40_000)]
+    {
+        global.limit(Some(rate));
+        torrents.iter().step_by(2).for_each(|torrent| torrent.limit(Some(own)));
+        seconds(1).await;
+        read(&takers);
+        seconds(10).await;
+        let got = read(&takers);
+        assert_within(got.iter().sum(), 10 * rate, 5, "all");
+        // Nobody gets more than an equal share while others want more.
+        let own = own.min(rate / 20);
+        for (at, got) in got.iter().enumerate() {
+            let want = if at % 2 == 0 { own } else { (rate - 10 * own) / 10 };
+            assert_within(*got, 10 * want, 5, &format!("torrent {at} at {rate}"));
+        }
+    }
+}
+
+#[test]
+fn the_lowest_limit_says_what_may_pass_in_one_go() {
+    let global = Limiter::default();
+    let torrent = global.child();
+    assert_eq!(torrent.burst(), None);
+    global.limit(Some(4_000));
+    assert_eq!(torrent.burst(), Some(1_000));
+    torrent.limit(Some(2_000));
+    assert_eq!((torrent.burst(), global.burst()), (Some(500), Some(1_000)));
+    global.limit(None);
+    assert_eq!(torrent.burst(), Some(500));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_must_not_wait_counts_all_the_same() {
+    let global = Limiter::new(Some(1_000_000));
+    let torrent = global.child();
+    torrent.limit(Some(500_000));
+    let takers = [taker(&torrent, BLOCK_SIZE), taker(&global.child(), BLOCK_SIZE)];
+    for _ in 0..1_000 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        torrent.charge(1_000);
+    }
+    let got = read(&takers);
+    assert_within(got[0] + 1_000_000, 5_000_000, 5, "the torrent's own limit");
+    assert_within(got[0] + got[1] + 1_000_000, 10_000_000, 5, "all");
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_gives_up_waiting_does_not_block_the_line() {
     let limiter = Limiter::new(Some(1_000));

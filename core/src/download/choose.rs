@@ -1,4 +1,5 @@
-//! Which pieces a link begins: at random while we have few, the rarest it has later (BEP 3).
+//! Which pieces a link begins: at random while we have few, the rarest it has later (BEP 3); or, where
+//! a person wants to look at the content soon, in the order of the content.
 //!
 //! The order of rarity is one for all links. One that has most of the rarest pieces is served by
 //! walking along that order; one that has few of them, from a sample of its own pieces, of which
@@ -32,6 +33,22 @@ const SHORTLIST: usize = 32;
 /// Age at which a shortlist's order of rarity is no longer trusted.
 const SHORTLIST_AGE: Duration = Duration::from_secs(10);
 
+/// Where the first open piece of one link is not: in these words of its bitfield.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Passed {
+    class: Class,
+    /// The picker's, in which that was so.
+    generation: u64,
+    words: usize,
+}
+
+impl Passed {
+    /// The link has this piece too.
+    pub(super) fn back_to(&mut self, piece: PieceIndex) {
+        self.words = self.words.min(piece.as_usize() / 64);
+    }
+}
+
 /// The rarest open pieces of one link, the best last, as they were when it was made.
 #[derive(Debug)]
 pub(super) struct Shortlist {
@@ -46,6 +63,10 @@ impl DownloadManager {
         let mut found = Vec::new();
         let Some(link) = self.links.get(&hand.link) else { return found };
         if link.barren[class.as_usize()] == Some(self.picker.generation(class)) {
+            return found;
+        }
+        if self.sequential {
+            self.in_order(hand, class, want, &mut found);
             return found;
         }
         if self.have.ones() < RANDOM_FIRST {
@@ -71,6 +92,44 @@ impl DownloadManager {
             if found.len() >= want {
                 return;
             }
+        }
+    }
+
+    /// The first of the link's open pieces. Where nothing was found stays known until a piece is put in or
+    /// the link has more, so that a download goes over the words of the torrent once for each link.
+    fn in_order(&mut self, hand: &Hand<'_>, class: Class, want: usize, found: &mut Vec<PieceIndex>) {
+        let generation = self.picker.generation(class);
+        let open = self.picker.open(class).words();
+        let Some(link) = self.links.get(&hand.link) else { return };
+        let known = link.passed.filter(|passed| (passed.class, passed.generation) == (class, generation));
+        let first = known.map_or(0, |passed| passed.words);
+        let (mut looked, mut passed, mut barred) = (0, open.len(), false);
+        'words: for (at, word) in open.iter().enumerate().skip(first) {
+            looked += 1;
+            let mut left = word & link.pieces.word(at);
+            if left != 0 {
+                passed = passed.min(at);
+            }
+            while left != 0 {
+                let bit = left.leading_zeros();
+                left &= !(1 << (63 - bit));
+                looked += 1;
+                let piece = PieceIndex::new(at as u32 * 64 + bit);
+                if self.may_take(hand, piece) {
+                    found.push(piece);
+                } else {
+                    barred = true;
+                }
+                if found.len() >= want {
+                    break 'words;
+                }
+            }
+        }
+        self.looks += looked;
+        let Some(link) = self.links.get_mut(&hand.link) else { return };
+        link.passed = Some(Passed { class, generation, words: passed });
+        if found.is_empty() && !barred {
+            link.barren[class.as_usize()] = Some(generation);
         }
     }
 

@@ -71,7 +71,7 @@ impl DownloadManager {
     }
 
     /// As [`deal`](Self::deal); where a new piece is begun, one that the peer suggested comes first.
-    /// But not before a piece that is wanted more, and not while there is something to finish.
+    /// But not before a piece that is wanted more, not where the order is that of the content, and not while there is something to finish.
     pub fn deal_suggested(
         &mut self,
         now: Instant,
@@ -86,6 +86,7 @@ impl DownloadManager {
         let open: Vec<_> = suggested
             .iter()
             .copied()
+            .filter(|_| !self.sequential)
             .filter(|piece| piece.get() < self.geometry.pieces() && self.partials.get(*piece).is_none())
             .filter(|piece| most.is_some() && self.class(*piece) == most)
             .collect();

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashSet;
 
 use super::DownloadManager;
-use super::choose::Shortlist;
+use super::choose::{Passed, Shortlist};
 use super::priority::CLASSES;
 use crate::bitfield::Bitfield;
 use crate::types::{BlockRef, LinkId, PieceIndex};
@@ -49,6 +49,8 @@ pub(super) struct Link {
     pub(super) shortlist: Option<Shortlist>,
     /// Per class, the picker's generation in which it had no open piece.
     pub(super) barren: [Option<u64>; CLASSES.len()],
+    /// Where the last search in the order of the content began to find something.
+    pub(super) passed: Option<Passed>,
 }
 
 impl DownloadManager {
@@ -62,6 +64,7 @@ impl DownloadManager {
             held: Vec::new(),
             shortlist: None,
             barren: [None; CLASSES.len()],
+            passed: None,
         });
     }
 
@@ -76,6 +79,7 @@ impl DownloadManager {
         let Some(known) = self.links.get_mut(&link) else { return };
         let before = std::mem::replace(&mut known.pieces, pieces.clone());
         known.barren = [None; CLASSES.len()];
+        known.passed = None;
         match (&before, &pieces) {
             (PeerPieces::All, PeerPieces::All) => {}
             (PeerPieces::All, PeerPieces::Some(after)) => {
@@ -104,6 +108,12 @@ impl DownloadManager {
         let is_full = bits.is_full();
         known.interesting += u32::from(self.lacking.get(piece));
         known.barren = [None; CLASSES.len()];
+        // One that is not open changes nothing; when it is put in, the search begins anew.
+        if let Some(passed) = &mut known.passed
+            && self.picker.class_of(piece).is_some()
+        {
+            passed.back_to(piece);
+        }
         if is_full {
             let PeerPieces::Some(bits) = std::mem::replace(&mut known.pieces, PeerPieces::All) else {
                 return;

@@ -104,6 +104,8 @@ pub struct DownloadManager {
     partials: Partials,
     flights: Flights,
     retries: Retries,
+    /// New pieces are begun in the order of the content.
+    sequential: bool,
     /// Pieces whose blocks are to be dropped, until somebody takes the list.
     restarts: Vec<PieceIndex>,
     rng: SmallRng,
@@ -130,6 +132,7 @@ impl DownloadManager {
             partials: Partials::default(),
             flights: Flights::default(),
             retries: Retries::default(),
+            sequential: false,
             restarts: Vec::new(),
             rng: SmallRng::seed_from_u64(seed),
             looks: 0,
@@ -182,6 +185,12 @@ impl DownloadManager {
                 self.settle(piece);
             }
         }
+    }
+
+    /// Whether new pieces are begun in the order of the content, within what is equally wanted, rather
+    /// than the rarest first.
+    pub fn set_sequential(&mut self, sequential: bool) {
+        self.sequential = sequential;
     }
 
     /// The link does not send this block: it choked us, rejected it, was too slow, or has not asked

@@ -29,11 +29,13 @@ impl Class {
 }
 
 /// The priority of each piece: the highest of the files that have a byte in it. Pad files want
-/// nothing, and a piece of them alone is skipped when all around it is.
+/// nothing, and a piece of them alone is skipped when all around it is. With `ends_first` the first and
+/// the last piece of each wanted file go before everything else: players and archives look there.
 pub fn of_pieces(
     geometry: Geometry,
     files: &[FileEntry],
     wanted: impl Fn(usize) -> Priority,
+    ends_first: bool,
 ) -> Vec<Priority> {
     let mut pieces = vec![None; geometry.pieces() as usize];
     let length = u64::from(geometry.piece_length());
@@ -43,6 +45,13 @@ pub fn of_pieces(
         let last = ((file.offset + file.length - 1) / length) as usize;
         for piece in pieces.iter_mut().take(last + 1).skip(first) {
             *piece = (*piece).max(Some(priority));
+        }
+        if ends_first && priority.is_wanted() {
+            for end in [first, last] {
+                if let Some(piece) = pieces.get_mut(end) {
+                    *piece = Some(Priority::High);
+                }
+            }
         }
     }
     let mut before = Priority::default();
@@ -75,12 +84,15 @@ mod tests {
             file(65_536, 16_384, false),
         ];
         let check = |wanted: [Priority; 6], want: [Priority; 5]| {
-            assert_eq!(of_pieces(geometry, &files, |at| wanted[at]), want, "{wanted:?}");
+            assert_eq!(of_pieces(geometry, &files, |at| wanted[at], false), want, "{wanted:?}");
         };
         check([Normal; 6], [Normal; 5]);
         check([Skip, Normal, Skip, Skip, Skip, High], [Normal, Normal, Skip, Skip, High]);
         check([High, Low, High, Skip, Skip, Low], [High, Low, Skip, Skip, Low]);
         check([Skip, Skip, High, Skip, High, Skip], [Skip; 5]);
         check([Skip, Skip, Skip, Low, Skip, Skip], [Skip, Low, Low, Low, Skip]);
+        let one = [file(0, 5 * 16_384, false)];
+        assert_eq!(of_pieces(geometry, &one, |_| Low, true), [High, Low, Low, Low, High]);
+        assert_eq!(of_pieces(geometry, &one, |_| Skip, true), [Skip; 5]);
     }
 }

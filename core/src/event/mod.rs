@@ -244,6 +244,13 @@ events! {
         /// What it said.
         warning: Untrusted,
     }
+    /// A torrent has given as much as it should, and is paused.
+    LimitReached = "limit.reached", Info {
+        /// `ratio` or `time`.
+        limit: Untrusted,
+        /// In words.
+        message: Untrusted,
+    }
     /// Figures of a torrent; once a second while a value changes, and one last time.
     StatsUpdate = "stats.update", Debug {
         /// Payload received, over all runs.

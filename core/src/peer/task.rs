@@ -102,7 +102,7 @@ struct Link<S> {
     queue: SendQueue,
     /// Blocks that wait for a credit of the disk. While there are any, nothing is read.
     waiting: VecDeque<(BlockRef, Bytes)>,
-    /// Payload that came in beyond what the limit had allowed, and is not being paid for yet.
+    /// Bytes that came in beyond what the limit had allowed, and are not being paid for yet.
     debt: u32,
     /// Waits for the limit. It is kept until it is through: who leaves the line loses their place.
     paying: Option<Paying>,
@@ -245,6 +245,7 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
             () = self.setup.reports.closed() => return Err(End::Orphan),
             read = self.read.read_buf(&mut self.inbox), if may_read => match read {
                 Ok(0) => return Err(End::Io(io::ErrorKind::UnexpectedEof.into())),
+                Ok(bytes) if self.setup.down.is_limited() => self.debt += bytes as u32,
                 Ok(_) => {}
                 Err(error) => return Err(End::Io(error)),
             },
@@ -301,9 +302,6 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
             return;
         }
         self.downloaded += bytes as u64;
-        if self.setup.down.is_limited() {
-            self.debt += bytes as u32;
-        }
         self.next_gauge.get_or_insert(now + GAUGE);
     }
 
@@ -357,11 +355,15 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
             return;
         }
         let Some(first) = self.conn.next_upload() else { return };
+        // Below a limit no more than passes in one go: a peer that is sent nothing for long thinks that it
+        // is forgotten.
+        let burst = self.setup.up.burst().and_then(|burst| u32::try_from(burst).ok());
+        let together = burst.map_or(READ_TOGETHER, |burst| READ_TOGETHER.min(burst));
         let mut whole = first;
         while let Some(next) = self.conn.peek_upload()
             && next.piece == whole.piece
             && next.begin == whole.begin + whole.length
-            && whole.length + next.length <= READ_TOGETHER
+            && whole.length + next.length <= together
         {
             whole.length += next.length;
             self.conn.next_upload();
@@ -393,6 +395,10 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
     fn on_wrote(&mut self, bytes: usize) {
         let now = Instant::now();
         let payload = self.queue.advance(bytes);
+        // What is around the blocks counts too, but waits for nobody.
+        if bytes as u64 > payload {
+            self.setup.up.charge(bytes as u64 - payload);
+        }
         if payload > 0 {
             self.up.add(now.into_std(), payload);
             self.uploaded += payload;

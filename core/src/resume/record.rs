@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha1::{Digest, Sha1};
 
 use crate::bitfield::Bitfield;
-use crate::settings::TorrentSettings;
+use crate::settings::{GlobalSettings, TorrentSettings};
 use crate::storage::{CheckPlan, FileStamp, Layout};
 use crate::types::{InfoHash, PieceIndex, UnixTime};
 use crate::untrusted::Untrusted;
@@ -20,6 +20,12 @@ const VERSION: u8 = 2;
 /// Bytes that the fields of version 1 take in a record of which each is empty: one each. What later
 /// versions add stands behind them.
 const EMPTY_VERSION_1: usize = 13;
+
+/// The version of the settings of all torrents together.
+const SETTINGS_VERSION: u8 = 1;
+
+/// Stands for all torrents together in a checksum.
+const NO_TORRENT: InfoHash = InfoHash::new([0; 20]);
 
 /// Version and checksum.
 const HEADER: usize = 1 + CHECKSUM;
@@ -58,6 +64,8 @@ pub struct ResumeRecord {
     pub queue_position: u32,
     /// What a person decided for it. Since version 2.
     pub settings: TorrentSettings,
+    /// Seconds it was seeding. Since version 2.
+    pub seeding_seconds: u64,
     /// Its trackers by tier where a person changed them; `None`: those of the torrent file. Since
     /// version 2.
     pub trackers: Option<Vec<Vec<Untrusted>>>,
@@ -142,6 +150,22 @@ fn checksum(info_hash: &InfoHash, bytes: &[u8]) -> [u8; CHECKSUM] {
         .chain_update(&bytes[HEADER..]);
     let hash: [u8; 20] = hash.finalize().into();
     std::array::from_fn(|at| hash[at])
+}
+
+/// The settings of all torrents together in the form of the store: as a record, of no torrent.
+pub(super) fn encode_settings(settings: &GlobalSettings) -> Vec<u8> {
+    with_version(SETTINGS_VERSION, &NO_TORRENT, settings)
+}
+
+/// Reads that form.
+pub(super) fn decode_settings(bytes: &[u8]) -> Result<GlobalSettings, RecordError> {
+    if bytes.len() < HEADER || bytes[1..HEADER] != checksum(&NO_TORRENT, bytes) {
+        return Err(RecordError::Damaged);
+    }
+    match bytes[0] {
+        SETTINGS_VERSION => postcard::from_bytes(&bytes[HEADER..]).map_err(|_| RecordError::Damaged),
+        newer => Err(RecordError::Newer(newer)),
+    }
 }
 
 /// A bit in the form of the wire; `None` past its end.

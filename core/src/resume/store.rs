@@ -17,6 +17,7 @@ use super::lock::{Lock, lock};
 use super::record::ResumeRecord;
 use super::table::Table;
 use crate::error::Error;
+use crate::settings::GlobalSettings;
 use crate::storage::NoteHashed;
 use crate::types::InfoHash;
 
@@ -42,6 +43,7 @@ pub struct StateStore {
     bans: Mutex<Vec<SavedBan>>,
     journal: Journal,
     running: Mutex<Option<Running>>,
+    kept: Option<GlobalSettings>,
 }
 
 /// Fields drop in this order: the lock is let go when all is written.
@@ -62,6 +64,7 @@ struct Shared {
 struct Inner {
     /// Bounded by the number of torrents: the newest change replaces the one before.
     changes: HashMap<InfoHash, Change>,
+    settings: Option<GlobalSettings>,
     /// All bans, if they have changed: the newest list replaces the one before.
     bans: Option<Vec<SavedBan>>,
     /// Bounded by the callers who wait.
@@ -90,6 +93,10 @@ impl StateStore {
         let lock = lock(dir, &mut problems)?;
         let folder = Folder::open(dir).map_err(failed)?;
         let (table, mut records) = Table::open(dir, &mut problems).map_err(failed)?;
+        let kept = table.settings().unwrap_or_else(|error| {
+            problems.push(format!("the settings of all torrents are forgotten: {error}"));
+            None
+        });
         let bans = Mutex::new(table.bans(&mut problems));
         let mut list: Vec<Saved> = Vec::new();
         for (info_hash, torrent) in folder.list(&mut problems).map_err(failed)? {
@@ -136,7 +143,7 @@ impl StateStore {
         let thread =
             std::thread::Builder::new().name("state".into()).spawn(|| saver.run()).map_err(Error::Start)?;
         let running = Mutex::new(Some(Running { thread, _lock: lock }));
-        Ok((Self { shared, bans, journal, running }, list, problems))
+        Ok((Self { shared, bans, journal, running, kept }, list, problems))
     }
 
     /// Where the disk notes the pieces of this torrent that it has hashed: what no record holds when the
@@ -159,6 +166,22 @@ impl StateStore {
     /// Takes a torrent off the list.
     pub fn remove(&self, info_hash: InfoHash) {
         self.shared.post(info_hash, Change::Remove);
+    }
+
+    /// What the last run kept of the settings of all torrents together.
+    pub const fn kept_settings(&self) -> Option<&GlobalSettings> {
+        self.kept.as_ref()
+    }
+
+    /// Keeps the settings of all torrents together.
+    pub fn put_settings(&self, settings: GlobalSettings) {
+        let mut inner = self.shared.lock();
+        if inner.closing {
+            return;
+        }
+        inner.settings = Some(settings);
+        drop(inner);
+        self.shared.posted.notify_one();
     }
 
     /// Replaces the bans that are kept.
@@ -248,6 +271,15 @@ fn merge(changes: &mut HashMap<InfoHash, Change>, info_hash: InfoHash, newer: Ch
     changes.insert(info_hash, change);
 }
 
+/// What the thread takes at once.
+struct Posted {
+    changes: HashMap<InfoHash, Change>,
+    settings: Option<GlobalSettings>,
+    bans: Option<Vec<SavedBan>>,
+    waiting: Vec<oneshot::Sender<Result<(), String>>>,
+    closing: bool,
+}
+
 /// The thread's state.
 struct Saver {
     shared: Arc<Shared>,
@@ -263,8 +295,9 @@ struct Saver {
 impl Saver {
     fn run(mut self) {
         loop {
-            let (changes, bans, waiting, closing) = self.take();
-            let result = self.save(&changes, bans.as_deref()).map_err(|error| error.to_string());
+            let Posted { changes, settings, bans, waiting, closing } = self.take();
+            let result =
+                self.save(&changes, settings.as_ref(), bans.as_deref()).map_err(|error| error.to_string());
             let mut inner = self.shared.lock();
             inner.trouble = result.as_ref().err().cloned();
             if let Err(error) = &result {
@@ -277,6 +310,7 @@ impl Saver {
                 inner.bans = inner.bans.take().or(bans);
                 let newer = std::mem::replace(&mut inner.changes, changes);
                 newer.into_iter().for_each(|(hash, change)| merge(&mut inner.changes, hash, change));
+                inner.settings = inner.settings.take().or(settings);
             } else {
                 self.failed = None;
             }
@@ -292,20 +326,20 @@ impl Saver {
 
     /// Waits for something to do. After a failure, for the time to try again, or for somebody who
     /// waits.
-    #[allow(clippy::type_complexity)]
-    fn take(
-        &self,
-    ) -> (HashMap<InfoHash, Change>, Option<Vec<SavedBan>>, Vec<oneshot::Sender<Result<(), String>>>, bool)
-    {
+    fn take(&self) -> Posted {
         let mut inner = self.shared.lock();
         loop {
             let wait =
                 self.failed.map(|at| RETRY.saturating_sub(at.elapsed())).filter(|left| !left.is_zero());
-            let due = (!inner.changes.is_empty() || inner.bans.is_some()) && wait.is_none();
-            if due || inner.closing || !inner.waiting.is_empty() {
-                let changes = std::mem::take(&mut inner.changes);
-                let bans = inner.bans.take();
-                return (changes, bans, std::mem::take(&mut inner.waiting), inner.closing);
+            let due = !inner.changes.is_empty() || inner.settings.is_some() || inner.bans.is_some();
+            if (due && wait.is_none()) || inner.closing || !inner.waiting.is_empty() {
+                return Posted {
+                    changes: std::mem::take(&mut inner.changes),
+                    settings: inner.settings.take(),
+                    bans: inner.bans.take(),
+                    waiting: std::mem::take(&mut inner.waiting),
+                    closing: inner.closing,
+                };
             }
             inner = match wait {
                 Some(left) => {
@@ -321,9 +355,10 @@ impl Saver {
     fn save(
         &mut self,
         changes: &HashMap<InfoHash, Change>,
+        settings: Option<&GlobalSettings>,
         bans: Option<&[SavedBan]>,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        if changes.is_empty() && bans.is_none() {
+        if changes.is_empty() && settings.is_none() && bans.is_none() {
             return Ok(());
         }
         let mut listed = false;
@@ -342,13 +377,14 @@ impl Saver {
             Some(table) => table,
             None => Table::reopen(&self.dir)?,
         };
+        let table = self.table.insert(table);
         let records = || {
             changes.iter().map(|(info_hash, change)| match change {
                 Change::Put { record, .. } => (info_hash, Some(&**record)),
                 Change::Remove => (info_hash, None),
             })
         };
-        self.table.insert(table).write(records(), bans)?;
+        table.write(records(), settings, bans)?;
         self.journal.saved(records());
         Ok(())
     }

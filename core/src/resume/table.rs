@@ -8,10 +8,15 @@ use std::{fs, io};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::bans::{self, SavedBan};
-use super::record::{RecordError, ResumeRecord};
+use super::record::{RecordError, ResumeRecord, decode_settings, encode_settings};
+use crate::settings::GlobalSettings;
 use crate::types::InfoHash;
 
 const RECORDS: TableDefinition<'_, &[u8; 20], &[u8]> = TableDefinition::new("resume");
+
+/// What a person decided for all torrents together, under its only key.
+const SETTINGS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("settings");
+const GLOBAL: &str = "global";
 
 /// One value: all bans.
 const BANS: TableDefinition<'_, (), &[u8]> = TableDefinition::new("bans");
@@ -91,6 +96,20 @@ impl Table {
         Ok(records)
     }
 
+    /// What a person decided for all torrents together, if anything was kept.
+    ///
+    /// # Errors
+    /// It is damaged, or of a newer version.
+    pub(crate) fn settings(&self) -> Result<Option<GlobalSettings>, Failure> {
+        let table = match self.database.begin_read()?.open_table(SETTINGS) {
+            Ok(table) => table,
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let Some(kept) = table.get(GLOBAL)? else { return Ok(None) };
+        Ok(Some(decode_settings(kept.value())?))
+    }
+
     /// The bans. Those that cannot be read are forgotten, and `problems` says so: they end within a day
     /// anyway.
     pub(crate) fn bans(&self, problems: &mut Vec<String>) -> Vec<SavedBan> {
@@ -114,13 +133,17 @@ impl Table {
         Vec::new()
     }
 
-    /// Writes and removes records, and replaces the bans, all or none.
+    /// Writes and removes records, and replaces settings and bans, all or none.
     pub(crate) fn write<'a>(
         &self,
         changes: impl Iterator<Item = (&'a InfoHash, Option<&'a ResumeRecord>)>,
+        settings: Option<&GlobalSettings>,
         bans: Option<&[SavedBan]>,
     ) -> Result<(), Failure> {
         let transaction = self.database.begin_write()?;
+        if let Some(settings) = settings {
+            transaction.open_table(SETTINGS)?.insert(GLOBAL, encode_settings(settings).as_slice())?;
+        }
         if let Some(bans) = bans {
             transaction.open_table(BANS)?.insert((), bans::encode(bans).as_slice())?;
         }

@@ -20,7 +20,7 @@ use crate::download::DownloadManager;
 use crate::manager::RemoveData;
 use crate::net::dial::{DialError, Greeted};
 use crate::peer::{PeerPool, PeerReport};
-use crate::settings::TorrentSettings;
+use crate::settings::{GlobalSettings, TorrentSettings};
 use crate::shared::{ConnectionPermit, Registration, SharedResources};
 use crate::stats::{Place, SessionState, SessionStats};
 use crate::storage::{DiskDone, Storage};
@@ -103,6 +103,8 @@ pub struct Doors {
     pub stopping: watch::Receiver<bool>,
     /// ... and the actor was told so, once.
     pub told: bool,
+    /// What a person decides for all torrents.
+    pub settings: watch::Receiver<GlobalSettings>,
 }
 
 /// Everything that can make an actor decide.
@@ -118,6 +120,8 @@ pub enum Input {
     Discovery(Discovery),
     /// A peer that called us.
     Incoming(Greeted),
+    /// A person decided something for all torrents.
+    Settings,
     /// Peers can call us at another port.
     Moved,
     /// Something is due.
@@ -140,6 +144,7 @@ impl Doors {
             done = storage.done() => Input::Disk(done),
             Some(discovery) = self.discoveries.recv() => Input::Discovery(discovery),
             Some(greeted) = self.incoming.recv() => Input::Incoming(greeted),
+            Ok(()) = self.settings.changed() => Input::Settings,
             Ok(()) = self.port.changed() => Input::Moved,
             () = timeout => Input::Timeout,
             // An engine that is gone without a word stops its sessions too.
@@ -231,6 +236,10 @@ pub struct Actor {
     pub(super) fetched_last: bool,
     /// `session.completed` was published for all that is wanted.
     pub(super) completed: bool,
+    /// A limit of seeding stopped it in this run.
+    pub(super) limited: bool,
+    /// A person lets it seed beyond its limits.
+    pub(super) beyond: bool,
     /// All of the torrent was there in this run, and the trackers know if it was fetched.
     pub(super) whole: bool,
     /// The disk was asked for a check and has not told how it ended. Perhaps it was cancelled since.
@@ -292,6 +301,7 @@ impl Actor {
             Input::Disk(done) => self.on_disk(now, done),
             Input::Discovery(discovery) => self.on_discovery(now, discovery),
             Input::Incoming(greeted) => self.on_incoming(now, greeted),
+            Input::Settings => self.on_global_settings(now),
             Input::Moved => self.on_moved(now),
             Input::Timeout => self.on_timeout(now),
             Input::Stopping => self.stop(now, "the engine is shutting down"),

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use super::actor::Actor;
 use crate::peer::LinkGauge;
-use crate::stats::{Detail, DetailKind, FileStats, OverviewStats, PIECE_MAP_CELLS, PeerStats};
+use crate::settings::TorrentSettings;
+use crate::stats::{Detail, DetailKind, FileStats, LimitsStats, OverviewStats, PIECE_MAP_CELLS, PeerStats};
 use crate::types::{PieceIndex, UnixTime};
 use crate::untrusted::Untrusted;
 
@@ -32,6 +33,7 @@ impl Actor {
             DetailKind::Peers => Detail::Peers(self.peer_stats()),
             DetailKind::Trackers => Detail::Trackers(self.trackers.stats(now, UnixTime::now())),
             DetailKind::Overview => Detail::Overview(self.overview()),
+            DetailKind::Limits => Detail::Limits(self.limits()),
             DetailKind::Bans => Detail::Bans(self.shared.bans()),
         }
     }
@@ -47,6 +49,11 @@ impl Actor {
                 priority: self.settings.file(at),
             })
             .collect()
+    }
+
+    fn limits(&self) -> LimitsStats {
+        let torrent = TorrentSettings { files: Vec::new(), ..self.settings.clone() };
+        LimitsStats { torrent, global: self.shared.settings() }
     }
 
     fn peer_stats(&self) -> Vec<PeerStats> {

@@ -92,6 +92,8 @@ impl Actor {
             Phase::Paused => (Kind::SessionResumed, "resumed"),
             Phase::Idle | Phase::Failed(..) => (Kind::SessionStarted, "started"),
         };
+        // Who lets it go on after a limit stopped it wants it to give more.
+        self.beyond |= self.phase == Phase::Paused && std::mem::take(&mut self.limited);
         if std::mem::take(&mut self.saving.paused) {
             self.save(now);
         }
@@ -172,6 +174,7 @@ impl Actor {
         self.trackers.start(now);
         self.tick = Some(now);
         self.complete_if_all_there(now);
+        self.keep_seed_limits(now);
     }
 
     /// Lets all peers go, tells the trackers, and stays so.
@@ -276,6 +279,7 @@ impl Actor {
         self.in_swarm = None;
         self.full = None;
         self.totals.set_active(now, false);
+        self.totals.set_seeding(now, false);
         self.drop_peers(now, why);
         self.shared.leave_slots(&self.torrent.info_hash());
         self.upload = UploadManager::new(self.shared.config().first_slots(), super::actor::seed());

@@ -130,6 +130,7 @@ impl Actor {
             size,
             downloaded: fetched,
         });
+        self.keep_seed_limits(now);
         self.sync_and_save(now);
         self.pin(now);
     }

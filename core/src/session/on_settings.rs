@@ -1,10 +1,12 @@
 //! What happens when a person decides something for a torrent: what is wanted changes.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Torrent;
-use super::actor::Actor;
+use super::actor::{Actor, Phase};
+use super::totals::Totals;
 use crate::download;
+use crate::event::{Event, Kind};
 use crate::settings::{Priority, TorrentSettings};
 use crate::types::PieceIndex;
 
@@ -12,13 +14,85 @@ impl Actor {
     /// Takes over the choices, and keeps them.
     pub(super) fn on_settings(&mut self, now: Instant, settings: TorrentSettings) {
         let before = std::mem::replace(&mut self.settings, settings);
-        if before.files != self.settings.files {
+        self.download.set_sequential(self.settings.sequential);
+        if before.files != self.settings.files || before.ends_first != self.settings.ends_first {
             self.want_files(now);
         }
+        self.limit();
+        if (before.seed_ratio, before.seed_time) != (self.settings.seed_ratio, self.settings.seed_time) {
+            self.beyond = false;
+        }
+        self.keep_seed_limits(now);
         // What a person wants does not wait for the disk.
         self.save(now);
         self.pin(now);
         self.show_details(now);
+    }
+
+    /// The settings of all torrents have changed.
+    pub(super) fn on_global_settings(&mut self, now: Instant) {
+        self.keep_seed_limits(now);
+        self.show_details(now);
+    }
+
+    /// When the torrent will have seeded for long enough; `None`: it does not seed, or without an end.
+    pub(super) fn seeds_until(&self, now: Instant) -> Option<Instant> {
+        if !self.is_seeding() || self.beyond {
+            return None;
+        }
+        let limit = Duration::from_secs(self.settings.seed_time.or(self.shared.settings().seed_time)?);
+        now.checked_add(limit.saturating_sub(self.totals.seeding(now)))
+    }
+
+    fn is_seeding(&self) -> bool {
+        self.phase == Phase::Running && self.download.is_finished()
+    }
+
+    /// Counts the time of seeding, and stops a torrent that has given enough.
+    pub(super) fn keep_seed_limits(&mut self, now: Instant) {
+        let seeding = self.is_seeding();
+        self.totals.set_seeding(now, seeding);
+        if !seeding || self.beyond {
+            return;
+        }
+        let all = self.shared.settings();
+        let ratio = self.settings.seed_ratio.or(all.seed_ratio).filter(|limit| self.ratio() >= *limit);
+        let limit = match (ratio, self.seeds_until(now)) {
+            (Some(_), _) => "ratio",
+            (None, Some(until)) if until <= now => "time",
+            _ => return,
+        };
+        self.limited = true;
+        let message = if limit == "ratio" {
+            format!("has given {}.{:02} times what it took", self.ratio() / 1_000, self.ratio() % 1_000 / 10)
+        } else {
+            format!("has seeded for {} s", self.totals.seeding(now).as_secs())
+        };
+        self.torrent.bus.publish(Kind::LimitReached, || Event::LimitReached {
+            limit: limit.into(),
+            message: message.into(),
+        });
+        self.pause(now);
+    }
+
+    /// Bytes sent for each byte received, in thousandths; as [`SessionStats::ratio`] has it.
+    ///
+    /// [`SessionStats::ratio`]: crate::stats::SessionStats::ratio
+    fn ratio(&self) -> u64 {
+        let Totals { downloaded, uploaded, .. } = self.totals;
+        let base = if downloaded == 0 { self.torrent.metainfo.total_size() } else { downloaded };
+        let ratio = u128::from(uploaded) * 1_000 / u128::from(base.max(1));
+        u64::try_from(ratio).unwrap_or(u64::MAX)
+    }
+
+    /// Sets the limits of this torrent alone.
+    pub(super) fn limit(&self) {
+        let speed = self.settings.speed;
+        for (limiter, rate) in [(&self.down, speed.down), (&self.up, speed.up)] {
+            if limiter.rate() != rate {
+                limiter.limit(rate);
+            }
+        }
     }
 
     /// The files that are wanted have changed.
@@ -50,6 +124,7 @@ pub fn priorities(
     settings: &TorrentSettings,
 ) -> impl Iterator<Item = (PieceIndex, Priority)> + use<> {
     let metainfo = &torrent.metainfo;
-    let pieces = download::of_pieces(metainfo.geometry, &metainfo.files, |file| settings.file(file));
+    let wanted = |file| settings.file(file);
+    let pieces = download::of_pieces(metainfo.geometry, &metainfo.files, wanted, settings.ends_first);
     metainfo.geometry.all_pieces().zip(pieces)
 }

@@ -24,7 +24,7 @@ impl Actor {
         if self.phase == Phase::Running {
             due = [due, self.full.as_ref().map(|(_, retry)| *retry)].into_iter().flatten().min();
             let round = if self.links.is_empty() { None } else { self.upload.next_round() };
-            due = [due, self.trackers.next_due(), round].into_iter().flatten().min();
+            due = [due, self.trackers.next_due(), round, self.seeds_until(now)].into_iter().flatten().min();
             // A tick dials too, and the pool is long.
             if self.tick.is_none() {
                 let dial = self.wants_links().then(|| self.pool.next_due()).flatten();
@@ -54,6 +54,9 @@ impl Actor {
         }
         if self.phase == Phase::Running {
             self.seek_peers(now);
+        }
+        if self.seeds_until(now).is_some_and(|until| until <= now) {
+            self.keep_seed_limits(now);
         }
         if self.saving.next_due().is_some_and(|due| due <= now) {
             self.sync_and_save(now);
@@ -103,6 +106,7 @@ impl Actor {
             self.seek_peers(now);
         }
         self.scrape(now);
+        self.keep_seed_limits(now);
         self.pin(now);
         self.show_details(now);
     }

@@ -45,11 +45,13 @@ pub fn actor(
             totals.added = kept.added;
         }
         totals.completed = kept.completed;
+        totals.seeded = std::time::Duration::from_secs(kept.seeding_seconds);
     }
     let mut download = DownloadManager::new(geometry, claimed.clone(), actor::seed());
     download.set_priorities(priorities(&torrent, &kept.settings));
     let storage = storage(&torrent, &shared, &kept.settings);
     let moving = kept.moving.as_ref();
+    download.set_sequential(kept.settings.sequential);
     let own_trackers = kept.trackers.clone();
     let tiers = own_trackers.as_ref().unwrap_or(&torrent.metainfo.trackers);
     let trackers = TrackerCoordinator::new(tiers, torrent.metainfo.private, actor::seed());
@@ -93,6 +95,8 @@ pub fn actor(
         full: None,
         completed: false,
         whole: false,
+        limited: false,
+        beyond: false,
         check_posted: false,
         rest_after_check: None,
         bytes_hashed: 0,
@@ -106,6 +110,7 @@ pub fn actor(
         torrent,
         shared: shared.clone(),
     };
+    actor.limit();
     (
         actor,
         Doors {
@@ -115,6 +120,7 @@ pub fn actor(
             port: shared.port_changes(),
             stopping: shared.stopping(),
             told: false,
+            settings: shared.watch_settings(),
         },
     )
 }

@@ -196,6 +196,7 @@ impl Actor {
             tracker_key: self.torrent.key,
             queue_position: self.torrent.queue,
             settings: self.settings.clone(),
+            seeding_seconds: self.totals.seeding(now).as_secs(),
             trackers: self.own_trackers.clone(),
             moving: self.moving.as_ref().map(Moving::note),
         };

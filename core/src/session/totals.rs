@@ -27,6 +27,9 @@ pub struct Totals {
     active: Duration,
     /// Since when it is active now.
     active_since: Option<Instant>,
+    /// Time of seeding before the present stretch, and since when it seeds now.
+    pub(super) seeded: Duration,
+    seeding_since: Option<Instant>,
     /// When the torrent was added.
     pub added: UnixTime,
     /// When all that is wanted was there.
@@ -46,6 +49,8 @@ impl Totals {
             told: 0,
             active: Duration::from_secs(active_seconds),
             active_since: None,
+            seeded: Duration::ZERO,
+            seeding_since: None,
             added: UnixTime::now(),
             completed: None,
         }
@@ -89,6 +94,19 @@ impl Totals {
     pub fn set_active(&mut self, now: Instant, active: bool) {
         self.active = self.active(now);
         self.active_since = active.then_some(now);
+    }
+
+    /// The torrent seeds, or does not.
+    pub fn set_seeding(&mut self, now: Instant, seeding: bool) {
+        if seeding != self.seeding_since.is_some() {
+            self.seeded = self.seeding(now);
+            self.seeding_since = seeding.then_some(now);
+        }
+    }
+
+    /// Time of seeding, over all runs.
+    pub fn seeding(&self, now: Instant) -> Duration {
+        self.seeded + self.seeding_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
     /// Seconds it was active before the present stretch.

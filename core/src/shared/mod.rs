@@ -41,6 +41,7 @@ use crate::event::EventBus;
 use crate::net::resolver::Resolver;
 use crate::net::udp::UdpSockets;
 use crate::resume::{Saved, StateStore};
+use crate::settings::{GlobalSetting, GlobalSettings};
 use crate::stats::{GlobalStats, StatsBoard};
 use crate::tracker::{TrackerOptions, Trackers};
 use crate::types::LinkId;
@@ -84,6 +85,9 @@ pub struct SharedResources {
     outside: Mutex<Outside>,
     up: Limiter,
     down: Limiter,
+    /// What a person decided for all torrents together. Its lock is held to copy or to
+    /// change it; within it only locks of limiters and of the store are taken.
+    settings: watch::Sender<GlobalSettings>,
     /// Addresses that accept peers, and why one does not.
     listening: Mutex<Listening>,
     incoming_seen: AtomicBool,
@@ -137,6 +141,15 @@ impl SharedResources {
         };
         let trackers = Trackers::start(&handle, resolver.clone(), udp.clone(), takers.tracker, options)
             .map_err(|error| Error::Start(std::io::Error::other(error)))?;
+        let mut settings = store.as_ref().and_then(StateStore::kept_settings).cloned().unwrap_or_default();
+        settings.speed.down = config.download_limit.or(settings.speed.down);
+        settings.speed.up = config.upload_limit.or(settings.speed.up);
+        if config.download_limit.is_some() || config.upload_limit.is_some() {
+            settings.use_alternative = false;
+        }
+        settings.seed_ratio = config.seed_ratio.or(settings.seed_ratio);
+        settings.seed_time = config.seed_time.or(settings.seed_time);
+        let speed = settings.speed_now();
         let shared = Arc::new(Self {
             udp,
             trackers,
@@ -156,8 +169,9 @@ impl SharedResources {
             dials: Mutex::default(),
             slots: Mutex::new(Slots::new(config.upload_slots_total, config.upload_slots)),
             outside: Mutex::default(),
-            up: Limiter::new(config.upload_limit),
-            down: Limiter::new(config.download_limit),
+            up: Limiter::new(speed.up),
+            down: Limiter::new(speed.down),
+            settings: watch::Sender::new(settings),
             listening: Mutex::default(),
             incoming_seen: AtomicBool::new(false),
             port: watch::Sender::new(None),
@@ -269,6 +283,41 @@ impl SharedResources {
     /// What may come in, over all torrents.
     pub const fn down(&self) -> &Limiter {
         &self.down
+    }
+
+    /// What a person decided for all torrents together.
+    pub fn settings(&self) -> GlobalSettings {
+        self.settings.borrow().clone()
+    }
+
+    /// Tells when that changes.
+    pub fn watch_settings(&self) -> watch::Receiver<GlobalSettings> {
+        self.settings.subscribe()
+    }
+
+    /// Changes what a person decided for all torrents together. It holds at once, and over restarts.
+    pub fn set(&self, setting: GlobalSetting) {
+        let changed = self.settings.send_if_modified(|settings| {
+            let before = settings.clone();
+            settings.apply(setting);
+            if *settings == before {
+                return false;
+            }
+            // Under the lock, so that limiters and store end up with the newest of two.
+            let speed = settings.speed_now();
+            if speed != before.speed_now() {
+                self.up.limit(speed.up);
+                self.down.limit(speed.down);
+            }
+            if let Some(store) = &self.store {
+                store.put_settings(settings.clone());
+            }
+            true
+        });
+        if changed {
+            // The header shows the limits.
+            totals::refresh(self);
+        }
     }
 
     /// A name for a new link.

@@ -82,20 +82,33 @@ impl Keeper {
     }
 
     fn pin(&self, shared: &SharedResources) {
-        let listening = shared.listening();
-        let mut global = GlobalStats {
-            free_space: self.free,
-            listening: listening.addresses,
-            listen_error: listening.error,
-            banned: shared.ban_count(),
-            incoming_seen: shared.incoming_seen.load(Ordering::Relaxed),
-            ..GlobalStats::default()
-        };
-        shared.board.for_each(|stats| {
-            global.rate_down += stats.rate_down;
-            global.rate_up += stats.rate_up;
-            global.peers += stats.seeds + stats.leechers;
-        });
-        shared.board.pin_global(global);
+        pin(shared, self.free);
     }
+}
+
+/// Puts the totals up.
+fn pin(shared: &SharedResources, free_space: Option<u64>) {
+    let listening = shared.listening();
+    let settings = shared.settings();
+    let mut global = GlobalStats {
+        free_space,
+        limits: settings.speed_now(),
+        alternative: settings.use_alternative,
+        banned: shared.ban_count(),
+        listening: listening.addresses,
+        listen_error: listening.error,
+        incoming_seen: shared.incoming_seen.load(Ordering::Relaxed),
+        ..GlobalStats::default()
+    };
+    shared.board.for_each(|stats| {
+        global.rate_down += stats.rate_down;
+        global.rate_up += stats.rate_up;
+        global.peers += stats.seeds + stats.leechers;
+    });
+    shared.board.pin_global(global);
+}
+
+/// Puts the totals up with what has changed since, the room on the disk aside.
+pub fn refresh(shared: &SharedResources) {
+    pin(shared, shared.board.totals().free_space);
 }

@@ -3,6 +3,7 @@
 pub mod add;
 mod files;
 mod leave;
+mod limits;
 mod log;
 mod moving;
 mod peers;
@@ -20,6 +21,7 @@ use tc_core::settings::Priority;
 use crate::keymap::{self, Context};
 use crate::message::{Action, Answer, Effect};
 use crate::state::popup::Popup;
+use crate::state::tabs::Tab;
 use crate::state::{AppState, Leaving};
 
 /// Does what a key asks for.
@@ -49,6 +51,7 @@ pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec
         Action::CopyMenu => menu(state, Context::Copy),
         Action::Copy(what) => torrents::copy(state, what, effects),
         Action::Move(step) => moving::step(state, step),
+        Action::Open | Action::Limits if state.context() == Context::Limits => limits::edit(state, effects),
         Action::Open => moving::open(state),
         Action::Mark | Action::MarkRange | Action::MarkAll if state.table.is_empty() => {
             state.say("there is no torrent to mark");
@@ -104,6 +107,10 @@ pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec
         Action::PriorityDown => files::step(state, Priority::lowered, effects),
         Action::ShutAll => files::shut_all(state, true),
         Action::OpenAll => files::shut_all(state, false),
+        Action::Limits => moving::open_tab(state, Tab::Limits),
+        Action::LimitSwitch => limits::switch(state, effects),
+        Action::LimitReset => limits::reset(state, effects),
+        Action::Alternative => limits::alternative(state, effects),
         Action::HelpSearch => {
             if let Some(Popup::Help(help)) = state.popups.last_mut() {
                 help.searching = true;

@@ -71,7 +71,7 @@ pub fn open(state: &mut AppState) {
         Focus::Detail => match state.detail.tab {
             Tab::Log => open_event(state),
             Tab::Files => fold(state),
-            Tab::Overview | Tab::Peers | Tab::Trackers => state.panes.turn_to(Mode::Full),
+            Tab::Overview | Tab::Peers | Tab::Trackers | Tab::Limits => state.panes.turn_to(Mode::Full),
         },
         Focus::Sidebar => apply_sidebar(state),
     }

@@ -26,6 +26,10 @@ pub fn open_log_filter(state: &mut AppState) {
 pub fn key(state: &mut AppState, key: KeyEvent, effects: &mut Vec<Effect>) -> bool {
     let changed = match state.popups.last_mut() {
         Some(Popup::Filter(field) | Popup::LogFilter { field, .. }) => field.key(key),
+        Some(Popup::Limit(edit)) => {
+            edit.error = None;
+            edit.field.key(key)
+        }
         Some(Popup::Help(help)) if help.searching => {
             help.top = 0;
             help.search.key(key)
@@ -61,6 +65,7 @@ pub fn key(state: &mut AppState, key: KeyEvent, effects: &mut Vec<Effect>) -> bo
 pub fn paste(state: &mut AppState, text: &str, effects: &mut Vec<Effect>) {
     match state.popups.last_mut() {
         Some(Popup::Filter(field) | Popup::LogFilter { field, .. }) => field.paste(text),
+        Some(Popup::Limit(edit)) => edit.field.paste(text),
         Some(Popup::Help(help)) if help.searching => help.search.paste(text),
         Some(Popup::Move(form)) => {
             form.to.paste(text);
@@ -101,6 +106,7 @@ pub fn accept(state: &mut AppState, effects: &mut Vec<Effect>) {
         Some(Popup::Help(help)) => help.searching = false,
         Some(Popup::Add(_)) => add::accept(state, effects),
         Some(Popup::Move(_)) => relocate::accept(state, effects),
+        Some(Popup::Limit(_)) => super::limits::accept(state, effects),
         _ => {}
     }
 }

@@ -75,7 +75,9 @@ fn dialogs() {
 
 #[test]
 fn tabs() {
-    for (key, name) in [("1", "overview"), ("2", "files"), ("3", "peers"), ("4", "trackers"), ("5", "log")] {
+    for (key, name) in
+        [("1", "overview"), ("2", "files"), ("3", "peers"), ("4", "trackers"), ("5", "log"), ("6", "limits")]
+    {
         check_all(&format!("j Enter {key} j"), name);
     }
 }
@@ -101,6 +103,9 @@ fn graphs() {
 fn split_tabs() {
     check(Stage::full((80, 24)), "j 3", "split-peers");
     check(Stage::full((80, 24)), "j 4", "split-trackers");
+    check(Stage::full((80, 24)), "j e G k T", "split-limits");
+    check(Stage::full((80, 24)), "j e Enter j Enter 'x'", "limits-edit");
+    check(Stage::full((80, 24)), "j e Enter j Enter 'x' Enter", "limits-edit-wrong");
     check(Stage::full((120, 40)), "G 1", "split-error");
 }
 

@@ -22,6 +22,8 @@ pub enum Context {
     List,
     /// In the files of a torrent.
     Files,
+    /// In the limits of a torrent.
+    Limits,
     /// In the peers of a torrent.
     Peers,
     /// In the other tabs of the detail.
@@ -66,13 +68,14 @@ pub enum Context {
 
 impl Context {
     /// All contexts, in the order of the help.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::List,
         Self::Torrent,
         Self::Moves,
         Self::Global,
         Self::Always,
         Self::Files,
+        Self::Limits,
         Self::Peers,
         Self::Detail,
         Self::Events,
@@ -104,6 +107,7 @@ impl Context {
             Self::Torrent => "Torrent",
             Self::List => "List",
             Self::Files => "Files",
+            Self::Limits => "Limits",
             Self::Peers => "Peers",
             Self::Disconnect => "Disconnect",
             Self::Ban => "Ban",
@@ -132,6 +136,7 @@ impl Context {
         match self {
             Self::List => &[Self::List, Self::Torrent, Self::Moves, Self::Global, Self::Always],
             Self::Files => &[Self::Files, Self::Torrent, Self::Moves, Self::Global, Self::Always],
+            Self::Limits => &[Self::Limits, Self::Torrent, Self::Moves, Self::Global, Self::Always],
             Self::Peers => &[Self::Peers, Self::Torrent, Self::Moves, Self::Global, Self::Always],
             Self::Disconnect => &[Self::Disconnect, Self::Always],
             Self::Ban => &[Self::Ban, Self::Always],
@@ -231,6 +236,7 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Torrent, "m", A::MoveData, "move", "move data…"),
         bind(C::Torrent, "c", A::Recheck, "check", "check data…"),
         bind(C::Torrent, "R", A::Announce, "announce", "announce now"),
+        bind(C::Torrent, "e", A::Limits, "limits", "limits; in their tab: edit").hint("limits", 7, 15),
         bind(C::Torrent, "y", A::CopyMenu, "copy", "copy…"),
         bind(C::Moves, "j Down", A::Move(S::Down), "down", "down"),
         bind(C::Moves, "k Up", A::Move(S::Up), "up", "up"),
@@ -250,9 +256,11 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Global, "3", A::OpenTab(Tab::Peers), "tab-peers", "peers"),
         bind(C::Global, "4", A::OpenTab(Tab::Trackers), "tab-trackers", "trackers"),
         bind(C::Global, "5", A::OpenTab(Tab::Log), "tab-log", "log of the torrent"),
+        bind(C::Global, "6", A::OpenTab(Tab::Limits), "tab-limits", "limits of the torrent"),
         bind(C::Global, "v", A::LayoutCycle, "layout-cycle", "list, split, full").hint("layout", 20, 20),
         bind(C::Global, "z", A::Zoom, "zoom", "this pane alone"),
         bind(C::Global, "L", A::EventsToggle, "events-toggle", "events on or off").hint("events", 21, 21),
+        bind(C::Global, "T", A::Alternative, "alt-limits", "alternative limits on or off"),
         bind(C::Global, "u", A::Undo, "undo", "undo a removal"),
         bind(C::Global, "Esc h Left", A::BackLayer, "back-layer", "back one layer").hint("back", 11, 2),
         bind(C::Global, "q", A::Back, "back", "back, quit…").hint("quit", 22, 10),
@@ -266,6 +274,9 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Files, "*", A::WantAll, "want-all", "want all, or skip all"),
         bind(C::Files, "H", A::ShutAll, "collapse-all", "shut all folders"),
         bind(C::Files, "E", A::OpenAll, "expand-all", "open all folders"),
+        bind(C::Limits, "Space", A::LimitSwitch, "limit-switch", "on or off").hint("on/off", 2, 4),
+        bind(C::Limits, "Backspace", A::LimitReset, "limit-reset", "no choice of one's own")
+            .hint("reset", 3, 5),
         bind(C::Peers, "x", A::Disconnect, "disconnect", "disconnect…").hint("disconnect", 1, 5),
         bind(C::Peers, "b", A::Ban, "ban", "ban…").hint("ban", 2, 4),
         bind(C::Peers, "B", A::Bans, "bans", "who is banned").hint("bans", 3, 5),
@@ -461,6 +472,7 @@ fn matches(wanted: &str, key: KeyEvent) -> bool {
         "Tab" => KeyCode::Tab,
         "BackTab" => KeyCode::BackTab,
         "Del" => KeyCode::Delete,
+        "Backspace" => KeyCode::Backspace,
         "Up" => KeyCode::Up,
         "Down" => KeyCode::Down,
         "Left" => KeyCode::Left,

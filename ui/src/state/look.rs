@@ -49,6 +49,7 @@ pub fn header_looks_same(a: &GlobalStats, b: &GlobalStats) -> bool {
     format::rate(a.rate_down) == format::rate(b.rate_down)
         && format::rate(a.rate_up) == format::rate(b.rate_up)
         && a.peers == b.peers
+        && (a.limits, a.alternative) == (b.limits, b.alternative)
         && a.listen_error == b.listen_error
         && free(a) == free(b)
 }

@@ -4,6 +4,7 @@ pub mod add;
 pub mod files;
 pub mod filter;
 pub mod history;
+pub mod limits;
 pub mod log;
 pub mod look;
 pub mod panes;
@@ -135,6 +136,7 @@ impl AppState {
             Focus::Detail => match self.detail.tab {
                 Tab::Log => Context::Events,
                 Tab::Files => Context::Files,
+                Tab::Limits => Context::Limits,
                 Tab::Peers => Context::Peers,
                 Tab::Overview | Tab::Trackers => Context::Detail,
             },

@@ -6,6 +6,7 @@ use std::time::Instant;
 use tc_core::types::InfoHash;
 
 use super::add::AddForm;
+use super::limits::Limit;
 use super::relocate::MoveForm;
 use super::scroll::Scroll;
 use super::table::Table;
@@ -44,6 +45,8 @@ pub enum Popup {
         /// Why it cannot be taken.
         error: Option<String>,
     },
+    /// A value of the tab of limits is typed.
+    Limit(LimitEdit),
     /// One event of the log, by its number.
     Event {
         /// Which.
@@ -79,10 +82,23 @@ impl Popup {
             }
             Self::Bans(_) => Context::Bans,
             Self::Add(_) => Context::Add,
-            Self::Filter(_) | Self::LogFilter { .. } => Context::Input,
+            Self::Filter(_) | Self::LogFilter { .. } | Self::Limit(_) => Context::Input,
             Self::Event { .. } => Context::Event,
         }
     }
+}
+
+/// A value that is typed.
+#[derive(Clone, Debug)]
+pub struct LimitEdit {
+    /// Of which row.
+    pub limit: Limit,
+    /// Of which torrent, where the row is a torrent's.
+    pub torrent: InfoHash,
+    /// What is typed.
+    pub field: Field,
+    /// Why it cannot be taken.
+    pub error: Option<&'static str>,
 }
 
 /// The help pop-up.

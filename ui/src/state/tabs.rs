@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use tc_core::stats::{BanStats, Detail, DetailKind, OverviewStats, PeerStats, TrackerStats};
+use tc_core::stats::{BanStats, Detail, DetailKind, LimitsStats, OverviewStats, PeerStats, TrackerStats};
 use tc_core::types::InfoHash;
 
 use super::files::FileTree;
+use super::limits::Limit;
 use super::scroll::Scroll;
 use crate::format;
 
@@ -23,11 +24,14 @@ pub enum Tab {
     Trackers,
     /// Its events.
     Log,
+    /// What a person decided for it.
+    Limits,
 }
 
 impl Tab {
     /// All tabs, from left to right.
-    pub const ALL: [Self; 5] = [Self::Overview, Self::Files, Self::Peers, Self::Trackers, Self::Log];
+    pub const ALL: [Self; 6] =
+        [Self::Overview, Self::Files, Self::Peers, Self::Trackers, Self::Log, Self::Limits];
 
     /// The word in the rule of tabs.
     pub const fn title(self) -> &'static str {
@@ -37,6 +41,7 @@ impl Tab {
             Self::Peers => "Peers",
             Self::Trackers => "Trackers",
             Self::Log => "Log",
+            Self::Limits => "Limits",
         }
     }
 
@@ -48,6 +53,7 @@ impl Tab {
             Self::Peers => Some(DetailKind::Peers),
             Self::Trackers => Some(DetailKind::Trackers),
             Self::Log => None,
+            Self::Limits => Some(DetailKind::Limits),
         }
     }
 
@@ -75,6 +81,8 @@ pub struct DetailPane {
     pub peers: Option<Vec<PeerStats>>,
     /// For [`Tab::Trackers`].
     pub trackers: Option<Vec<TrackerStats>>,
+    /// For [`Tab::Limits`].
+    pub limits: Option<LimitsStats>,
     /// For the list of bans.
     pub bans: Option<Vec<BanStats>>,
     /// Where the cursors of the lists are, by tab.
@@ -122,6 +130,11 @@ impl DetailPane {
                 self.peers = Some(peers);
                 changed
             }
+            Detail::Limits(limits) => {
+                let changed = self.limits.as_ref() != Some(limits);
+                self.limits = Some(limits.clone());
+                changed
+            }
             Detail::Trackers(trackers) => {
                 let changed = self.trackers.as_ref() != Some(trackers);
                 self.trackers = Some(trackers.clone());
@@ -139,6 +152,7 @@ impl DetailPane {
     pub fn len(&self) -> usize {
         match self.tab {
             Tab::Overview | Tab::Log => 0,
+            Tab::Limits => self.limits.as_ref().map_or(0, |_| Limit::ALL.len()),
             Tab::Files => self.files.as_ref().map_or(0, |tree| tree.visible().count()),
             Tab::Peers => self.peers.as_ref().map_or(0, Vec::len),
             Tab::Trackers => self.trackers.as_ref().map_or(0, Vec::len),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use proptest::prelude::*;
 use ratatui::style::Color;
-use tc_core::settings::{Priority, Setting};
+use tc_core::settings::{GlobalSetting, Priority, SeedLimit, Setting};
 use tc_core::stats::{Changes, GlobalStats, SessionState, SessionStats};
 use tc_core::types::InfoHash;
 
@@ -240,6 +240,37 @@ fn files_are_wanted_and_skipped_one_by_one_and_by_folder() {
     // Folders are shut and opened.
     check("H j j Space", &[2, 3], Priority::Normal);
     check("H E j j Space", &[0], Priority::Skip);
+}
+
+#[test]
+fn limits_are_typed_switched_and_reset() {
+    let check = |keys: &str, want: Effect| {
+        let mut stage = Stage::full((80, 24));
+        stage.keys(&format!("e Enter {keys}"));
+        stage.effects.retain(|effect| matches!(effect, Effect::Set(..) | Effect::SetAll(_)));
+        assert_eq!(stage.effects, [want], "{keys}");
+    };
+    let torrent = || vec![hash(12)];
+    let all = |setting| Effect::SetAll(setting);
+    check("Enter '2.5M' Enter", Effect::Set(torrent(), Setting::Down(Some(5 << 19))));
+    check("e 'none' Enter", Effect::Set(torrent(), Setting::Down(None)));
+    // What is there can be changed, and a wrong value is not taken until it is right.
+    check("j Enter ^U '3M' Enter", Effect::Set(torrent(), Setting::Up(Some(3 << 20))));
+    check("Enter 'x' Enter Backspace '1K' Enter", Effect::Set(torrent(), Setting::Down(Some(1_024))));
+    check("j Backspace", Effect::Set(torrent(), Setting::Up(None)));
+    check("j j Enter '1.5' Enter", Effect::Set(torrent(), Setting::SeedRatio(SeedLimit::At(1_500))));
+    check("j j j Enter 'never' Enter", Effect::Set(torrent(), Setting::SeedTime(SeedLimit::Never)));
+    check("j j Backspace", Effect::Set(torrent(), Setting::SeedRatio(SeedLimit::Inherit)));
+    check("G Enter '1d12h' Enter", all(GlobalSetting::SeedTime(Some(129_600))));
+    check("j j j j Space", Effect::Set(torrent(), Setting::Sequential(true)));
+    check("j j j j j Enter", Effect::Set(torrent(), Setting::EndsFirst(true)));
+    check("j j j j j j Backspace", all(GlobalSetting::Down(None)));
+    check("j j j j j j j Enter ^U '7M' Enter", all(GlobalSetting::Up(Some(7 << 20))));
+    check("G k k Space", all(GlobalSetting::UseAlternative(true)));
+    check("T", all(GlobalSetting::UseAlternative(true)));
+    let mut stage = Stage::full((80, 24));
+    stage.keys("e Enter Enter '5M' Esc");
+    assert!(!stage.effects.iter().any(|effect| matches!(effect, Effect::Set(..))), "Esc takes nothing");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{style, typed, whole};
 use crate::keymap::{self, Context};
 use crate::message::Action;
 use crate::state::panes::{Focus, Mode};
-use crate::state::popup::Popup;
+use crate::state::popup::{LimitEdit, Popup};
 use crate::state::{AppState, Leaving};
 use crate::theme::Role;
 use crate::widget::field::Field;
@@ -35,6 +35,12 @@ pub fn hints(state: &AppState, context: Context, pen: &mut Pen<'_>, room: usize)
             hint.word = "delete";
         });
     }
+    if context == Context::Limits {
+        hints.iter_mut().filter(|(binding, _)| binding.action == Action::Limits).for_each(|(_, hint)| {
+            *hint = keymap::Hint { word: "edit", place: 0, drop: 1 };
+        });
+        hints.sort_by_key(|(_, hint)| hint.place);
+    }
     let columns = |hints: &[(&keymap::Binding, keymap::Hint)]| -> usize {
         hints.iter().map(|(binding, hint)| width(binding.key()) + 1 + width(hint.word) + 2).sum::<usize>()
     };
@@ -53,9 +59,6 @@ fn is_of_use(state: &AppState, context: Context, binding: &keymap::Binding) -> b
     match binding.action {
         Action::TabPrev => context != Context::List && state.panes.mode != Mode::Log,
         Action::BackLayer => context != Context::List,
-        Action::Toggle if context == Context::Files => {
-            state.detail.files.as_ref().is_some_and(crate::state::files::FileTree::has_folders)
-        }
         Action::Back => context == Context::List,
         Action::Add => true,
         _ => state.table.total() > 0 || !matches!(binding.context, Context::List | Context::Torrent),
@@ -132,7 +135,23 @@ pub fn log_filter(state: &AppState, field: &Field, error: Option<&str>, buffer: 
     bar(state, field, "Enter keep  Esc clear", buffer);
 }
 
+/// The bar in which a limit is typed, with what may be typed above.
+pub fn limit(state: &AppState, edit: &LimitEdit, buffer: &mut Buffer) {
+    let area = whole(buffer);
+    if area.height >= 3 {
+        let line = Rect { y: area.height - 2, height: 1, ..area };
+        clear(buffer, line);
+        let (text, role) = edit.error.map_or((edit.limit.hint(), Role::Dim), |error| (error, Role::Err));
+        Pen::new(buffer, line, 0).put(text, style(state, role));
+    }
+    prompt(state, &format!("{}: ", edit.limit.title()), &edit.field, "Enter set  Esc cancel", buffer);
+}
+
 fn bar(state: &AppState, field: &Field, right: &str, buffer: &mut Buffer) {
+    prompt(state, "/", field, right, buffer);
+}
+
+fn prompt(state: &AppState, before: &str, field: &Field, right: &str, buffer: &mut Buffer) {
     let area = whole(buffer);
     if area.height == 0 {
         return;
@@ -141,8 +160,8 @@ fn bar(state: &AppState, field: &Field, right: &str, buffer: &mut Buffer) {
     clear(buffer, line);
     let mut pen = Pen::new(buffer, line, 0);
     let right = if usize::from(area.width) > width(right) + 20 { right } else { "" };
-    let room = pen.room().saturating_sub(1 + width(right));
-    pen.put("/", style(state, Role::Key));
+    let room = pen.room().saturating_sub(width(before) + width(right));
+    pen.put(before, style(state, Role::Key));
     pen.left(&typed(field, room, state.look.ascii), room, style(state, Role::Text));
     pen.put(right, style(state, Role::Dim));
 }

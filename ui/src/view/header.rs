@@ -14,7 +14,10 @@ use crate::widget::paint::{Pen, width};
 
 /// Screens this wide have a small graph of what comes in.
 pub const GRAPH_FROM: u16 = 160;
-/// Its columns.
+/// Screens this wide say what the rates may be.
+const LIMITS_FROM: u16 = 100;
+
+/// Columns of the graph.
 const GRAPH: usize = 40;
 
 /// Draws the line.
@@ -23,7 +26,14 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
     let gap = if wide { 3 } else { 2 };
     let mut pen = Pen::new(buffer, area, 0);
     pen.put("tc  ", style(state, Role::Title));
-    rates(state, &mut pen, gap);
+    if area.width >= LIMITS_FROM {
+        limited(state, &mut pen);
+    } else {
+        rates(state, &mut pen, gap);
+    }
+    if state.global.alternative {
+        pen.put("T ", style(state, Role::Warn));
+    }
     if area.width >= GRAPH_FROM {
         pen.put(&graph(state.history.all()), style(state, Role::Down)).skip(2);
     }
@@ -39,12 +49,31 @@ pub fn graph(samples: &Samples) -> String {
 
 /// Both rates, in cells that do not shift.
 pub fn rates(state: &AppState, pen: &mut Pen<'_>, gap: usize) {
-    for (glyph, rate, role) in
-        [("↓", state.global.rate_down, Role::Down), ("↑", state.global.rate_up, Role::Up)]
-    {
+    let global = &state.global;
+    for (glyph, rate, role) in [("↓", global.rate_down, Role::Down), ("↑", global.rate_up, Role::Up)] {
         let text = if format::is_rate(rate) { format::size(rate) } else { "0".to_owned() };
         pen.put(glyph, style(state, role)).skip(1);
         pen.left(&text, 5, style(state, role)).skip(gap);
+    }
+}
+
+/// Both rates, and what they may be.
+fn limited(state: &AppState, pen: &mut Pen<'_>) {
+    let global = &state.global;
+    let (down, up) = (global.limits.down, global.limits.up);
+    for (glyph, rate, limit, role) in
+        [("↓", global.rate_down, down, Role::Down), ("↑", global.rate_up, up, Role::Up)]
+    {
+        let text = if format::is_rate(rate) { format::size(rate) } else { "0".to_owned() };
+        pen.put(glyph, style(state, role)).skip(1);
+        match limit {
+            Some(limit) => {
+                let of = format!(" of {}", format::size(limit));
+                pen.put(&text, style(state, role));
+                pen.left(&of, 5 - width(&text).min(5) + 9, style(state, Role::Dim)).skip(2);
+            }
+            None => _ = pen.left(&text, 5, style(state, role)).skip(3),
+        }
     }
 }
 

@@ -90,6 +90,7 @@ fn over(state: &AppState, popup: &Popup, buffer: &mut Buffer) {
         Popup::Add(form) => add::draw(state, form, buffer),
         Popup::Filter(field) => footer::filter(state, field, buffer),
         Popup::LogFilter { field, error } => footer::log_filter(state, field, error.as_deref(), buffer),
+        Popup::Limit(edit) => footer::limit(state, edit, buffer),
         Popup::Event { seq, pin } => event::draw(state, *seq, *pin, buffer),
     }
 }

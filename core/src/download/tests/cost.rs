@@ -9,9 +9,10 @@ use super::*;
 /// Downloads `goal` pieces of four blocks from `peers` links (one in ten a seed, the others with
 /// one to a hundred percent of the pieces, clustered or spread); the entries looked at per block,
 /// and the most for one hand.
-fn cost(pieces: u32, peers: usize, goal: u32) -> (f64, u64) {
+fn cost(pieces: u32, peers: usize, goal: u32, sequential: bool) -> (f64, u64) {
     let geometry = Geometry::new(u64::from(pieces) * 4 * u64::from(BLOCK_SIZE), 4 * BLOCK_SIZE).unwrap();
     let mut download = DownloadManager::new(geometry, Bitfield::new(pieces), 7);
+    download.set_sequential(sequential);
     let mut rng = SmallRng::seed_from_u64(11);
     for n in 0..peers {
         download.link_joined(link(n));
@@ -58,9 +59,17 @@ fn cost(pieces: u32, peers: usize, goal: u32) -> (f64, u64) {
 
 #[test]
 fn a_block_costs_the_same_for_any_number_of_pieces_and_peers() {
-    let (few, _) = cost(2_000, 10, 1_000);
-    let (many, most) = cost(200_000, 100, 20_000);
+    let (few, _) = cost(2_000, 10, 1_000, false);
+    let (many, most) = cost(200_000, 100, 20_000, false);
     assert!(many < 8.0 && many < 2.0 * few, "{few:.1} and {many:.1} looks for a block");
     // The worst hand reads one peer's bitfield once, 64 pieces at a look.
+    assert!(most < 2 * 200_000 / 64, "{most} looks for one hand");
+}
+
+#[test]
+fn nor_does_it_in_the_order_of_the_content() {
+    let (few, _) = cost(2_000, 10, 1_000, true);
+    let (many, most) = cost(200_000, 100, 20_000, true);
+    assert!(many < 12.0 && many < 4.0 * few.max(2.0), "{few:.1} and {many:.1} looks for a block");
     assert!(most < 2 * 200_000 / 64, "{most} looks for one hand");
 }

@@ -541,3 +541,27 @@ fn a_seed_that_loses_a_piece_is_one_no_more_and_may_become_one_again() {
     assert!(download.is_seed(link(0)));
     download.check_invariants();
 }
+
+#[test]
+fn in_the_order_of_the_content_the_first_comes_first_within_what_is_wanted_as_much() {
+    let mut download = swarm("00000000", &["11111111", "00101111"], 5);
+    download.set_sequential(true);
+    download.set_priorities([
+        (piece(6), Priority::High),
+        (piece(1), Priority::Low),
+        (piece(3), Priority::Skip),
+    ]);
+    let pieces = |dealt: Vec<BlockRef>| {
+        let mut pieces: Vec<u32> = dealt.iter().map(|block| block.piece.get()).collect();
+        pieces.dedup();
+        pieces
+    };
+    assert_eq!(pieces(deal_as(&mut download, 0, 4, LinkSpeed::Fast)), [6]);
+    assert_eq!(pieces(deal_as(&mut download, 1, 8, LinkSpeed::Fast)), [2, 4]);
+    assert_eq!(pieces(deal_as(&mut download, 0, 8, LinkSpeed::Fast)), [0, 5]);
+    // A piece that comes back is first again, and one that the link gets late is not overlooked.
+    download.link_has(link(1), piece(0));
+    download.lost(piece(0));
+    assert_eq!(pieces(deal_as(&mut download, 1, 8, LinkSpeed::Fast)), [0, 7]);
+    assert_eq!(pieces(deal_as(&mut download, 0, 4, LinkSpeed::Fast)), [1]);
+}

@@ -36,6 +36,7 @@ enum Op {
     /// The n-th received block is to come again.
     Disown(usize),
     Prefer(u32, Priority),
+    Sequential(bool),
     Check(u8),
 }
 
@@ -61,6 +62,7 @@ fn ops() -> impl Strategy<Value = Op> {
         1 => (0..PIECES).prop_map(Op::Lost),
         1 => any::<usize>().prop_map(Op::Disown),
         2 => (0..PIECES, priority).prop_map(|(p, priority)| Op::Prefer(p, priority)),
+        1 => any::<bool>().prop_map(Op::Sequential),
         1 => any::<u8>().prop_map(Op::Check),
     ]
 }
@@ -74,6 +76,8 @@ struct Model {
     received: BTreeMap<BlockRef, LinkId>,
     assigned: BTreeSet<(BlockRef, LinkId)>,
     suspects: BTreeMap<PieceIndex, BTreeSet<LinkId>>,
+    priorities: BTreeMap<PieceIndex, Priority>,
+    sequential: bool,
     failures: BTreeMap<PieceIndex, u32>,
 }
 
@@ -115,6 +119,7 @@ impl Model {
         let pieces = self.peers.get(&l).unwrap_or(&empty).clone();
         assert!(dealt.len() <= n as usize);
         let before = self.missing();
+        self.check_order(l, &pieces, dealt);
         for b in dealt {
             assert!(pieces.contains(&b.piece), "{b:?} is not at {l:?}");
             assert!(!self.is_barred(b.piece, l), "{b:?} is another's to retry");
@@ -143,6 +148,29 @@ impl Model {
                     && (dealt.is_empty() || !suspect(b.piece))
             });
             assert_eq!(left.collect::<Vec<_>>(), [], "withheld from {l:?}");
+        }
+    }
+
+    /// In the order of the content nothing is begun before an earlier piece that is as much wanted, and that
+    /// the link could begin.
+    fn check_order(&self, l: LinkId, pieces: &BTreeSet<PieceIndex>, dealt: &[BlockRef]) {
+        let begun = |p: PieceIndex| {
+            let received = self.received.keys().any(|b| b.piece == p);
+            received || self.assigned.iter().any(|(b, _)| b.piece == p)
+        };
+        let priority = |p: PieceIndex| self.priorities.get(&p).copied().unwrap_or_default();
+        let open = |p: &PieceIndex| {
+            pieces.contains(p)
+                && !self.have.contains(p)
+                && !self.skipped.contains(p)
+                && !self.suspects.contains_key(p)
+                && !begun(*p)
+        };
+        let new: BTreeSet<PieceIndex> = dealt.iter().map(|b| b.piece).filter(open).collect();
+        for p in new.iter().filter(|_| self.sequential) {
+            let earlier = self.geometry.all_pieces().filter(|q| q < p && priority(*q) == priority(*p));
+            let left: Vec<_> = earlier.filter(|q| open(q) && !new.contains(q)).collect();
+            assert_eq!(left, [], "{l:?} begins {p:?} before them");
         }
     }
 
@@ -212,6 +240,8 @@ fn run(have: u8, seed: u64, ops: Vec<Op>) {
         received: BTreeMap::new(),
         assigned: BTreeSet::new(),
         suspects: BTreeMap::new(),
+        priorities: BTreeMap::new(),
+        sequential: false,
         failures: BTreeMap::new(),
     };
     // Names are never used again.
@@ -334,10 +364,15 @@ fn run(have: u8, seed: u64, ops: Vec<Op>) {
             }
             Op::Prefer(p, priority) => {
                 download.set_priorities([(piece(p), priority)]);
+                model.priorities.insert(piece(p), priority);
                 match priority {
                     Priority::Skip => model.skipped.insert(piece(p)),
                     _ => model.skipped.remove(&piece(p)),
                 };
+            }
+            Op::Sequential(sequential) => {
+                download.set_sequential(sequential);
+                model.sequential = sequential;
             }
             Op::Check(bits) => {
                 download.reset_have(some_pieces(bits));

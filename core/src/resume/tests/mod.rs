@@ -13,6 +13,7 @@ use super::record::with_version;
 use super::*;
 use crate::error::Error;
 use crate::geometry::Geometry;
+use crate::settings::{GlobalSetting, GlobalSettings};
 use crate::storage::{CheckPlan, FileStamp, Layout, entries};
 use crate::types::{BanReason, BanTarget, InfoHash, PieceIndex, UnixTime};
 
@@ -298,6 +299,29 @@ proptest! {
         };
         prop_assert_eq!(ResumeRecord::decode(&hash(1), &record.encode(&hash(1))), Ok(record));
     }
+}
+
+#[test]
+fn settings_of_all_torrents_are_kept_and_damage_forgets_only_them() {
+    let folder = filled();
+    let (store, list, _) = StateStore::open(folder.path()).unwrap();
+    assert_eq!((store.kept_settings(), list.len()), (None, 3));
+    let mut settings = GlobalSettings::default();
+    settings.apply(GlobalSetting::Down(Some(7)));
+    store.put_settings(GlobalSettings::default());
+    store.put_settings(settings.clone());
+    store.put(hash(1), record(1));
+    store.close();
+    let (store, list, _) = StateStore::open(folder.path()).unwrap();
+    assert_eq!((store.kept_settings(), list.len()), (Some(&settings), 3));
+    let bytes = record::encode_settings(&settings);
+    assert_eq!(record::decode_settings(&bytes), Ok(settings.clone()));
+    for at in 1..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1;
+        assert_eq!(record::decode_settings(&flipped), Err(RecordError::Damaged));
+    }
+    assert_eq!(record::decode_settings(&[]), Err(RecordError::Damaged));
 }
 
 /// The fields of version 1, in their order.

@@ -1,11 +1,12 @@
 //! What a person decides for one torrent: in the actor, over the wire and over a restart.
 
+use super::super::actor::Input;
 use super::super::control::Wish;
-use super::bench::{Bench, PIECES, SECOND, piece};
+use super::bench::{Bench, HOUR, PIECES, SECOND, piece};
 use super::*;
 use crate::peer::Report;
 use crate::peer::pool::Choice;
-use crate::settings::{Priority, Setting, TorrentSettings};
+use crate::settings::{GlobalSetting, Priority, SeedLimit, Setting, TorrentSettings};
 use crate::stats::SessionStats;
 
 fn files(files: &[u32], priority: Priority) -> Setting {
@@ -84,7 +85,8 @@ fn the_tracker_hears_of_the_whole_torrent_and_that_it_is_a_partial_seed() {
 fn choices_are_kept_also_of_a_torrent_that_rests() {
     let dir = tempfile::tempdir().unwrap();
     let manager = engine(dir.path(), 20);
-    let settings = TorrentSettings { files: vec![Priority::High, Priority::Normal] };
+    let settings =
+        TorrentSettings { files: vec![Priority::High, Priority::Normal], ..TorrentSettings::default() };
     let options = AddOptions { paused: true, settings, ..AddOptions::default() };
     let session = manager.add_metainfo(torrent(&content(200_000), 70_000), options).unwrap();
     session.set(&files(&[1], Priority::Skip));
@@ -110,20 +112,23 @@ fn choices_are_kept_also_of_a_torrent_that_rests() {
 fn one_file_of_two_comes_and_then_the_other() {
     let (seed_dir, leech_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let content = content(20 * PIECE);
-    lay_out(seed_dir.path(), &content, 10 * PIECE);
+    // The border lies within a piece: the unwanted part of it goes elsewhere.
+    let split = 10 * PIECE + 1_000;
+    lay_out(seed_dir.path(), &content, split);
     let seeder = engine(seed_dir.path(), 21);
-    seeder.add_metainfo(torrent(&content, 10 * PIECE), AddOptions::default()).unwrap();
+    seeder.add_metainfo(torrent(&content, split), AddOptions::default()).unwrap();
     let leecher = engine(leech_dir.path(), 22);
     let options = AddOptions {
         peers: vec![address(&seeder)],
-        settings: TorrentSettings { files: vec![Priority::Skip] },
+        settings: TorrentSettings { files: vec![Priority::Skip], ..TorrentSettings::default() },
         ..AddOptions::default()
     };
-    let leech = leecher.add_metainfo(torrent(&content, 10 * PIECE), options).unwrap();
+    let leech = leecher.add_metainfo(torrent(&content, split), options).unwrap();
     wait_for(&leech, SessionState::Seeding);
     assert_eq!(leech.stats().unwrap().pieces_have, 10);
     wait("the figures", || leech.stats().is_some_and(|stats| stats.downloaded == 10 * PIECE as u64));
-    assert!(std::fs::read(leech_dir.path().join("both/sub/b")).unwrap() == content[10 * PIECE..]);
+    assert!(std::fs::read(leech_dir.path().join("both/sub/b")).unwrap() == content[split..]);
+    assert!(!leech_dir.path().join("both/a").exists(), "it is not wanted");
     leech.set(&files(&[0], Priority::Normal));
     wait("the rest", || leech.stats().is_some_and(|stats| stats.pieces_have == 20));
     wait_for(&leech, SessionState::Seeding);
@@ -151,7 +156,7 @@ fn a_skipped_file_is_not_on_disk_over_restarts_and_moves_until_it_is_wanted() {
     let seeder = engine(seed_dir.path(), 23);
     seeder.add_metainfo(torrent(&content, split), AddOptions::default()).unwrap();
     let leecher = engine(leech_dir.path(), 24);
-    let settings = TorrentSettings { files: vec![Priority::Skip] };
+    let settings = TorrentSettings { files: vec![Priority::Skip], ..TorrentSettings::default() };
     let options = AddOptions { settings, ..AddOptions::default() };
     let leech = leecher.add_metainfo(torrent(&content, split), options).unwrap();
     leech.add_peer(address(&seeder));
@@ -182,4 +187,64 @@ fn a_skipped_file_is_not_on_disk_over_restarts_and_moves_until_it_is_wanted() {
     wait("the end of the part file", || std::fs::read_dir(&to).unwrap().count() == 1);
     leecher.shutdown();
     seeder.shutdown();
+}
+
+/// What all torrents do.
+fn all(bench: &mut Bench, setting: GlobalSetting) {
+    bench.shared.set(setting);
+    bench.turn(Input::Settings);
+}
+
+#[test]
+fn a_seed_stops_after_its_time_and_goes_on_when_a_person_says_so() {
+    let mut bench = Bench::running(true);
+    bench.sleep(30 * SECOND);
+    bench.events();
+    all(&mut bench, GlobalSetting::SeedTime(Some(60)));
+    bench.sleep(29 * SECOND);
+    assert_eq!(bench.actor.newest.state, SessionState::Seeding);
+    bench.sleep(SECOND);
+    assert_eq!(bench.actor.newest.state, SessionState::Paused);
+    assert_eq!(bench.events(), ["limit.reached", "session.paused"]);
+    assert!(bench.actor.saving.paused, "also after a restart");
+    bench.wish(Wish::Run);
+    bench.sleep(HOUR);
+    assert_eq!(bench.actor.newest.state, SessionState::Seeding, "a person wants it to give more");
+    bench.set(&Setting::SeedTime(SeedLimit::At(7_200)));
+    bench.sleep(HOUR);
+    assert_eq!(bench.actor.newest.state, SessionState::Paused, "a new limit holds anew");
+}
+
+#[test]
+fn a_seed_stops_at_its_ratio_and_a_limit_of_its_own_goes_before_that_of_all() {
+    let size = (PIECES * PIECE) as u64;
+    let mut bench = Bench::running(true);
+    bench.actor.totals.uploaded = 2 * size;
+    bench.set(&Setting::SeedRatio(SeedLimit::Never));
+    all(&mut bench, GlobalSetting::SeedRatio(Some(1_000)));
+    bench.sleep(HOUR);
+    assert_eq!(bench.actor.newest.state, SessionState::Seeding);
+    bench.set(&Setting::SeedRatio(SeedLimit::At(2_001)));
+    all(&mut bench, GlobalSetting::SeedTime(None));
+    assert_eq!(bench.actor.newest.state, SessionState::Seeding);
+    bench.set(&Setting::SeedRatio(SeedLimit::Inherit));
+    bench.sleep(SECOND);
+    assert_eq!(bench.actor.newest.state, SessionState::Paused);
+}
+
+#[test]
+fn what_is_not_complete_gives_without_an_end_and_what_completes_may_stop_at_once() {
+    let mut bench = Bench::running(false);
+    all(&mut bench, GlobalSetting::SeedRatio(Some(0)));
+    all(&mut bench, GlobalSetting::SeedTime(Some(0)));
+    bench.sleep(HOUR);
+    assert_eq!(bench.actor.newest.state, SessionState::Downloading);
+    for at in 0..PIECES as u32 {
+        let next = piece(&bench, at);
+        bench.write(next);
+    }
+    bench.disk_until(|bench| bench.actor.download.is_complete());
+    assert_eq!(bench.actor.newest.state, SessionState::Paused);
+    let events = bench.events();
+    assert!(events.contains(&"session.completed") && events.contains(&"limit.reached"), "{events:?}");
 }

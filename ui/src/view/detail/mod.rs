@@ -1,6 +1,7 @@
 //! The detail of the torrent under the cursor: a rule with the tabs, and what the open tab shows.
 
 mod files;
+mod limits;
 mod overview;
 mod peers;
 mod trackers;
@@ -80,6 +81,7 @@ pub const fn list_rows(tab: Tab, area: Rect) -> u16 {
     match tab {
         Tab::Overview => 0,
         Tab::Files => files::rows(area),
+        Tab::Limits => limits::rows(area),
         Tab::Peers => peers::rows(area),
         Tab::Trackers => trackers::rows(area),
         Tab::Log => area.height,
@@ -99,6 +101,7 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
     match state.detail.tab {
         Tab::Overview => overview::draw(state, buffer, area),
         Tab::Files => files::draw(state, buffer, area),
+        Tab::Limits => limits::draw(state, buffer, area),
         Tab::Peers => peers::draw(state, buffer, area),
         Tab::Trackers => trackers::draw(state, buffer, area),
         Tab::Log => events::lines(state, buffer, area, state.table.cursor()),

@@ -1,0 +1,221 @@
+//! Limits in real time: what a torrent, and all of them together, may move in ten seconds, five percent
+//! up or down. Measured is what came in by the time that went by, however busy the machine is.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime};
+
+use tc_core::event::{Delivery, Event};
+use tc_core::settings::{GlobalSetting, Setting};
+use tc_core::{AddOptions, InfoHash, Metainfo, Subscription, TorrentManager};
+use tempfile::TempDir;
+
+use crate::single;
+use crate::swarm::config;
+use crate::wait::{Deadline, until};
+
+/// Bytes per piece: small ones, because their events are what is measured.
+const PIECE: u32 = 16_384;
+
+const KIB: u64 = 1 << 10;
+
+/// Long enough for links, slots and buffers to be as they stay.
+const WARM_UP: Duration = Duration::from_secs(3);
+
+const SPAN: Duration = Duration::from_secs(10);
+
+/// A seed and a leecher of the same torrents.
+struct Pair {
+    seeder: TorrentManager,
+    leecher: TorrentManager,
+    torrents: Vec<InfoHash>,
+    events: Subscription,
+    _folders: [TempDir; 2],
+}
+
+/// What came between two pieces.
+#[derive(Debug, Default)]
+struct Count {
+    /// When the first and the last one came.
+    ends: Option<(SystemTime, SystemTime)>,
+    /// Bytes after the first.
+    bytes: u64,
+}
+
+impl Count {
+    fn piece(&mut self, at: SystemTime, size: u32) {
+        match &mut self.ends {
+            None => self.ends = Some((at, at)),
+            Some((_, last)) => {
+                *last = at;
+                self.bytes += u64::from(size);
+            }
+        }
+    }
+
+    fn span(&self) -> Duration {
+        self.ends.and_then(|(first, last)| last.duration_since(first).ok()).unwrap_or_default()
+    }
+
+    fn rate(&self) -> f64 {
+        self.bytes as f64 / self.span().as_secs_f64()
+    }
+}
+
+impl Pair {
+    /// `set` is told both engines before anything flows.
+    fn new(
+        hosts: [u8; 2],
+        torrents: usize,
+        size: usize,
+        set: impl Fn(&TorrentManager, &TorrentManager),
+    ) -> Self {
+        let folders = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+        let engine = |at: usize| {
+            TorrentManager::start(config(folders[at].path(), [127, 0, 31, hosts[at]])).expect("an engine")
+        };
+        let (seeder, leecher) = (engine(0), engine(1));
+        set(&seeder, &leecher);
+        let events = leecher.subscribe_all("piece.completed").expect("a pattern");
+        let address = seeder.shared().listening().addresses[0];
+        let contents = (0..torrents).map(|at| (format!("it-{at}"), single::content(at as u64 + 1, size)));
+        let metainfos: Vec<Metainfo> = contents
+            .map(|(name, content)| {
+                std::fs::write(folders[0].path().join(&name), &content).expect("room on the disk");
+                Metainfo::parse(single::single(&name, &content, PIECE, None).into()).expect("a torrent")
+            })
+            .collect();
+        let hashes = metainfos.iter().map(|metainfo| metainfo.info_hash).collect();
+        for metainfo in &metainfos {
+            seeder.add_metainfo(metainfo.clone(), AddOptions::default()).expect("it is new");
+        }
+        until(Deadline::seconds(60), "all to seed", || {
+            let all = seeder.all();
+            all.iter().all(|session| session.stats().is_some_and(|stats| stats.is_complete())).then_some(())
+        });
+        for metainfo in metainfos {
+            let options = AddOptions { peers: vec![address], ..AddOptions::default() };
+            leecher.add_metainfo(metainfo, options).expect("it is new");
+        }
+        Self { seeder, leecher, torrents: hashes, events, _folders: folders }
+    }
+
+    fn set(&self, torrent: usize, setting: &Setting) {
+        for manager in [&self.seeder, &self.leecher] {
+            manager.get(&self.torrents[torrent]).expect("it is there").set(setting);
+        }
+    }
+
+    /// Bytes per second of all and of each torrent over ten seconds, once it runs evenly. Each is measured
+    /// from one piece of its own to another, so that no part of a piece is left over.
+    fn measure(&mut self) -> (f64, BTreeMap<InfoHash, f64>) {
+        let (start, patience) = (Instant::now(), Duration::from_secs(60));
+        let mut from = SystemTime::now() + WARM_UP;
+        let (mut all, mut each) = (Count::default(), BTreeMap::<InfoHash, Count>::new());
+        while all.span() < SPAN {
+            assert!(start.elapsed() < patience, "it flows for long enough: {all:?}");
+            let Some(delivery) = self.events.try_next() else {
+                std::thread::park_timeout(Duration::from_millis(5));
+                continue;
+            };
+            match delivery {
+                Delivery::Event(tagged) => {
+                    let Event::PieceCompleted { size, .. } = &*tagged.event else { continue };
+                    if tagged.time >= from {
+                        all.piece(tagged.time, *size);
+                        let hash = tagged.info_hash.expect("a torrent's event");
+                        each.entry(hash).or_default().piece(tagged.time, *size);
+                    }
+                }
+                Delivery::Missed(_) => {
+                    // This machine is busy: once more, from now on.
+                    (all, each) = (Count::default(), BTreeMap::new());
+                    from = SystemTime::now();
+                }
+            }
+        }
+        (all.rate(), each.into_iter().map(|(hash, count)| (hash, count.rate())).collect())
+    }
+
+    /// Checks what all move, and what each of the first torrents does, in KiB a second. A machine that is
+    /// busy for seconds may spoil a measurement, but not three of them.
+    fn check(&mut self, what: &str, all: u64, each: &[u64]) {
+        let mut wrong = Vec::new();
+        for _ in 0..3 {
+            match self.try_check(what, all, each) {
+                Ok(()) => return,
+                Err(words) => wrong.push(words),
+            }
+        }
+        panic!("{wrong:?}");
+    }
+
+    fn try_check(&mut self, what: &str, all: u64, each: &[u64]) -> Result<(), String> {
+        let (sum, rates) = self.measure();
+        let within = |what: &str, rate: f64, want: u64| {
+            let off = rate / (want * KIB) as f64;
+            let words = || format!("{what}: {:.1} of {want} KiB/s", rate / KIB as f64);
+            if (0.95..=1.05).contains(&off) { Ok(()) } else { Err(words()) }
+        };
+        within(what, sum, all)?;
+        for (at, want) in each.iter().enumerate() {
+            let rate = rates.get(&self.torrents[at]).copied().unwrap_or_default();
+            within(&format!("{what}, torrent {at}"), rate, *want)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        self.leecher.shutdown();
+        self.seeder.shutdown();
+    }
+}
+
+#[test]
+fn one_torrent_keeps_to_the_download_limit_and_its_changes() {
+    let mut pair = Pair::new([1, 2], 1, 48 << 20, |_, leecher| {
+        leecher.shared().set(GlobalSetting::Down(Some(600 * KIB)));
+    });
+    pair.check("for all", 600, &[]);
+    pair.set(0, &Setting::Down(Some(300 * KIB)));
+    pair.check("of its own", 300, &[]);
+}
+
+#[test]
+fn one_torrent_keeps_to_the_upload_limit_and_its_changes() {
+    let mut pair = Pair::new([3, 4], 1, 48 << 20, |seeder, _| {
+        seeder.shared().set(GlobalSetting::Up(Some(600 * KIB)));
+    });
+    pair.check("for all", 600, &[]);
+    pair.seeder.shared().set(GlobalSetting::AlternativeUp(Some(200 * KIB)));
+    pair.seeder.shared().set(GlobalSetting::UseAlternative(true));
+    pair.check("by the second set", 200, &[]);
+}
+
+#[test]
+fn twenty_torrents_share_a_download_limit_and_keep_their_own() {
+    let mut pair = Pair::new([5, 6], 20, 6 << 20, |_, leecher| {
+        leecher.shared().set(GlobalSetting::Down(Some(1_600 * KIB)));
+    });
+    for torrent in 0..4 {
+        pair.set(torrent, &Setting::Down(Some(40 * KIB)));
+    }
+    pair.check("for all", 1_600, &[40, 40, 40, 40, 90]);
+    pair.leecher.shared().set(GlobalSetting::Down(Some(1_000 * KIB)));
+    pair.set(0, &Setting::Down(None));
+    pair.check("after a change", 1_000, &[]);
+}
+
+#[test]
+fn twenty_torrents_share_an_upload_limit_and_keep_their_own() {
+    let mut pair = Pair::new([7, 8], 20, 6 << 20, |seeder, _| {
+        seeder.shared().set(GlobalSetting::Up(Some(1_600 * KIB)));
+    });
+    for torrent in 0..4 {
+        pair.set(torrent, &Setting::Up(Some(40 * KIB)));
+    }
+    pair.check("for all", 1_600, &[40, 40, 40, 40]);
+    pair.seeder.shared().set(GlobalSetting::Up(Some(1_000 * KIB)));
+    pair.check("after a change", 1_000, &[40, 40, 40, 40]);
+}

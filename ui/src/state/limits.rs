@@ -1,0 +1,217 @@
+//! What a person decides for the torrent under the cursor and for all together: the rows of the tab.
+
+use tc_core::settings::{GlobalSetting, SeedLimit, Setting};
+use tc_core::stats::LimitsStats;
+
+use crate::{amount, format};
+
+/// One row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// What may come in for this torrent.
+    Down,
+    /// What may go out for this torrent.
+    Up,
+    /// At which ratio this torrent stops seeding.
+    Ratio,
+    /// After which time this torrent stops seeding.
+    Time,
+    /// Whether pieces come in the order of the content.
+    Sequential,
+    /// Whether the ends of each file come first.
+    EndsFirst,
+    /// What may come in for all.
+    AllDown,
+    /// What may go out for all.
+    AllUp,
+    /// What may come in by the second set.
+    AlternativeDown,
+    /// What may go out by the second set.
+    AlternativeUp,
+    /// Whether the second set holds.
+    Alternative,
+    /// At which ratio torrents stop seeding.
+    AllRatio,
+    /// After which time torrents stop seeding.
+    AllTime,
+}
+
+/// A change that a row asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Of this torrent.
+    Torrent(Setting),
+    /// Of all together.
+    All(GlobalSetting),
+}
+
+impl Limit {
+    /// All rows, from top to bottom.
+    pub const ALL: [Self; 13] = [
+        Self::Down,
+        Self::Up,
+        Self::Ratio,
+        Self::Time,
+        Self::Sequential,
+        Self::EndsFirst,
+        Self::AllDown,
+        Self::AllUp,
+        Self::AlternativeDown,
+        Self::AlternativeUp,
+        Self::Alternative,
+        Self::AllRatio,
+        Self::AllTime,
+    ];
+
+    /// What it is about.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Down => "Download limit",
+            Self::Up => "Upload limit",
+            Self::Ratio => "Stop at ratio",
+            Self::Time => "Stop after seeding",
+            Self::AllRatio => "All: stop at ratio",
+            Self::AllTime => "All: stop after seeding",
+            Self::Sequential => "Sequential download",
+            Self::EndsFirst => "First/last piece first",
+            Self::AllDown => "All: download limit",
+            Self::AllUp => "All: upload limit",
+            Self::AlternativeDown => "All: alternative download",
+            Self::AlternativeUp => "All: alternative upload",
+            Self::Alternative => "All: alternative limits",
+        }
+    }
+
+    /// Its value.
+    pub fn value(self, limits: &LimitsStats) -> String {
+        match self {
+            Self::Down => rate(limits.torrent.speed.down),
+            Self::Up => rate(limits.torrent.speed.up),
+            Self::Ratio => own(limits.torrent.seed_ratio, ratio),
+            Self::Time => own(limits.torrent.seed_time, format::duration),
+            Self::AllRatio => limits.global.seed_ratio.map_or_else(never, ratio),
+            Self::AllTime => limits.global.seed_time.map_or_else(never, format::duration),
+            Self::Sequential => on(limits.torrent.sequential),
+            Self::EndsFirst => on(limits.torrent.ends_first),
+            Self::AllDown => rate(limits.global.speed.down),
+            Self::AllUp => rate(limits.global.speed.up),
+            Self::AlternativeDown => rate(limits.global.alternative.down),
+            Self::AlternativeUp => rate(limits.global.alternative.up),
+            Self::Alternative => on(limits.global.use_alternative),
+        }
+    }
+
+    /// What there is to say beside the value.
+    pub fn remark(self, limits: &LimitsStats) -> String {
+        let global = limits.global.speed_now();
+        match self {
+            Self::Down => format!("all together {}", rate(global.down)),
+            Self::Up => format!("all together {}", rate(global.up)),
+            Self::AllDown | Self::AllUp if limits.global.use_alternative => {
+                "not now: the alternative limits hold".to_owned()
+            }
+            Self::Alternative => "T switches".to_owned(),
+            Self::Sequential => "pieces in order, not the rarest first".to_owned(),
+            Self::EndsFirst => "previews work sooner".to_owned(),
+            Self::Ratio => format!("all {}", limits.global.seed_ratio.map_or_else(never, ratio)),
+            Self::Time => format!("all {}", limits.global.seed_time.map_or_else(never, format::duration)),
+            Self::AllDown
+            | Self::AllUp
+            | Self::AlternativeDown
+            | Self::AlternativeUp
+            | Self::AllRatio
+            | Self::AllTime => String::new(),
+        }
+    }
+
+    /// What may be typed.
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Self::Ratio => "bytes given for each taken, like 1 or 2.5; never; empty: as all",
+            Self::Time => "a time with units, like 90m, 12h or 14d; never; empty: as all",
+            Self::AllRatio => "bytes given for each taken, like 1 or 2.5; empty or never: no limit",
+            Self::AllTime => "a time with units, like 90m, 12h or 14d; empty or never: no limit",
+            _ => "bytes a second with a unit: 800K, 2M, 1.5G; empty or none: no limit",
+        }
+    }
+
+    /// The change to what was typed.
+    ///
+    /// # Errors
+    /// It is no value for this row; what is wanted, in a few words.
+    pub fn typed(self, text: &str) -> Result<Change, &'static str> {
+        let text = text.trim();
+        let is_never = ["none", "never"].iter().any(|word| text.eq_ignore_ascii_case(word));
+        let is_none = text.is_empty() || is_never;
+        let own = |parse: fn(&str) -> Result<u64, &'static str>| match text {
+            "" | "as all" => Ok(SeedLimit::Inherit),
+            _ if is_never => Ok(SeedLimit::Never),
+            _ => parse(text).map(SeedLimit::At),
+        };
+        let all = |parse: fn(&str) -> Result<u64, &'static str>| {
+            if is_none { Ok(None) } else { parse(text).map(Some) }
+        };
+        let rate = || all(amount::rate);
+        Ok(match self {
+            Self::Ratio => Change::Torrent(Setting::SeedRatio(own(amount::ratio)?)),
+            Self::Time => Change::Torrent(Setting::SeedTime(own(amount::time)?)),
+            Self::AllRatio => Change::All(GlobalSetting::SeedRatio(all(amount::ratio)?)),
+            Self::AllTime => Change::All(GlobalSetting::SeedTime(all(amount::time)?)),
+            Self::Down => Change::Torrent(Setting::Down(rate()?)),
+            Self::Up => Change::Torrent(Setting::Up(rate()?)),
+            Self::AllDown => Change::All(GlobalSetting::Down(rate()?)),
+            Self::AllUp => Change::All(GlobalSetting::Up(rate()?)),
+            Self::AlternativeDown => Change::All(GlobalSetting::AlternativeDown(rate()?)),
+            Self::AlternativeUp => Change::All(GlobalSetting::AlternativeUp(rate()?)),
+            Self::Alternative | Self::Sequential | Self::EndsFirst => return Err("Space switches it"),
+        })
+    }
+
+    /// The change that a switch asks for; `None` where there is something to type instead.
+    pub const fn switched(self, limits: &LimitsStats) -> Option<Change> {
+        let torrent = &limits.torrent;
+        match self {
+            Self::Sequential => Some(Change::Torrent(Setting::Sequential(!torrent.sequential))),
+            Self::EndsFirst => Some(Change::Torrent(Setting::EndsFirst(!torrent.ends_first))),
+            Self::Alternative => {
+                Some(Change::All(GlobalSetting::UseAlternative(!limits.global.use_alternative)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The change to what it is without a person's choice.
+    pub fn reset(self) -> Change {
+        match self {
+            Self::Alternative => Change::All(GlobalSetting::UseAlternative(false)),
+            Self::Sequential => Change::Torrent(Setting::Sequential(false)),
+            Self::EndsFirst => Change::Torrent(Setting::EndsFirst(false)),
+            _ => self.typed("").unwrap_or(Change::All(GlobalSetting::UseAlternative(false))),
+        }
+    }
+}
+
+fn rate(rate: Option<u64>) -> String {
+    rate.map_or_else(|| "none".to_owned(), |rate| format!("{}/s", format::size(rate)))
+}
+
+/// What one torrent does, or that it does as all.
+fn own(limit: SeedLimit, words: fn(u64) -> String) -> String {
+    match limit {
+        SeedLimit::Inherit => "as all".to_owned(),
+        SeedLimit::Never => never(),
+        SeedLimit::At(limit) => words(limit),
+    }
+}
+
+fn never() -> String {
+    "never".to_owned()
+}
+
+fn ratio(thousandths: u64) -> String {
+    format::ratio(thousandths as f64 / 1_000.0)
+}
+
+fn on(is_on: bool) -> String {
+    if is_on { "on" } else { "off" }.to_owned()
+}
