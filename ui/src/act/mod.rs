@@ -48,6 +48,9 @@ pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec
         Action::CopyMenu => menu(state, Context::Copy),
         Action::Copy(what) => torrents::copy(state, what, effects),
         Action::Move(step) => moving::step(state, step),
+        Action::Left => moving::sideways(state, false),
+        Action::Right => moving::sideways(state, true),
+        Action::Rarity => moving::rarity(state),
         Action::Open => moving::open(state),
         Action::Mark | Action::MarkRange | Action::MarkAll if state.table.is_empty() => {
             state.say("there is no torrent to mark");

@@ -24,6 +24,8 @@ pub enum Context {
     Files,
     /// In the peers of a torrent.
     Peers,
+    /// On the map of pieces.
+    Pieces,
     /// In the other tabs of the detail.
     Detail,
     /// In events: strip, full log, log tab.
@@ -64,7 +66,7 @@ pub enum Context {
 
 impl Context {
     /// All contexts, in the order of the help.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::List,
         Self::Torrent,
         Self::Moves,
@@ -72,6 +74,7 @@ impl Context {
         Self::Always,
         Self::Files,
         Self::Peers,
+        Self::Pieces,
         Self::Detail,
         Self::Events,
         Self::Event,
@@ -102,6 +105,7 @@ impl Context {
             Self::List => "List",
             Self::Files => "Files",
             Self::Peers => "Peers",
+            Self::Pieces => "Pieces",
             Self::Disconnect => "Disconnect",
             Self::Ban => "Ban",
             Self::Bans => "Bans",
@@ -129,6 +133,7 @@ impl Context {
             Self::List => &[Self::List, Self::Torrent, Self::Moves, Self::Global, Self::Always],
             Self::Files => &[Self::Files, Self::Torrent, Self::Moves, Self::Global, Self::Always],
             Self::Peers => &[Self::Peers, Self::Torrent, Self::Moves, Self::Global, Self::Always],
+            Self::Pieces => &[Self::Pieces, Self::Torrent, Self::Moves, Self::Global, Self::Always],
             Self::Disconnect => &[Self::Disconnect, Self::Always],
             Self::Ban => &[Self::Ban, Self::Always],
             Self::Bans => &[Self::Bans, Self::Always],
@@ -243,7 +248,8 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Global, "2", A::OpenTab(Tab::Files), "tab-files", "files"),
         bind(C::Global, "3", A::OpenTab(Tab::Peers), "tab-peers", "peers"),
         bind(C::Global, "4", A::OpenTab(Tab::Trackers), "tab-trackers", "trackers"),
-        bind(C::Global, "5", A::OpenTab(Tab::Log), "tab-log", "log of the torrent"),
+        bind(C::Global, "5", A::OpenTab(Tab::Pieces), "tab-pieces", "pieces"),
+        bind(C::Global, "6", A::OpenTab(Tab::Log), "tab-log", "log of the torrent"),
         bind(C::Global, "v", A::LayoutCycle, "layout-cycle", "list, split, full").hint("layout", 20, 20),
         bind(C::Global, "z", A::Zoom, "zoom", "this pane alone"),
         bind(C::Global, "L", A::EventsToggle, "events-toggle", "events on or off").hint("events", 21, 21),
@@ -260,6 +266,9 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Files, "*", A::WantAll, "want-all", "want all, or skip all"),
         bind(C::Files, "H", A::ShutAll, "collapse-all", "shut all folders"),
         bind(C::Files, "E", A::OpenAll, "expand-all", "open all folders"),
+        bind(C::Pieces, "h Left", A::Left, "cell-left", "left").hint("l move", 1, 5),
+        bind(C::Pieces, "l Right", A::Right, "cell-right", "right"),
+        bind(C::Pieces, "r", A::Rarity, "rarity", "copies, or what is there").hint("rarity", 2, 4),
         bind(C::Peers, "x", A::Disconnect, "disconnect", "disconnect…").hint("disconnect", 1, 5),
         bind(C::Peers, "b", A::Ban, "ban", "ban…").hint("ban", 2, 4),
         bind(C::Peers, "B", A::Bans, "bans", "who is banned").hint("bans", 3, 5),

@@ -7,6 +7,7 @@ pub mod history;
 pub mod log;
 pub mod look;
 pub mod panes;
+pub mod pieces;
 pub mod popup;
 pub mod scroll;
 pub mod sort;
@@ -135,6 +136,7 @@ impl AppState {
                 Tab::Log => Context::Events,
                 Tab::Files => Context::Files,
                 Tab::Peers => Context::Peers,
+                Tab::Pieces => Context::Pieces,
                 Tab::Overview | Tab::Trackers => Context::Detail,
             },
         }

@@ -6,6 +6,7 @@ use tc_core::stats::{BanStats, Detail, DetailKind, OverviewStats, PeerStats, Tra
 use tc_core::types::InfoHash;
 
 use super::files::FileTree;
+use super::pieces::PieceMap;
 use super::scroll::Scroll;
 use crate::format;
 
@@ -21,13 +22,16 @@ pub enum Tab {
     Peers,
     /// Its trackers and what they said.
     Trackers,
+    /// Its pieces.
+    Pieces,
     /// Its events.
     Log,
 }
 
 impl Tab {
     /// All tabs, from left to right.
-    pub const ALL: [Self; 5] = [Self::Overview, Self::Files, Self::Peers, Self::Trackers, Self::Log];
+    pub const ALL: [Self; 6] =
+        [Self::Overview, Self::Files, Self::Peers, Self::Trackers, Self::Pieces, Self::Log];
 
     /// The word in the rule of tabs.
     pub const fn title(self) -> &'static str {
@@ -36,6 +40,7 @@ impl Tab {
             Self::Files => "Files",
             Self::Peers => "Peers",
             Self::Trackers => "Trackers",
+            Self::Pieces => "Pieces",
             Self::Log => "Log",
         }
     }
@@ -47,6 +52,7 @@ impl Tab {
             Self::Files => Some(DetailKind::Files),
             Self::Peers => Some(DetailKind::Peers),
             Self::Trackers => Some(DetailKind::Trackers),
+            Self::Pieces => Some(DetailKind::Pieces),
             Self::Log => None,
         }
     }
@@ -75,6 +81,8 @@ pub struct DetailPane {
     pub peers: Option<Vec<PeerStats>>,
     /// For [`Tab::Trackers`].
     pub trackers: Option<Vec<TrackerStats>>,
+    /// For [`Tab::Pieces`].
+    pub pieces: Option<PieceMap>,
     /// For the list of bans.
     pub bans: Option<Vec<BanStats>>,
     /// Where the cursors of the lists are, by tab.
@@ -127,6 +135,13 @@ impl DetailPane {
                 self.trackers = Some(trackers.clone());
                 changed
             }
+            Detail::Pieces(pieces) => match &mut self.pieces {
+                Some(map) => map.update(pieces),
+                none => {
+                    *none = Some(PieceMap::new(pieces.clone()));
+                    true
+                }
+            },
             Detail::Bans(bans) => {
                 let changed = self.bans.as_ref() != Some(bans);
                 self.bans = Some(bans.clone());
@@ -138,7 +153,7 @@ impl DetailPane {
     /// Rows of the open tab's list.
     pub fn len(&self) -> usize {
         match self.tab {
-            Tab::Overview | Tab::Log => 0,
+            Tab::Overview | Tab::Pieces | Tab::Log => 0,
             Tab::Files => self.files.as_ref().map_or(0, |tree| tree.visible().count()),
             Tab::Peers => self.peers.as_ref().map_or(0, Vec::len),
             Tab::Trackers => self.trackers.as_ref().map_or(0, Vec::len),
