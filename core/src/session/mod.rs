@@ -15,6 +15,7 @@ mod on_timeout;
 mod on_tracker;
 mod open;
 mod over;
+mod room;
 mod save;
 mod scrape;
 mod snapshot;

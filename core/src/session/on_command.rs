@@ -77,6 +77,8 @@ impl Actor {
         if std::mem::take(&mut self.saving.paused) {
             self.save(now);
         }
+        // It was we who left the peers; who resumes does not wait for them.
+        self.pool.call_again(now);
         // A check that was cancelled and has not ended goes on with what it leaves, once it says so.
         if self.check_posted || self.post_check() {
             self.phase = Phase::Checking;
@@ -244,6 +246,7 @@ impl Actor {
         self.full = None;
         self.totals.set_active(now, false);
         self.drop_peers(now, why);
+        self.shared.leave_slots(&self.torrent.info_hash());
         self.upload = UploadManager::new(self.shared.config().upload_slots, super::actor::seed());
         self.tick = None;
         if self.phase == Phase::Running {
