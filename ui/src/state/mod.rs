@@ -9,6 +9,7 @@ pub mod look;
 pub mod panes;
 pub mod pieces;
 pub mod popup;
+pub mod relocate;
 pub mod scroll;
 pub mod sort;
 pub mod table;
