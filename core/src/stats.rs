@@ -3,6 +3,8 @@
 //! Plain data that can be serialised, so that the same screen can sit on a running engine over a
 //! socket. [`StatsBoard`] keeps the newest snapshot of each session and says what changed.
 
+mod pieces;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
+pub use self::pieces::{PIECE_CELLS, PartialStats, PieceCell, PieceMapStats};
 use crate::settings::{GlobalSettings, Priority, SpeedLimits, TorrentSettings};
 use crate::types::{BanReason, BanTarget, InfoHash, LinkId, TrackerId, UnixTime};
 use crate::untrusted::Untrusted;
@@ -170,6 +173,8 @@ pub enum DetailKind {
     Limits,
     /// [`Detail::Bans`]
     Bans,
+    /// [`Detail::Pieces`]
+    Pieces,
 }
 
 /// A detail pane's content.
@@ -187,6 +192,8 @@ pub enum Detail {
     Limits(LimitsStats),
     /// Who is not talked to, over all torrents; the newest first.
     Bans(Vec<BanStats>),
+    /// The pieces.
+    Pieces(PieceMapStats),
 }
 
 /// One ban.

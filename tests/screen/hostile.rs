@@ -142,7 +142,7 @@ fn no_word_of_other_people_is_obeyed() {
         .keys("gg\r")
         .see("‹ met-torrent");
     pty.keys("1").see("note").see("maker").keys("2").see("one").see("two");
-    pty.keys("3").see("client").keys("5").see("tracker.success");
+    pty.keys("3").see("client").keys("6").see("tracker.success");
     pty.keys("\x1b")
         .see("tc  ↓")
         .keys("j\r")

@@ -69,7 +69,8 @@ fn a_person_goes_through_everything() {
         ("2", "1 file · 0B of 293K", "files"),
         ("3", "0 connected", "peers"),
         ("4", "This torrent names no tracker.", "trackers"),
-        ("5", "session.added", "log"),
+        ("5", "1 cell = 1 piece", "pieces"),
+        ("6", "session.added", "log"),
     ] {
         pty.keys(key).see(sign);
         stand(&mut pty, &home, name);

@@ -131,7 +131,7 @@ fn tabs_open_and_close() {
     let mut pty = dashboard(&home);
     pty.keys("gg");
     see_cursor(&mut pty, "alpha.bin");
-    for tab in ["1", "2", "3", "4", "5", "]", "["] {
+    for tab in ["1", "2", "3", "4", "5", "6", "]", "["] {
         pty.keys(tab).see("Trackers");
     }
     pty.keys("?").see("Torrent").keys("\x1b").see("alpha.bin");

@@ -150,6 +150,12 @@ pub enum Action {
     Copy(CopyWhat),
     /// Move in a list.
     Move(Step),
+    /// A cell to the left.
+    Left,
+    /// A cell to the right.
+    Right,
+    /// Show copies of pieces, or what is there.
+    Rarity,
     /// Open what the cursor is on.
     Open,
     /// Mark and go down.

@@ -11,8 +11,8 @@ use ratatui::buffer::Buffer;
 use tc_core::event::{Delivery, Event, Tagged};
 use tc_core::settings::{GlobalSettings, Priority, SpeedLimits, TorrentSettings};
 use tc_core::stats::{
-    BanStats, Changes, Detail, DetailKind, FileStats, GlobalStats, LimitsStats, OverviewStats, PeerSource,
-    PeerStats, SessionState, SessionStats, TrackerState, TrackerStats,
+    BanStats, Changes, Detail, DetailKind, FileStats, GlobalStats, LimitsStats, OverviewStats, PartialStats,
+    PeerSource, PeerStats, PieceCell, PieceMapStats, SessionState, SessionStats, TrackerState, TrackerStats,
 };
 use tc_core::types::{BanReason, BanTarget, InfoHash, LinkId, PieceIndex, TrackerId, UnixTime};
 
@@ -257,6 +257,37 @@ pub fn detail(kind: DetailKind) -> Detail {
                 tracker(1, "https://old.example.net/announce", TrackerState::Failing, Some(870)),
             ])
         }
+        DetailKind::Pieces => {
+            let cell = |at: u32| {
+                let wave = (at * 37 + at * at / 11) % 256;
+                let there = at < 1_400 && !(800..806).contains(&at);
+                PieceCell {
+                    have: if there { 255 } else { [0, 0, 90, 0, 200, 30][at as usize % 6] },
+                    copies: if (2_271..2_275).contains(&at) { 0 } else { (wave % 9 + 1) as u8 },
+                    unseen: (2_271..2_275).contains(&at),
+                    coming: (800..803).contains(&at),
+                }
+            };
+            let partial = |piece: u32, received: u32, asked: u32| PartialStats {
+                piece: PieceIndex::new(piece),
+                blocks: 256,
+                received,
+                asked,
+                peers: asked.min(2),
+            };
+            Detail::Pieces(PieceMapStats {
+                pieces: 2_281,
+                piece_length: 4 << 20,
+                have: 1_394,
+                partial: 11,
+                fewest: 0,
+                fewest_from: PieceIndex::new(2_271),
+                fewest_to: PieceIndex::new(2_274),
+                median: 4,
+                cells: (0..2_281).map(cell).collect(),
+                partials: vec![partial(800, 12, 8), partial(801, 250, 6), partial(802, 1, 0)],
+            })
+        }
         DetailKind::Bans => {
             let ban = |address: &str, reason: BanReason, left: u64| BanStats {
                 target: BanTarget::of(address.parse().expect("an address")),
@@ -293,7 +324,7 @@ pub fn hostile(kind: DetailKind, words: &str) -> Detail {
             }
         }
         // The engine's own words.
-        Detail::Bans(_) => {}
+        Detail::Bans(_) | Detail::Pieces(_) => {}
     }
     detail
 }

@@ -73,6 +73,18 @@ impl Availability {
         Some((self.seeds + copies as u32, *pieces))
     }
 
+    /// Half of the pieces have no more copies than that, seeds counted.
+    pub(super) fn median(&self) -> u32 {
+        let mut left = self.copies.len() as u32 / 2;
+        for (copies, pieces) in self.pieces_with.iter().enumerate() {
+            if *pieces > left {
+                return self.seeds + copies as u32;
+            }
+            left -= pieces;
+        }
+        self.seeds
+    }
+
     /// Whole copies of the content, and the part of one more, in thousandths.
     pub(super) fn thousandths(&self) -> u32 {
         let Some((copies, rarest)) = self.rarest() else { return self.seeds * 1_000 };

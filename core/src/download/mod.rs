@@ -25,6 +25,7 @@
 //! | `choose` | which pieces a link begins |
 //! | `hints` | pieces that a peer named |
 //! | `endgame` | second chances for the last blocks |
+//! | `map` | the pieces as a person looks at them |
 //! | `blame` | who may have spoilt a piece, who may retry it |
 //! | `smart_ban` | who did spoil it |
 
@@ -36,6 +37,7 @@ mod endgame;
 mod flight;
 mod hints;
 mod links;
+mod map;
 mod partial;
 mod picker;
 mod priority;

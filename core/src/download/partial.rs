@@ -249,8 +249,7 @@ impl Partials {
         }
     }
 
-    /// Every piece that has begun.
-    #[cfg(test)]
+    /// Every piece that has begun, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (PieceIndex, &Partial)> {
         self.by_piece.iter().map(|(piece, partial)| (*piece, partial))
     }

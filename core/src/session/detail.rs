@@ -34,6 +34,7 @@ impl Actor {
             DetailKind::Trackers => Detail::Trackers(self.trackers.stats(now, UnixTime::now())),
             DetailKind::Overview => Detail::Overview(self.overview()),
             DetailKind::Limits => Detail::Limits(self.limits()),
+            DetailKind::Pieces => Detail::Pieces(self.download.piece_map()),
             DetailKind::Bans => Detail::Bans(self.shared.bans()),
         }
     }

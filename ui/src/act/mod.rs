@@ -52,6 +52,9 @@ pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec
         Action::Copy(what) => torrents::copy(state, what, effects),
         Action::Move(step) => moving::step(state, step),
         Action::Open | Action::Limits if state.context() == Context::Limits => limits::edit(state, effects),
+        Action::Left => moving::sideways(state, false),
+        Action::Right => moving::sideways(state, true),
+        Action::Rarity => moving::rarity(state),
         Action::Open => moving::open(state),
         Action::Mark | Action::MarkRange | Action::MarkAll if state.table.is_empty() => {
             state.say("there is no torrent to mark");

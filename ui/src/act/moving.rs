@@ -40,6 +40,13 @@ pub fn step(state: &mut AppState, step: Step) {
         Focus::List => state.table.step(step),
         Focus::Events => state.log.step(step, None, page),
         Focus::Detail if state.detail.tab == Tab::Log => state.log.step(step, state.table.cursor(), page),
+        Focus::Detail if state.detail.tab == Tab::Pieces => {
+            let area = state.panes.areas().detail.unwrap_or_default();
+            if let Some(map) = &mut state.detail.pieces {
+                let (grid, rows) = view::detail::pieces::grid(area, map.stats.pieces);
+                map.step(step, grid, rows);
+            }
+        }
         Focus::Detail => {
             let len = state.detail.len();
             state.detail.scroll_mut().step(step, len, page);
@@ -48,6 +55,22 @@ pub fn step(state: &mut AppState, step: Step) {
             let len = StatusFilter::ALL.len() + state.table.trackers().len().min(view::sidebar::TRACKERS);
             state.panes.sidebar = Scroll::target(state.panes.sidebar, step, len, page);
         }
+    }
+}
+
+/// A cell to the side on the map of pieces.
+pub fn sideways(state: &mut AppState, right: bool) {
+    let area = state.panes.areas().detail.unwrap_or_default();
+    if let Some(map) = &mut state.detail.pieces {
+        let (grid, _) = view::detail::pieces::grid(area, map.stats.pieces);
+        map.sideways(right, grid);
+    }
+}
+
+/// The map of pieces shows copies, or what is there again.
+pub fn rarity(state: &mut AppState) {
+    if let Some(map) = &mut state.detail.pieces {
+        map.rarity = !map.rarity;
     }
 }
 
@@ -71,7 +94,9 @@ pub fn open(state: &mut AppState) {
         Focus::Detail => match state.detail.tab {
             Tab::Log => open_event(state),
             Tab::Files => fold(state),
-            Tab::Overview | Tab::Peers | Tab::Trackers | Tab::Limits => state.panes.turn_to(Mode::Full),
+            Tab::Overview | Tab::Peers | Tab::Trackers | Tab::Pieces | Tab::Limits => {
+                state.panes.turn_to(Mode::Full);
+            }
         },
         Focus::Sidebar => apply_sidebar(state),
     }

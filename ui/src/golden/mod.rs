@@ -75,10 +75,27 @@ fn dialogs() {
 
 #[test]
 fn tabs() {
-    for (key, name) in
-        [("1", "overview"), ("2", "files"), ("3", "peers"), ("4", "trackers"), ("5", "log"), ("6", "limits")]
-    {
+    for (key, name) in [
+        ("1", "overview"),
+        ("2", "files"),
+        ("3", "peers"),
+        ("4", "trackers"),
+        ("5", "pieces"),
+        ("6", "log"),
+        ("7", "limits"),
+    ] {
         check_all(&format!("j Enter {key} j"), name);
+    }
+}
+
+#[test]
+fn pieces() {
+    check_all("j Enter 5 r j l l", "pieces-rarity");
+    check(Stage::full((80, 24)), "j 5", "split-pieces");
+    for size in SIZES {
+        let mut stage = Stage::full(size);
+        stage.state.look.ascii = true;
+        check(stage, "j Enter 5 G", "pieces-ascii");
     }
 }
 

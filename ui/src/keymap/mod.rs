@@ -26,6 +26,8 @@ pub enum Context {
     Limits,
     /// In the peers of a torrent.
     Peers,
+    /// On the map of pieces.
+    Pieces,
     /// In the other tabs of the detail.
     Detail,
     /// In events: strip, full log, log tab.
@@ -68,7 +70,7 @@ pub enum Context {
 
 impl Context {
     /// All contexts, in the order of the help.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::List,
         Self::Torrent,
         Self::Moves,
@@ -77,6 +79,7 @@ impl Context {
         Self::Files,
         Self::Limits,
         Self::Peers,
+        Self::Pieces,
         Self::Detail,
         Self::Events,
         Self::Event,
@@ -109,6 +112,7 @@ impl Context {
             Self::Files => "Files",
             Self::Limits => "Limits",
             Self::Peers => "Peers",
+            Self::Pieces => "Pieces",
             Self::Disconnect => "Disconnect",
             Self::Ban => "Ban",
             Self::Bans => "Bans",
@@ -138,6 +142,7 @@ impl Context {
             Self::Files => &[Self::Files, Self::Torrent, Self::Moves, Self::Global, Self::Always],
             Self::Limits => &[Self::Limits, Self::Torrent, Self::Moves, Self::Global, Self::Always],
             Self::Peers => &[Self::Peers, Self::Torrent, Self::Moves, Self::Global, Self::Always],
+            Self::Pieces => &[Self::Pieces, Self::Torrent, Self::Moves, Self::Global, Self::Always],
             Self::Disconnect => &[Self::Disconnect, Self::Always],
             Self::Ban => &[Self::Ban, Self::Always],
             Self::Bans => &[Self::Bans, Self::Always],
@@ -255,8 +260,9 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Global, "2", A::OpenTab(Tab::Files), "tab-files", "files"),
         bind(C::Global, "3", A::OpenTab(Tab::Peers), "tab-peers", "peers"),
         bind(C::Global, "4", A::OpenTab(Tab::Trackers), "tab-trackers", "trackers"),
-        bind(C::Global, "5", A::OpenTab(Tab::Log), "tab-log", "log of the torrent"),
-        bind(C::Global, "6", A::OpenTab(Tab::Limits), "tab-limits", "limits of the torrent"),
+        bind(C::Global, "5", A::OpenTab(Tab::Pieces), "tab-pieces", "pieces"),
+        bind(C::Global, "6", A::OpenTab(Tab::Log), "tab-log", "log of the torrent"),
+        bind(C::Global, "7", A::OpenTab(Tab::Limits), "tab-limits", "limits of the torrent"),
         bind(C::Global, "v", A::LayoutCycle, "layout-cycle", "list, split, full").hint("layout", 20, 20),
         bind(C::Global, "z", A::Zoom, "zoom", "this pane alone"),
         bind(C::Global, "L", A::EventsToggle, "events-toggle", "events on or off").hint("events", 21, 21),
@@ -277,6 +283,9 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Limits, "Space", A::LimitSwitch, "limit-switch", "on or off").hint("on/off", 2, 4),
         bind(C::Limits, "Backspace", A::LimitReset, "limit-reset", "no choice of one's own")
             .hint("reset", 3, 5),
+        bind(C::Pieces, "h Left", A::Left, "cell-left", "left").hint("l move", 1, 5),
+        bind(C::Pieces, "l Right", A::Right, "cell-right", "right"),
+        bind(C::Pieces, "r", A::Rarity, "rarity", "copies, or what is there").hint("rarity", 2, 4),
         bind(C::Peers, "x", A::Disconnect, "disconnect", "disconnect…").hint("disconnect", 1, 5),
         bind(C::Peers, "b", A::Ban, "ban", "ban…").hint("ban", 2, 4),
         bind(C::Peers, "B", A::Bans, "bans", "who is banned").hint("bans", 3, 5),

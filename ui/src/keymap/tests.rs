@@ -10,6 +10,11 @@ fn no_place_has_a_key_twice() {
         let mut seen = HashSet::new();
         for place in context.stack() {
             for key in of(*place).flat_map(|binding| binding.keys.split(' ')) {
+                // On the map of pieces these move to the side, and only Esc goes back.
+                let sideways = ["h", "Left", "l", "Right"].contains(&key);
+                if context == Context::Pieces && *place != Context::Pieces && sideways {
+                    continue;
+                }
                 assert!(seen.insert(key), "{context:?}: {key}");
             }
         }

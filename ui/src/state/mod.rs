@@ -8,6 +8,7 @@ pub mod limits;
 pub mod log;
 pub mod look;
 pub mod panes;
+pub mod pieces;
 pub mod popup;
 pub mod relocate;
 pub mod scroll;
@@ -138,6 +139,7 @@ impl AppState {
                 Tab::Files => Context::Files,
                 Tab::Limits => Context::Limits,
                 Tab::Peers => Context::Peers,
+                Tab::Pieces => Context::Pieces,
                 Tab::Overview | Tab::Trackers => Context::Detail,
             },
         }

@@ -7,6 +7,7 @@ use tc_core::types::InfoHash;
 
 use super::files::FileTree;
 use super::limits::Limit;
+use super::pieces::PieceMap;
 use super::scroll::Scroll;
 use crate::format;
 
@@ -22,6 +23,8 @@ pub enum Tab {
     Peers,
     /// Its trackers and what they said.
     Trackers,
+    /// Its pieces.
+    Pieces,
     /// Its events.
     Log,
     /// What a person decided for it.
@@ -30,8 +33,8 @@ pub enum Tab {
 
 impl Tab {
     /// All tabs, from left to right.
-    pub const ALL: [Self; 6] =
-        [Self::Overview, Self::Files, Self::Peers, Self::Trackers, Self::Log, Self::Limits];
+    pub const ALL: [Self; 7] =
+        [Self::Overview, Self::Files, Self::Peers, Self::Trackers, Self::Pieces, Self::Log, Self::Limits];
 
     /// The word in the rule of tabs.
     pub const fn title(self) -> &'static str {
@@ -40,6 +43,7 @@ impl Tab {
             Self::Files => "Files",
             Self::Peers => "Peers",
             Self::Trackers => "Trackers",
+            Self::Pieces => "Pieces",
             Self::Log => "Log",
             Self::Limits => "Limits",
         }
@@ -52,6 +56,7 @@ impl Tab {
             Self::Files => Some(DetailKind::Files),
             Self::Peers => Some(DetailKind::Peers),
             Self::Trackers => Some(DetailKind::Trackers),
+            Self::Pieces => Some(DetailKind::Pieces),
             Self::Log => None,
             Self::Limits => Some(DetailKind::Limits),
         }
@@ -83,6 +88,8 @@ pub struct DetailPane {
     pub trackers: Option<Vec<TrackerStats>>,
     /// For [`Tab::Limits`].
     pub limits: Option<LimitsStats>,
+    /// For [`Tab::Pieces`].
+    pub pieces: Option<PieceMap>,
     /// For the list of bans.
     pub bans: Option<Vec<BanStats>>,
     /// Where the cursors of the lists are, by tab.
@@ -140,6 +147,13 @@ impl DetailPane {
                 self.trackers = Some(trackers.clone());
                 changed
             }
+            Detail::Pieces(pieces) => match &mut self.pieces {
+                Some(map) => map.update(pieces),
+                none => {
+                    *none = Some(PieceMap::new(pieces.clone()));
+                    true
+                }
+            },
             Detail::Bans(bans) => {
                 let changed = self.bans.as_ref() != Some(bans);
                 self.bans = Some(bans.clone());
@@ -151,7 +165,7 @@ impl DetailPane {
     /// Rows of the open tab's list.
     pub fn len(&self) -> usize {
         match self.tab {
-            Tab::Overview | Tab::Log => 0,
+            Tab::Overview | Tab::Pieces | Tab::Log => 0,
             Tab::Limits => self.limits.as_ref().map_or(0, |_| Limit::ALL.len()),
             Tab::Files => self.files.as_ref().map_or(0, |tree| tree.visible().count()),
             Tab::Peers => self.peers.as_ref().map_or(0, Vec::len),

@@ -2,6 +2,7 @@
 
 mod cost;
 mod invariants;
+mod map;
 mod model;
 mod smart_ban;
 mod swarm;

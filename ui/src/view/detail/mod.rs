@@ -4,6 +4,7 @@ mod files;
 mod limits;
 mod overview;
 mod peers;
+pub mod pieces;
 mod trackers;
 
 use ratatui::buffer::Buffer;
@@ -79,7 +80,7 @@ pub fn rule(state: &AppState, buffer: &mut Buffer, area: Rect, beside: bool) {
 /// Rows of the list that a tab shows in an area.
 pub const fn list_rows(tab: Tab, area: Rect) -> u16 {
     match tab {
-        Tab::Overview => 0,
+        Tab::Overview | Tab::Pieces => 0,
         Tab::Files => files::rows(area),
         Tab::Limits => limits::rows(area),
         Tab::Peers => peers::rows(area),
@@ -104,6 +105,7 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
         Tab::Limits => limits::draw(state, buffer, area),
         Tab::Peers => peers::draw(state, buffer, area),
         Tab::Trackers => trackers::draw(state, buffer, area),
+        Tab::Pieces => pieces::draw(state, buffer, area),
         Tab::Log => events::lines(state, buffer, area, state.table.cursor()),
     }
 }
