@@ -135,7 +135,8 @@ impl AppState {
                 Tab::Log => Context::Events,
                 Tab::Files => Context::Files,
                 Tab::Peers => Context::Peers,
-                Tab::Overview | Tab::Trackers => Context::Detail,
+                Tab::Trackers => Context::Trackers,
+                Tab::Overview => Context::Detail,
             },
         }
     }

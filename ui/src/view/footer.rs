@@ -7,7 +7,7 @@ use super::{style, typed, whole};
 use crate::keymap::{self, Context};
 use crate::message::Action;
 use crate::state::panes::{Focus, Mode};
-use crate::state::popup::Popup;
+use crate::state::popup::{Popup, TrackerLine};
 use crate::state::{AppState, Leaving};
 use crate::theme::Role;
 use crate::widget::field::Field;
@@ -57,8 +57,12 @@ fn is_of_use(state: &AppState, context: Context, binding: &keymap::Binding) -> b
             state.detail.files.as_ref().is_some_and(crate::state::files::FileTree::has_folders)
         }
         Action::Back => context == Context::List,
-        Action::Add => true,
-        _ => state.table.total() > 0 || !matches!(binding.context, Context::List | Context::Torrent),
+        Action::Add | Action::TrackerAdd => true,
+        _ if binding.context == Context::Trackers => !state.detail.is_empty(),
+        _ => {
+            state.table.total() > 0
+                || !matches!(binding.context, Context::List | Context::Listing | Context::Torrent)
+        }
     }
 }
 
@@ -132,7 +136,29 @@ pub fn log_filter(state: &AppState, field: &Field, error: Option<&str>, buffer: 
     bar(state, field, "Enter keep  Esc clear", buffer);
 }
 
+/// The bar in which the URL of a tracker is typed, with what is wrong with it, or what it means, above.
+pub fn tracker(state: &AppState, line: &TrackerLine, buffer: &mut Buffer) {
+    let area = whole(buffer);
+    if area.height >= 3 {
+        let above = Rect { y: area.height - 2, height: 1, ..area };
+        clear(buffer, above);
+        let mut pen = Pen::new(buffer, above, 0);
+        match &line.error {
+            Some(error) => pen.put(error, style(state, Role::Err)),
+            None if line.tracker.is_some() => {
+                pen.put("tracker's URL; … stands for what is hidden, and stays", style(state, Role::Dim))
+            }
+            None => pen.put("another tracker's URL: http://, https:// or udp://", style(state, Role::Dim)),
+        };
+    }
+    prompt(state, ">", &line.field, "Enter take  Esc cancel", buffer);
+}
+
 fn bar(state: &AppState, field: &Field, right: &str, buffer: &mut Buffer) {
+    prompt(state, "/", field, right, buffer);
+}
+
+fn prompt(state: &AppState, sign: &str, field: &Field, right: &str, buffer: &mut Buffer) {
     let area = whole(buffer);
     if area.height == 0 {
         return;
@@ -142,7 +168,7 @@ fn bar(state: &AppState, field: &Field, right: &str, buffer: &mut Buffer) {
     let mut pen = Pen::new(buffer, line, 0);
     let right = if usize::from(area.width) > width(right) + 20 { right } else { "" };
     let room = pen.room().saturating_sub(1 + width(right));
-    pen.put("/", style(state, Role::Key));
+    pen.put(sign, style(state, Role::Key));
     pen.left(&typed(field, room, state.look.ascii), room, style(state, Role::Text));
     pen.put(right, style(state, Role::Dim));
 }
