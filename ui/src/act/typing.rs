@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use super::{add, trackers};
+use super::{add, relocate, trackers};
 use crate::message::Effect;
 use crate::state::AppState;
 use crate::state::add::AddField;
@@ -32,6 +32,13 @@ pub fn key(state: &mut AppState, key: KeyEvent, effects: &mut Vec<Effect>) -> bo
             help.top = 0;
             help.search.key(key)
         }
+        Some(Popup::Move(form)) => {
+            let changed = form.to.key(key);
+            if changed == Some(true) {
+                relocate::changed(form);
+            }
+            changed
+        }
         Some(Popup::Add(form)) => {
             if form.field == AddField::Start {
                 let toggles = matches!(key.code, KeyCode::Char(' ') | KeyCode::Left | KeyCode::Right);
@@ -59,6 +66,10 @@ pub fn paste(state: &mut AppState, text: &str, effects: &mut Vec<Effect>) {
             Popup::Filter(field) | Popup::LogFilter { field, .. } | Popup::Tracker(TrackerLine { field, .. }),
         ) => field.paste(text),
         Some(Popup::Help(help)) if help.searching => help.search.paste(text),
+        Some(Popup::Move(form)) => {
+            form.to.paste(text);
+            relocate::changed(form);
+        }
         Some(Popup::Add(form)) => {
             if let Some(field) = form.typed() {
                 field.paste(text);
@@ -96,6 +107,7 @@ pub fn accept(state: &mut AppState, effects: &mut Vec<Effect>) {
         Some(Popup::Help(help)) => help.searching = false,
         Some(Popup::Tracker(_)) => trackers::accept(state, effects),
         Some(Popup::Add(_)) => add::accept(state, effects),
+        Some(Popup::Move(_)) => relocate::accept(state, effects),
         _ => {}
     }
 }
@@ -115,6 +127,10 @@ pub fn cancel(state: &mut AppState) {
             return;
         }
         Some(Popup::Add(form)) if form.candidates.is_some() => {
+            form.candidates = None;
+            return;
+        }
+        Some(Popup::Move(form)) if form.candidates.is_some() => {
             form.candidates = None;
             return;
         }
