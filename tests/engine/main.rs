@@ -9,12 +9,17 @@ mod inspect;
 mod leaks;
 mod lies;
 mod limits;
+#[path = "../support/lines.rs"]
+mod lines;
 mod peers;
 mod raw;
 #[path = "../support/single.rs"]
 mod single;
 mod swarm;
 mod torrents;
+#[path = "../support/tracker.rs"]
+mod tracker;
+mod trackers;
 mod verify;
 #[path = "../support/wait.rs"]
 mod wait;

@@ -13,3 +13,4 @@ mod sizes;
 mod storage;
 #[path = "../support/mod.rs"]
 mod support;
+mod trackers;

@@ -7,3 +7,4 @@ pub mod golden;
 pub mod home;
 pub mod pty;
 pub mod single;
+pub mod tracker;

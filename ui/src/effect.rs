@@ -9,6 +9,7 @@ use std::thread;
 
 use tc_core::error::Error;
 use tc_core::manager::{AddOptions, RemoveData, TorrentManager};
+use tc_core::metainfo::Metainfo;
 use tc_core::types::InfoHash;
 use tc_core::untrusted::clean;
 
@@ -77,6 +78,13 @@ impl Hands {
             Effect::Resume(torrents) => self.each(&torrents, tc_core::session::Session::resume),
             Effect::Recheck(torrents) => self.each(&torrents, tc_core::session::Session::recheck),
             Effect::Announce(torrents) => self.each(&torrents, tc_core::session::Session::reannounce),
+            Effect::AnnounceTo(torrent, tracker) => {
+                self.each(&[torrent], |session| session.reannounce_to(tracker));
+            }
+            Effect::EditTrackers(torrent, edit) => {
+                let changed = self.manager.get(&torrent).map(|session| session.edit_trackers(edit));
+                return changed.and_then(Result::err).map(|error| Answer::Failed(error.to_string()));
+            }
             Effect::Set(torrents, setting) => self.each(&torrents, |session| session.set(&setting)),
             Effect::SetAll(setting) => self.manager.shared().set(setting),
             Effect::Disconnect(torrent, address) => {
@@ -220,9 +228,12 @@ impl Runner {
         };
         // The engine gives the torrent that is there already; what the source holds tells before.
         let known = self.system.preview(&request.source)?.info_hash;
-        let already_here = known.is_some_and(|info_hash| self.manager.get(&info_hash).is_some());
+        let here = known.and_then(|info_hash| self.manager.get(&info_hash));
+        let already_here = here.is_some();
         let options = AddOptions { download_dir, paused: request.paused, ..AddOptions::default() };
-        let session = self.manager.add_torrent(&path, options).map_err(|error| error.to_string())?;
-        Ok(Answer::Added { info_hash: session.info_hash(), already_here })
+        let metainfo = Metainfo::read(&path).map_err(|error| error.at(&path).to_string())?;
+        let more_trackers = here.map_or_else(Vec::new, |session| session.new_trackers(&metainfo));
+        let session = self.manager.add_metainfo(metainfo, options).map_err(|error| error.to_string())?;
+        Ok(Answer::Added { info_hash: session.info_hash(), already_here, more_trackers })
     }
 }

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use tc_core::event::Delivery;
 use tc_core::settings::{GlobalSetting, Setting};
 use tc_core::stats::{Changes, Detail, DetailKind};
-use tc_core::types::{BanTarget, InfoHash};
+use tc_core::tracker::TrackerEdit;
+use tc_core::types::{BanTarget, InfoHash, TrackerId};
+use tc_core::untrusted::Untrusted;
 
 use crate::state::filter::StatusFilter;
 use crate::state::sort::SortKey;
@@ -57,6 +59,8 @@ pub enum Answer {
         info_hash: InfoHash,
         /// Whether it was there before.
         already_here: bool,
+        /// Trackers that the source names and the torrent lacks, by tier.
+        more_trackers: Vec<Vec<Untrusted>>,
     },
     /// A source could not be added.
     NotAdded {
@@ -182,6 +186,18 @@ pub enum Action {
     Add,
     /// Ask the trackers again.
     Announce,
+    /// Ask the tracker under the cursor again.
+    AnnounceTo,
+    /// Type the URL of another tracker.
+    TrackerAdd,
+    /// Correct the URL of the tracker under the cursor.
+    TrackerEdit,
+    /// Remove the tracker under the cursor, after a question.
+    TrackerRemove,
+    /// The tracker under the cursor into the tier before.
+    TrackerEarlier,
+    /// The tracker under the cursor into the tier behind.
+    TrackerLater,
     /// Menu: sort by.
     SortMenu,
     /// Sort by this; again: the other way round.
@@ -322,6 +338,10 @@ pub enum Effect {
     LiftBan(BanTarget),
     /// Ask the trackers of these torrents again.
     Announce(Vec<InfoHash>),
+    /// Ask one tracker of a torrent again.
+    AnnounceTo(InfoHash, TrackerId),
+    /// Change the trackers of a torrent.
+    EditTrackers(InfoHash, TrackerEdit),
     /// Add a source.
     Add(AddRequest),
     /// Look into a source; comes back as [`Answer::Preview`].

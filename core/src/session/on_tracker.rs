@@ -86,6 +86,7 @@ impl Actor {
                 drop(goodbye);
                 let result = result.unwrap_or(Err(AnnounceError::Timeout));
                 if let Err(error) = &result {
+                    let error = hide_secrets(&url, &error.to_string());
                     tracing::debug!(url = %mask_url(&url), %error, "the good-bye was not heard");
                 }
                 if event == AnnounceEvent::Stopped {
@@ -191,7 +192,11 @@ impl Actor {
     /// it is private, the peers that the old trackers named are let go (BEP 27).
     pub(super) fn edit_trackers(&mut self, now: Instant, edits: Vec<TrackerEdit>) {
         let mut changed = false;
+        let private = self.torrent.metainfo.private;
         for edit in edits {
+            if private && matches!(edit, TrackerEdit::Merge { .. }) {
+                continue;
+            }
             let tiers = edit.apply(&self.trackers.list());
             if let Some(stopped) = self.trackers.change(now, &tiers) {
                 self.farewell(stopped);
@@ -203,7 +208,7 @@ impl Actor {
             return;
         }
         self.to_list.send_replace(self.trackers.list().into());
-        if self.torrent.metainfo.private {
+        if private {
             self.drop_peers(now, "the private torrent changed its trackers");
             self.pool.forget(PeerSource::Tracker);
         }

@@ -36,6 +36,10 @@ impl Session {
                 let known = known.ok_or(Error::Tracker("it is not there any more"))?;
                 Some(unmask(url, &known.url).ok_or(Error::Tracker("there are more … than were hidden"))?)
             }
+            TrackerEdit::Merge { tiers } => {
+                tiers.iter().flatten().try_for_each(check_url).map_err(Error::Tracker)?;
+                None
+            }
             _ => None,
         };
         if let Some(url) = url {
@@ -46,7 +50,8 @@ impl Session {
     }
 
     /// Trackers of another torrent file of the same torrent that this one lacks, by tier. None for a
-    /// private torrent, whose peers come from its own trackers only (BEP 27).
+    /// private torrent, whose peers come from its own trackers only (BEP 27). [`TrackerEdit::Merge`] takes
+    /// them over.
     pub fn new_trackers(&self, other: &Metainfo) -> Vec<Vec<Untrusted>> {
         if self.torrent.metainfo.private || other.info_hash != self.info_hash() {
             return Vec::new();
@@ -56,19 +61,5 @@ impl Session {
             |url: &&Untrusted| check_url(url).is_ok() && !known.iter().any(|known| known.url == **url);
         let tiers = other.trackers.iter().map(|tier| tier.iter().filter(is_new).cloned().collect());
         tiers.filter(|tier: &Vec<_>| !tier.is_empty()).collect()
-    }
-
-    /// Takes over the trackers of another torrent file of the same torrent, each tier behind those that
-    /// are there. Returns how many there were to take.
-    pub fn merge_trackers(&self, other: &Metainfo) -> usize {
-        let tiers = self.new_trackers(other);
-        let behind = self.trackers().last().map_or(0, |last| last.tier + 1);
-        self.control.order(|orders| {
-            for (tier, urls) in (behind..).zip(&tiers) {
-                let add = |url: &Untrusted| TrackerEdit::Add { tier: Some(tier), url: url.clone() };
-                orders.trackers.extend(urls.iter().map(add));
-            }
-        });
-        tiers.iter().map(Vec::len).sum()
     }
 }

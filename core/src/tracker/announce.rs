@@ -161,6 +161,9 @@ pub enum AnnounceError {
     /// No connection, or it broke.
     #[error("{0}")]
     Network(Untrusted),
+    /// HTTPS: the server cannot show that it is the one that was meant. Nothing was said to it.
+    #[error("certificate: {0}")]
+    Certificate(Untrusted),
     /// No answer in time.
     #[error("timed out")]
     Timeout,

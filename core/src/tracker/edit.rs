@@ -1,14 +1,16 @@
 //! What a person changes about the trackers of a torrent: added, corrected, removed, moved between tiers.
 
+use serde::{Deserialize, Serialize};
+
 use super::announce::TrackerId;
-use super::mask::unmask;
+use super::mask::{MASK, unmask};
 use super::query::check_text;
 use super::schedule::KnownTracker;
 use super::scheme::Scheme;
 use crate::untrusted::Untrusted;
 
-/// One change.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One change. Its URLs are those that a person typed, whose secrets are masked where they were before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TrackerEdit {
     /// Another tracker, in this tier or, with `None`, in one of its own behind the others.
     Add {
@@ -16,6 +18,12 @@ pub enum TrackerEdit {
         tier: Option<u32>,
         /// Its URL.
         url: Untrusted,
+    },
+    /// The trackers of another torrent file of the same torrent, each tier behind those that are there. Of
+    /// a private torrent changes nothing.
+    Merge {
+        /// Its tiers.
+        tiers: Vec<Vec<Untrusted>>,
     },
     /// Another URL in the place of this tracker's. A `…` in it stands for a secret of the old one.
     Replace {
@@ -64,6 +72,14 @@ pub fn check_url(url: &Untrusted) -> Result<(), &'static str> {
     }
 }
 
+/// The same for a masked URL that was edited.
+///
+/// # Errors
+/// Why not, in a few words.
+pub fn check_masked(url: &Untrusted) -> Result<(), &'static str> {
+    check_url(&url.raw().replace(MASK, "x").into())
+}
+
 impl TrackerEdit {
     /// The tiers after this change. What names a tracker that is gone changes nothing.
     pub fn apply(self, list: &[KnownTracker]) -> Vec<Vec<Untrusted>> {
@@ -76,6 +92,15 @@ impl TrackerEdit {
             Self::Add { tier, url } => {
                 if !places.iter().any(|(_, known)| *known == url) {
                     places.push((tier.map_or(behind, |tier| (2 * i64::from(tier)).min(behind)), url));
+                }
+            }
+            Self::Merge { tiers } => {
+                for (at, tier) in (0..).zip(tiers) {
+                    for url in tier {
+                        if !places.iter().any(|(_, known)| *known == url) {
+                            places.push((behind + 2 * at, url));
+                        }
+                    }
                 }
             }
             Self::Replace { tracker, url } => {
@@ -146,6 +171,13 @@ mod tests {
         check("a+b c", add(Some(0)), "a+b+n c");
         check("a+b c", add(Some(9)), "a+b c n");
         check("a+b c", TrackerEdit::Add { tier: Some(0), url: "c".into() }, "a+b c");
+    }
+
+    #[test]
+    fn trackers_of_another_file_come_behind() {
+        let tiers = vec![vec!["b".into(), "n".into()], vec!["m".into(), "n".into()]];
+        check("a+b c", TrackerEdit::Merge { tiers: tiers.clone() }, "a+b c n m");
+        check("", TrackerEdit::Merge { tiers }, "b+n m");
     }
 
     #[test]

@@ -346,8 +346,31 @@ fn network(error: reqwest::Error) -> AnnounceError {
     }
     let error = error.without_url();
     let mut cause: &dyn std::error::Error = &error;
-    while let Some(inner) = cause.source() {
+    loop {
+        if let Some(why) = certificate(cause) {
+            return AnnounceError::Certificate(why);
+        }
+        let Some(inner) = cause.source() else { break };
         cause = inner;
     }
     AnnounceError::Network(Untrusted::new(cause.to_string()))
+}
+
+/// What is wrong with the server's certificate, where that is the cause. An error of the system may hold
+/// the one of TLS, and another of the system in between, without naming it as its source.
+fn certificate(cause: &(dyn std::error::Error + 'static)) -> Option<Untrusted> {
+    use rustls::CertificateError as C;
+    let mut held = cause;
+    while let Some(error) = held.downcast_ref::<std::io::Error>() {
+        held = error.get_ref()?;
+    }
+    let rustls::Error::InvalidCertificate(error) = held.downcast_ref::<rustls::Error>()? else { return None };
+    Some(match error {
+        C::UnknownIssuer => "nobody whom this system trusts vouches for it".into(),
+        C::Expired | C::ExpiredContext { .. } => "it has expired".into(),
+        C::NotValidYet | C::NotValidYetContext { .. } => "it is not valid yet".into(),
+        C::NotValidForName | C::NotValidForNameContext { .. } => "it is for another host".into(),
+        C::Revoked => "it was revoked".into(),
+        other => Untrusted::new(other.to_string()),
+    })
 }

@@ -12,7 +12,7 @@ const SECRET_LENGTH: usize = 16;
 const WORTH_HIDING: usize = 6;
 
 /// What stands in place of a secret.
-const MASK: &str = "…";
+pub const MASK: &str = "…";
 
 /// Query keys whose values are secrets however short they are.
 const SECRET_KEYS: [&str; 10] =

@@ -11,6 +11,7 @@ mod recheck;
 mod relocate;
 pub mod remove;
 mod torrents;
+mod trackers;
 pub mod typing;
 
 use std::time::Instant;
@@ -69,6 +70,12 @@ pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec
         Action::Remove => remove::open(state),
         Action::Add => add::open(state),
         Action::Announce => torrents::announce(state, effects),
+        Action::AnnounceTo => trackers::announce(state, effects),
+        Action::TrackerAdd => trackers::add(state),
+        Action::TrackerEdit => trackers::edit(state),
+        Action::TrackerRemove => trackers::remove(state),
+        Action::TrackerEarlier => trackers::shift(state, true, effects),
+        Action::TrackerLater => trackers::shift(state, false, effects),
         Action::SortMenu => menu(state, Context::Sort),
         Action::Sort(key) => {
             state.popups.pop();
@@ -96,6 +103,9 @@ pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec
         Action::Ban => peers::ask(state, true),
         Action::Bans => peers::bans(state),
         Action::LiftBan => peers::lift(state, effects),
+        Action::Yes if matches!(state.popups.last(), Some(Popup::TrackerChange(_))) => {
+            trackers::yes(state, effects);
+        }
         Action::Yes => remove::yes(state, now, effects),
         Action::Press => remove::press(state, now, effects),
         Action::Toggle => moving::toggle(state, now),
@@ -142,7 +152,10 @@ pub fn unbound(state: &mut AppState, context: Context, key: KeyEvent) {
 /// Takes the answer to a request.
 pub fn answer(state: &mut AppState, answer: Answer, effects: &mut Vec<Effect>) {
     match answer {
-        Answer::Added { info_hash, already_here } => add::added(state, info_hash, already_here),
+        Answer::Added { info_hash, already_here, more_trackers } => {
+            add::added(state, info_hash, already_here);
+            trackers::offer(state, info_hash, more_trackers);
+        }
         Answer::NotAdded { source, why } => add::not_added(state, &source, why),
         Answer::NotRemoved { torrents, why } => remove::not_removed(state, &torrents, &why),
         Answer::Preview { source, result } => add::preview(state, &source, result),

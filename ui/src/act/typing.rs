@@ -2,12 +2,12 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use super::{add, relocate};
+use super::{add, relocate, trackers};
 use crate::message::Effect;
 use crate::state::AppState;
 use crate::state::add::AddField;
 use crate::state::log::LogFilter;
-use crate::state::popup::Popup;
+use crate::state::popup::{Popup, TrackerLine};
 use crate::widget::field::Field;
 
 /// Opens the bar of the table's filter.
@@ -25,7 +25,9 @@ pub fn open_log_filter(state: &mut AppState) {
 /// A key that is no action: text, where text is typed. Says whether it was one.
 pub fn key(state: &mut AppState, key: KeyEvent, effects: &mut Vec<Effect>) -> bool {
     let changed = match state.popups.last_mut() {
-        Some(Popup::Filter(field) | Popup::LogFilter { field, .. }) => field.key(key),
+        Some(
+            Popup::Filter(field) | Popup::LogFilter { field, .. } | Popup::Tracker(TrackerLine { field, .. }),
+        ) => field.key(key),
         Some(Popup::Limit(edit)) => {
             edit.error = None;
             edit.field.key(key)
@@ -64,7 +66,9 @@ pub fn key(state: &mut AppState, key: KeyEvent, effects: &mut Vec<Effect>) -> bo
 /// Pasted text for a line that is being typed.
 pub fn paste(state: &mut AppState, text: &str, effects: &mut Vec<Effect>) {
     match state.popups.last_mut() {
-        Some(Popup::Filter(field) | Popup::LogFilter { field, .. }) => field.paste(text),
+        Some(
+            Popup::Filter(field) | Popup::LogFilter { field, .. } | Popup::Tracker(TrackerLine { field, .. }),
+        ) => field.paste(text),
         Some(Popup::Limit(edit)) => edit.field.paste(text),
         Some(Popup::Help(help)) if help.searching => help.search.paste(text),
         Some(Popup::Move(form)) => {
@@ -95,6 +99,8 @@ fn follow(state: &mut AppState) {
             // A pattern half typed is wrong until it is whole: told, and not taken yet.
             *error = state.log.filter.set_text(&text).err();
         }
+        // What was wrong is judged anew when it is taken.
+        Some(Popup::Tracker(line)) => line.error = None,
         _ => {}
     }
 }
@@ -104,6 +110,7 @@ pub fn accept(state: &mut AppState, effects: &mut Vec<Effect>) {
     match state.popups.last_mut() {
         Some(Popup::Filter(_) | Popup::LogFilter { error: None, .. }) => _ = state.popups.pop(),
         Some(Popup::Help(help)) => help.searching = false,
+        Some(Popup::Tracker(_)) => trackers::accept(state, effects),
         Some(Popup::Add(_)) => add::accept(state, effects),
         Some(Popup::Move(_)) => relocate::accept(state, effects),
         Some(Popup::Limit(_)) => super::limits::accept(state, effects),

@@ -117,6 +117,26 @@ fn graphs() {
 }
 
 #[test]
+fn trackers() {
+    check(Stage::full((80, 24)), "j Enter 4 a 'udp://t.example'", "tracker-add");
+    check(Stage::full((80, 24)), "j Enter 4 a 'udp://t.example' Enter", "tracker-add-wrong");
+    check(Stage::full((80, 24)), "j Enter 4 j e", "tracker-edit");
+    check_all("j Enter 4 j d", "tracker-remove");
+    check(unregistered(false), "j j j j j", "unregistered");
+    check(unregistered(false), "j j j j j Enter 1", "unregistered-overview");
+    check(unregistered(true), "j j j j j Enter 4 J", "tracker-private");
+}
+
+/// A seed that its tracker does not know any more.
+fn unregistered(private: bool) -> Stage {
+    let mut list = torrents();
+    let row = list.iter_mut().find(|row| row.name.raw().starts_with("fedora")).unwrap();
+    row.private = private;
+    row.unregistered = Some("unregistered torrent".into());
+    Stage::new((80, 24), list)
+}
+
+#[test]
 fn split_tabs() {
     check(Stage::full((80, 24)), "j 3", "split-peers");
     check(Stage::full((80, 24)), "j 4", "split-trackers");

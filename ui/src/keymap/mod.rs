@@ -1,7 +1,8 @@
 //! One table of keys. It drives the dispatch and prints the help, the footer and the README.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+mod find;
 
+pub use self::find::{Found, elsewhere, find};
 use crate::message::{Action, CopyWhat, Step};
 use crate::state::filter::StatusFilter;
 use crate::state::sort::SortKey;
@@ -18,6 +19,8 @@ pub enum Context {
     Moves,
     /// In the table and in the detail: what is done to torrents.
     Torrent,
+    /// In the table and in those tabs of the detail whose own list is not one to add to and remove from.
+    Listing,
     /// In the table.
     List,
     /// In the files of a torrent.
@@ -28,6 +31,8 @@ pub enum Context {
     Peers,
     /// On the map of pieces.
     Pieces,
+    /// In the trackers of a torrent.
+    Trackers,
     /// In the other tabs of the detail.
     Detail,
     /// In events: strip, full log, log tab.
@@ -58,6 +63,8 @@ pub enum Context {
     Quit,
     /// The question before the program is stopped.
     Suspend,
+    /// The question before a tracker is removed, or those of a private torrent change.
+    TrackerChange,
     /// The menu of sort keys.
     Sort,
     /// The menu of quick filters.
@@ -70,8 +77,9 @@ pub enum Context {
 
 impl Context {
     /// All contexts, in the order of the help.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 31] = [
         Self::List,
+        Self::Listing,
         Self::Torrent,
         Self::Moves,
         Self::Global,
@@ -80,6 +88,7 @@ impl Context {
         Self::Limits,
         Self::Peers,
         Self::Pieces,
+        Self::Trackers,
         Self::Detail,
         Self::Events,
         Self::Event,
@@ -95,6 +104,7 @@ impl Context {
         Self::Ban,
         Self::Bans,
         Self::Recheck,
+        Self::TrackerChange,
         Self::Quit,
         Self::Suspend,
         Self::Input,
@@ -108,6 +118,7 @@ impl Context {
             Self::Global => "Everywhere",
             Self::Moves => "Move",
             Self::Torrent => "Torrent",
+            Self::Listing => "Torrents",
             Self::List => "List",
             Self::Files => "Files",
             Self::Limits => "Limits",
@@ -116,6 +127,7 @@ impl Context {
             Self::Disconnect => "Disconnect",
             Self::Ban => "Ban",
             Self::Bans => "Bans",
+            Self::Trackers => "Trackers",
             Self::Detail => "Detail",
             Self::Events => "Events",
             Self::Sidebar => "Sidebar",
@@ -126,6 +138,7 @@ impl Context {
             Self::Remove => "Remove",
             Self::MoveTo => "Move data",
             Self::Recheck => "Check data",
+            Self::TrackerChange => "Change trackers",
             Self::Quit => "Quit",
             Self::Suspend => "Suspend",
             Self::Sort => "sort by",
@@ -138,15 +151,28 @@ impl Context {
     /// The contexts in which a key is looked for when this one is in front.
     pub const fn stack(self) -> &'static [Self] {
         match self {
-            Self::List => &[Self::List, Self::Torrent, Self::Moves, Self::Global, Self::Always],
-            Self::Files => &[Self::Files, Self::Torrent, Self::Moves, Self::Global, Self::Always],
-            Self::Limits => &[Self::Limits, Self::Torrent, Self::Moves, Self::Global, Self::Always],
-            Self::Peers => &[Self::Peers, Self::Torrent, Self::Moves, Self::Global, Self::Always],
-            Self::Pieces => &[Self::Pieces, Self::Torrent, Self::Moves, Self::Global, Self::Always],
+            Self::List => {
+                &[Self::List, Self::Listing, Self::Torrent, Self::Moves, Self::Global, Self::Always]
+            }
+            Self::Files => {
+                &[Self::Files, Self::Listing, Self::Torrent, Self::Moves, Self::Global, Self::Always]
+            }
+            Self::Trackers => &[Self::Trackers, Self::Torrent, Self::Moves, Self::Global, Self::Always],
+            Self::Detail => {
+                &[Self::Detail, Self::Listing, Self::Torrent, Self::Moves, Self::Global, Self::Always]
+            }
+            Self::Peers => {
+                &[Self::Peers, Self::Listing, Self::Torrent, Self::Moves, Self::Global, Self::Always]
+            }
+            Self::Limits => {
+                &[Self::Limits, Self::Listing, Self::Torrent, Self::Moves, Self::Global, Self::Always]
+            }
+            Self::Pieces => {
+                &[Self::Pieces, Self::Listing, Self::Torrent, Self::Moves, Self::Global, Self::Always]
+            }
             Self::Disconnect => &[Self::Disconnect, Self::Always],
             Self::Ban => &[Self::Ban, Self::Always],
             Self::Bans => &[Self::Bans, Self::Always],
-            Self::Detail => &[Self::Detail, Self::Torrent, Self::Moves, Self::Global, Self::Always],
             Self::Events => &[Self::Events, Self::Moves, Self::Global, Self::Always],
             Self::Sidebar => &[Self::Sidebar, Self::Moves, Self::Global, Self::Always],
             Self::Event => &[Self::Event, Self::Always],
@@ -156,13 +182,14 @@ impl Context {
             Self::Remove => &[Self::Remove, Self::Always],
             Self::MoveTo => &[Self::MoveTo, Self::Always],
             Self::Recheck => &[Self::Recheck, Self::Always],
+            Self::TrackerChange => &[Self::TrackerChange, Self::Always],
             Self::Quit => &[Self::Quit, Self::Always],
             Self::Suspend => &[Self::Suspend, Self::Always],
             Self::Sort => &[Self::Sort, Self::Always],
             Self::Quick => &[Self::Quick, Self::Always],
             Self::PauseAll => &[Self::PauseAll, Self::Always],
             Self::Copy => &[Self::Copy, Self::Always],
-            Self::Always | Self::Global | Self::Moves | Self::Torrent => &[Self::Always],
+            Self::Always | Self::Global | Self::Moves | Self::Torrent | Self::Listing => &[Self::Always],
         }
     }
 }
@@ -236,11 +263,11 @@ pub const KEYMAP: &[Binding] = {
         bind(C::List, "/", A::Filter, "filter", "filter by name").hint("filter", 5, 2),
         bind(C::Torrent, "p", A::PauseToggle, "pause-toggle", "pause or resume").hint("pause", 2, 3),
         bind(C::Torrent, "P", A::PauseMenu, "pause-all", "pause or resume all…"),
-        bind(C::Torrent, "d Del", A::Remove, "remove", "remove…").hint("remove", 3, 4),
-        bind(C::Torrent, "a", A::Add, "add", "add…").hint("add", 4, 1),
+        bind(C::Listing, "d Del", A::Remove, "remove", "remove…").hint("remove", 3, 4),
+        bind(C::Listing, "a", A::Add, "add", "add…").hint("add", 4, 1),
         bind(C::Torrent, "m", A::MoveData, "move", "move data…"),
         bind(C::Torrent, "c", A::Recheck, "check", "check data…"),
-        bind(C::Torrent, "R", A::Announce, "announce", "announce now"),
+        bind(C::Listing, "R", A::Announce, "announce", "announce now"),
         bind(C::Torrent, "e", A::Limits, "limits", "limits; in their tab: edit").hint("limits", 7, 15),
         bind(C::Torrent, "y", A::CopyMenu, "copy", "copy…"),
         bind(C::Moves, "j Down", A::Move(S::Down), "down", "down"),
@@ -289,6 +316,13 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Peers, "x", A::Disconnect, "disconnect", "disconnect…").hint("disconnect", 1, 5),
         bind(C::Peers, "b", A::Ban, "ban", "ban…").hint("ban", 2, 4),
         bind(C::Peers, "B", A::Bans, "bans", "who is banned").hint("bans", 3, 5),
+        bind(C::Trackers, "R", A::AnnounceTo, "tracker-announce", "announce to this one")
+            .hint("announce", 1, 2),
+        bind(C::Trackers, "a", A::TrackerAdd, "tracker-add", "add a tracker…").hint("add", 2, 3),
+        bind(C::Trackers, "e", A::TrackerEdit, "tracker-edit", "edit its URL…").hint("edit", 3, 4),
+        bind(C::Trackers, "d Del", A::TrackerRemove, "tracker-remove", "remove it…").hint("remove", 4, 5),
+        bind(C::Trackers, "J", A::TrackerLater, "tier-later", "into the tier behind").hint("K tier", 5, 7),
+        bind(C::Trackers, "K", A::TrackerEarlier, "tier-earlier", "into the tier before"),
         bind(C::Events, "F", A::Follow, "follow", "follow new events, or pause").hint("follow", 1, 1),
         bind(C::Events, "/", A::LogFilter, "log-filter", "filter: piece.* words !words").hint("filter", 2, 2),
         bind(C::Events, "+", A::LevelUp, "level-up", "only more important events").hint("- level", 3, 3),
@@ -298,6 +332,8 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Event, "k Up", A::Move(S::Up), "event-prev", "event before").hint("prev", 2, 4),
         bind(C::Event, ".", A::GoToTorrent, "event-torrent", "go to the torrent").hint("go to torrent", 3, 2),
         bind(C::Event, "Esc q h Left Enter", A::Cancel, "event-close", "back").hint("back", 4, 1),
+        bind(C::TrackerChange, "y", A::Yes, "tracker-change", "change").hint("change", 1, 1),
+        bind(C::TrackerChange, "Esc n q h Left", A::Cancel, "tracker-keep", "cancel").hint("cancel", 2, 2),
         bind(C::Sort, "n", A::Sort(SortKey::Name), "sort-name", "name"),
         bind(C::Sort, "s", A::Sort(SortKey::Size), "sort-size", "size"),
         bind(C::Sort, "p", A::Sort(SortKey::Progress), "sort-progress", "progress"),
@@ -378,48 +414,6 @@ pub const KEYMAP: &[Binding] = {
     ]
 };
 
-/// What the keys pressed so far mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// This.
-    Action(Action),
-    /// The start of a sequence.
-    Prefix(char),
-    /// Nothing here.
-    Nothing,
-}
-
-/// Looks a key up where `context` is in front; `before` is the start of a sequence.
-pub fn find(context: Context, key: KeyEvent, before: Option<char>) -> Found {
-    let mut prefix = None;
-    for place in context.stack() {
-        for binding in KEYMAP.iter().filter(|binding| binding.context == *place) {
-            for keys in binding.keys.split(' ') {
-                match sequence(keys) {
-                    Some((first, second)) => {
-                        if before == Some(first) && is(second, key) {
-                            return Found::Action(binding.action);
-                        }
-                        if is(first, key) {
-                            prefix = Some(first);
-                        }
-                    }
-                    None if before.is_none() && matches(keys, key) => return Found::Action(binding.action),
-                    None => {}
-                }
-            }
-        }
-    }
-    prefix.filter(|_| before.is_none()).map_or(Found::Nothing, Found::Prefix)
-}
-
-/// What a key without a meaning here would do in another pane, where it has one.
-pub fn elsewhere(context: Context, key: KeyEvent) -> Option<&'static Binding> {
-    const PANES: [Context; 4] = [Context::List, Context::Torrent, Context::Files, Context::Events];
-    let other = PANES.into_iter().filter(|place| !context.stack().contains(place));
-    other.flat_map(of).find(|binding| binding.keys.split(' ').any(|keys| matches(keys, key)))
-}
-
 /// The keys of a context.
 pub fn of(context: Context) -> impl Iterator<Item = &'static Binding> {
     KEYMAP.iter().filter(move |binding| binding.context == context)
@@ -456,54 +450,6 @@ fn shown(key: &'static str) -> &'static str {
         "BackTab" => "Shift-Tab",
         key => key,
     }
-}
-
-/// Two letters that are pressed one after the other.
-fn sequence(keys: &str) -> Option<(char, char)> {
-    let mut chars = keys.chars();
-    match (chars.next(), chars.next(), chars.next()) {
-        (Some(first), Some(second), None) if first.is_ascii_lowercase() && second.is_ascii_lowercase() => {
-            Some((first, second))
-        }
-        _ => None,
-    }
-}
-
-fn is(wanted: char, key: KeyEvent) -> bool {
-    key.code == KeyCode::Char(wanted) && !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
-}
-
-fn matches(wanted: &str, key: KeyEvent) -> bool {
-    let code = match wanted {
-        "Space" => KeyCode::Char(' '),
-        "Enter" => KeyCode::Enter,
-        "Esc" => KeyCode::Esc,
-        "Tab" => KeyCode::Tab,
-        "BackTab" => KeyCode::BackTab,
-        "Del" => KeyCode::Delete,
-        "Backspace" => KeyCode::Backspace,
-        "Up" => KeyCode::Up,
-        "Down" => KeyCode::Down,
-        "Left" => KeyCode::Left,
-        "Right" => KeyCode::Right,
-        "Home" => KeyCode::Home,
-        "End" => KeyCode::End,
-        "PgUp" => KeyCode::PageUp,
-        "PgDn" => KeyCode::PageDown,
-        "F1" => KeyCode::F(1),
-        _ => {
-            let mut chars = wanted.chars();
-            return match (chars.next(), chars.next()) {
-                (Some('^'), Some(letter)) => {
-                    key.modifiers.contains(KeyModifiers::CONTROL)
-                        && key.code == KeyCode::Char(letter.to_ascii_lowercase())
-                }
-                (Some(letter), None) => is(letter, key),
-                _ => false,
-            };
-        }
-    };
-    key.code == code && !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
 }
 
 #[cfg(test)]

@@ -2,6 +2,9 @@
 
 use std::collections::HashSet;
 
+use crossterm::event::{KeyCode, KeyEvent};
+
+use super::find::sequence;
 use super::*;
 
 #[test]

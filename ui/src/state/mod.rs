@@ -140,7 +140,8 @@ impl AppState {
                 Tab::Limits => Context::Limits,
                 Tab::Peers => Context::Peers,
                 Tab::Pieces => Context::Pieces,
-                Tab::Overview | Tab::Trackers => Context::Detail,
+                Tab::Trackers => Context::Trackers,
+                Tab::Overview => Context::Detail,
             },
         }
     }

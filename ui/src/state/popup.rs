@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use tc_core::types::InfoHash;
+use tc_core::tracker::TrackerEdit;
+use tc_core::types::{InfoHash, TrackerId};
 
 use super::add::AddForm;
 use super::limits::Limit;
@@ -30,6 +31,10 @@ pub enum Popup {
     Move(Box<MoveForm>),
     /// Check the data of these torrents, which stops their transfers?
     Recheck(Vec<InfoHash>),
+    /// The URL of a tracker is typed.
+    Tracker(TrackerLine),
+    /// Change the trackers of a torrent, after all?
+    TrackerChange(TrackerChange),
     /// Add torrents.
     Add(Box<AddForm>),
     /// Disconnect a peer, or ban it?
@@ -81,6 +86,8 @@ impl Popup {
                 }
             }
             Self::Bans(_) => Context::Bans,
+            Self::Tracker(_) => Context::Input,
+            Self::TrackerChange(_) => Context::TrackerChange,
             Self::Add(_) => Context::Add,
             Self::Filter(_) | Self::LogFilter { .. } | Self::Limit(_) => Context::Input,
             Self::Event { .. } => Context::Event,
@@ -112,6 +119,32 @@ pub struct Help {
     pub search: Field,
     /// Whether the search is being typed.
     pub searching: bool,
+}
+
+/// The line in which the URL of a tracker is typed.
+#[derive(Clone, Debug)]
+pub struct TrackerLine {
+    /// Of which torrent.
+    pub torrent: InfoHash,
+    /// The tracker whose URL is edited; `None`: another one is added.
+    pub tracker: Option<TrackerId>,
+    /// What is typed.
+    pub field: Field,
+    /// Why it cannot be taken.
+    pub error: Option<String>,
+}
+
+/// A change of trackers that waits for a yes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrackerChange {
+    /// Of which torrent.
+    pub torrent: InfoHash,
+    /// What would change.
+    pub edit: TrackerEdit,
+    /// The question.
+    pub title: String,
+    /// What else it does.
+    pub words: &'static str,
 }
 
 /// The buttons of a dialog that destroys.

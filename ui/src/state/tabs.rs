@@ -144,6 +144,11 @@ impl DetailPane {
             }
             Detail::Trackers(trackers) => {
                 let changed = self.trackers.as_ref() != Some(trackers);
+                // The cursor stays on its tracker, wherever that has moved.
+                let scroll = &mut self.scroll[Tab::Trackers as usize];
+                let on = self.trackers.as_ref().and_then(|old| old.get(scroll.cursor)).map(|old| old.id);
+                let at = on.and_then(|id| trackers.iter().position(|tracker| tracker.id == id));
+                scroll.cursor = at.unwrap_or(scroll.cursor.min(trackers.len().saturating_sub(1)));
                 self.trackers = Some(trackers.clone());
                 changed
             }

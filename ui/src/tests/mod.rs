@@ -9,7 +9,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use proptest::prelude::*;
 use ratatui::style::Color;
 use tc_core::settings::{GlobalSetting, Priority, SeedLimit, Setting};
-use tc_core::stats::{Changes, GlobalStats, SessionState, SessionStats};
+use tc_core::stats::{Changes, Detail, DetailKind, GlobalStats, SessionState, SessionStats};
 use tc_core::types::InfoHash;
 
 use crate::message::{Answer, Effect, Message};
@@ -215,6 +215,59 @@ fn check_says(stage: &mut Stage, keys: &str, want: &str) {
 }
 
 #[test]
+fn trackers_are_asked_added_edited_moved_and_removed() {
+    use tc_core::tracker::TrackerEdit as E;
+    let ids: Vec<_> = match crate::testing::detail(DetailKind::Trackers) {
+        Detail::Trackers(trackers) => trackers.iter().map(|tracker| tracker.id).collect(),
+        _ => unreachable!("trackers were asked for"),
+    };
+    let asked = |keys: &str, private: bool| {
+        let mut list = torrents();
+        list[0].private = private;
+        let mut stage = Stage::new((80, 24), list);
+        stage.keys(&format!("Enter 4 {keys}"));
+        stage.effects
+    };
+    let edits = |keys: &str, want: Option<E>| {
+        let want: Vec<_> = want.into_iter().map(|edit| Effect::EditTrackers(hash(12), edit)).collect();
+        assert_eq!(asked(keys, false), want, "{keys}");
+        // A private torrent asks before each change.
+        if !keys.contains('d') {
+            assert_eq!(asked(keys, true), [], "{keys}");
+            assert_eq!(asked(&format!("{keys} n"), true), [], "{keys}");
+            assert_eq!(asked(&format!("{keys} y"), true), want, "{keys}");
+        }
+    };
+    assert_eq!(asked("R", false), [Effect::AnnounceTo(hash(12), ids[0])]);
+    assert_eq!(asked("j R", false), [], "it is of a kind that is not asked");
+    edits("a 'udp://t:1/a' Enter", Some(E::Add { tier: None, url: "udp://t:1/a".into() }));
+    edits("a 'udp://t/a' Enter", None);
+    edits("a 'udp://t:1/a' Esc", None);
+    edits(
+        "j j e '?x=…' Enter",
+        Some(E::Replace { tracker: ids[2], url: "https://old.example.net/announce?x=…".into() }),
+    );
+    edits("j j J", Some(E::Later { tracker: ids[2] }));
+    edits("j K", Some(E::Earlier { tracker: ids[1] }));
+    edits("j d", None);
+    edits("j d Esc", None);
+    edits("j d Enter", None);
+    edits("j d y", Some(E::Remove { tracker: ids[1] }));
+    // One that is added again from a file that names more is asked about.
+    let mut stage = Stage::full((80, 24));
+    let tiers = vec![vec!["udp://t:1".into(), "udp://t:2".into()]];
+    let answer = Answer::Added { info_hash: hash(12), already_here: true, more_trackers: tiers.clone() };
+    stage.tell(Message::Answer(answer));
+    assert!(stage.rows().iter().any(|row| row.contains("Already here: add 2 trackers?")));
+    stage.keys("y");
+    assert_eq!(stage.effects, [Effect::EditTrackers(hash(12), E::Merge { tiers })]);
+    // In the other tabs the same keys do what they do everywhere.
+    let mut stage = Stage::full((80, 24));
+    stage.keys("Enter 3 R");
+    assert_eq!(stage.effects, [Effect::Announce(vec![hash(12)])]);
+}
+
+#[test]
 fn files_are_wanted_and_skipped_one_by_one_and_by_folder() {
     let check = |keys: &str, files: &[u32], priority: Priority| {
         let mut stage = Stage::full((80, 24));
@@ -322,7 +375,11 @@ fn three_pasted_sources_are_one_dialog() {
     assert_eq!(added, ["/a.torrent", "/b.torrent", "/c.torrent"]);
     let failed =
         |source: &str| Answer::NotAdded { source: source.into(), why: format!("{source} is no torrent") };
-    stage.tell(Message::Answer(Answer::Added { info_hash: hash(1), already_here: false }));
+    stage.tell(Message::Answer(Answer::Added {
+        info_hash: hash(1),
+        already_here: false,
+        more_trackers: Vec::new(),
+    }));
     stage.tell(Message::Answer(failed("/b.torrent")));
     stage.tell(Message::Answer(failed("/c.torrent")));
     let Some(Popup::Add(form)) = stage.state.popups.last() else { panic!("the dialog keeps what failed") };
@@ -431,7 +488,11 @@ fn rows_keep_still_under_a_finger_and_the_cursor_stays_on_its_torrent() {
 fn what_was_added_gets_the_cursor() {
     let mut stage = Stage::new((80, 24), torrents().into_iter().skip(1).collect());
     stage.keys("a '/a.torrent' Enter");
-    stage.tell(Message::Answer(Answer::Added { info_hash: hash(12), already_here: false }));
+    stage.tell(Message::Answer(Answer::Added {
+        info_hash: hash(12),
+        already_here: false,
+        more_trackers: Vec::new(),
+    }));
     assert!(stage.state.popups.is_empty());
     stats(&mut stage, vec![torrents().remove(0)]);
     assert_eq!(stage.state.table.cursor(), Some(hash(12)));

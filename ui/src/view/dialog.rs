@@ -12,7 +12,7 @@ use crate::format;
 use crate::keymap::Context;
 use crate::state::AppState;
 use crate::state::filter::StatusFilter;
-use crate::state::popup::{Button, PeerDialog, RemoveDialog};
+use crate::state::popup::{Button, PeerDialog, RemoveDialog, TrackerChange};
 use crate::theme::Role;
 use crate::widget::paint::{Pen, clear, cut, width};
 
@@ -129,6 +129,12 @@ pub fn peer(state: &AppState, dialog: &PeerDialog, buffer: &mut Buffer) {
     let words = format!("{}  {words}", dialog.client);
     let words = if width(&words) > 48 { words[dialog.client.len() + 2..].to_owned() } else { words };
     ask(state, buffer, &title, context, &words, [("y", does), ("Esc", "cancel")]);
+}
+
+/// Change trackers?
+pub fn tracker_change(state: &AppState, change: &TrackerChange, buffer: &mut Buffer) {
+    let keys = [("y", "change"), ("Esc", "cancel")];
+    ask(state, buffer, &change.title, Context::TrackerChange, change.words, keys);
 }
 
 /// A question with two answers.

@@ -7,7 +7,7 @@ use super::{style, typed, whole};
 use crate::keymap::{self, Context};
 use crate::message::Action;
 use crate::state::panes::{Focus, Mode};
-use crate::state::popup::{LimitEdit, Popup};
+use crate::state::popup::{LimitEdit, Popup, TrackerLine};
 use crate::state::{AppState, Leaving};
 use crate::theme::Role;
 use crate::widget::field::Field;
@@ -60,8 +60,12 @@ fn is_of_use(state: &AppState, context: Context, binding: &keymap::Binding) -> b
         Action::TabPrev => context != Context::List && state.panes.mode != Mode::Log,
         Action::BackLayer => context != Context::List,
         Action::Back => context == Context::List,
-        Action::Add => true,
-        _ => state.table.total() > 0 || !matches!(binding.context, Context::List | Context::Torrent),
+        Action::Add | Action::TrackerAdd => true,
+        _ if binding.context == Context::Trackers => !state.detail.is_empty(),
+        _ => {
+            state.table.total() > 0
+                || !matches!(binding.context, Context::List | Context::Listing | Context::Torrent)
+        }
     }
 }
 
@@ -145,6 +149,24 @@ pub fn limit(state: &AppState, edit: &LimitEdit, buffer: &mut Buffer) {
         Pen::new(buffer, line, 0).put(text, style(state, role));
     }
     prompt(state, &format!("{}: ", edit.limit.title()), &edit.field, "Enter set  Esc cancel", buffer);
+}
+
+/// The bar in which the URL of a tracker is typed, with what is wrong with it, or what it means, above.
+pub fn tracker(state: &AppState, line: &TrackerLine, buffer: &mut Buffer) {
+    let area = whole(buffer);
+    if area.height >= 3 {
+        let above = Rect { y: area.height - 2, height: 1, ..area };
+        clear(buffer, above);
+        let mut pen = Pen::new(buffer, above, 0);
+        match &line.error {
+            Some(error) => pen.put(error, style(state, Role::Err)),
+            None if line.tracker.is_some() => {
+                pen.put("tracker's URL; … stands for what is hidden, and stays", style(state, Role::Dim))
+            }
+            None => pen.put("another tracker's URL: http://, https:// or udp://", style(state, Role::Dim)),
+        };
+    }
+    prompt(state, ">", &line.field, "Enter take  Esc cancel", buffer);
 }
 
 fn bar(state: &AppState, field: &Field, right: &str, buffer: &mut Buffer) {

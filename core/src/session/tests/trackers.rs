@@ -62,12 +62,12 @@ fn trackers_of_a_torrent_that_is_added_again_can_be_merged_unless_it_is_private(
     let session = manager.add_metainfo(named(&["http://127.0.0.1:1/announce"], false), paused()).unwrap();
     let other = named(&["http://127.0.0.1:1/announce", "nonsense", "udp://127.0.0.1:2"], false);
     assert_eq!(session.new_trackers(&other), [[Untrusted::new("udp://127.0.0.1:2")]]);
-    assert_eq!(session.merge_trackers(&other), 1);
+    session.edit_trackers(TrackerEdit::Merge { tiers: session.new_trackers(&other) }).unwrap();
     wait("the merge", || urls(&session) == ["0 http://127.0.0.1:1/announce", "1 udp://127.0.0.1:2"]);
-    assert_eq!(session.merge_trackers(&other), 0);
+    assert!(session.new_trackers(&other).is_empty());
     manager.remove_torrent(&session.info_hash(), RemoveData::Keep).unwrap();
     let session = manager.add_metainfo(named(&["http://127.0.0.1:1/announce"], true), paused()).unwrap();
-    assert_eq!(session.merge_trackers(&other), 0, "its peers come from its own trackers only");
+    assert!(session.new_trackers(&other).is_empty(), "its peers come from its own trackers only");
     manager.shutdown();
 }
 
