@@ -47,6 +47,8 @@ pub mod resume;
 pub mod storage;
 
 mod claims;
+#[cfg(test)]
+mod crash_model;
 pub mod manager;
 pub mod session;
 pub mod shared;

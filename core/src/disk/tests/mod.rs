@@ -1,6 +1,7 @@
 //! The disk against real folders, and against a backend that fails.
 
 mod check;
+mod crash;
 mod faults;
 mod transfer;
 
