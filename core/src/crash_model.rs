@@ -169,6 +169,13 @@ impl Cuttable {
         self.world.lock().unwrap().cut.then = Some(Box::new(then));
     }
 
+    /// The power goes now.
+    pub fn lose_power(&self) {
+        let cut = &mut self.world.lock().unwrap().cut;
+        cut.left = cut.left.min(1);
+        cut.is_on();
+    }
+
     pub fn is_on(&self) -> bool {
         self.world.lock().unwrap().cut.left > 0
     }

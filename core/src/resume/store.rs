@@ -63,6 +63,9 @@ struct Inner {
     waiting: Vec<oneshot::Sender<Result<(), String>>>,
     closing: bool,
     trouble: Option<String>,
+    /// What was posted last of each torrent.
+    #[cfg(test)]
+    posted: HashMap<InfoHash, ResumeRecord>,
 }
 
 #[derive(Debug)]
@@ -155,6 +158,12 @@ impl StateStore {
         self.shared.post(info_hash, Change::Remove);
     }
 
+    /// The newest record of a torrent, saved or not.
+    #[cfg(test)]
+    pub(crate) fn posted(&self, info_hash: &InfoHash) -> Option<ResumeRecord> {
+        self.shared.lock().posted.get(info_hash).cloned()
+    }
+
     /// Waits until everything posted so far is saved for good.
     ///
     /// # Errors
@@ -202,6 +211,10 @@ impl Shared {
         let mut inner = self.lock();
         if inner.closing {
             return;
+        }
+        #[cfg(test)]
+        if let Change::Put { record, .. } = &change {
+            inner.posted.insert(info_hash, (**record).clone());
         }
         merge(&mut inner.changes, info_hash, change);
         drop(inner);

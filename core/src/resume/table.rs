@@ -71,7 +71,7 @@ impl Table {
         Ok(create(&state.join("state.redb"))?)
     }
 
-    fn read(&self) -> Result<Records, redb::Error> {
+    pub(super) fn read(&self) -> Result<Records, redb::Error> {
         let mut records = Records::new();
         match self.database.begin_read()?.open_table(RECORDS) {
             Ok(rows) => {
@@ -149,6 +149,15 @@ fn open_and_read(path: &Path) -> Result<(Table, Records), OpenError> {
 
 fn create(path: &Path) -> Result<Table, redb::DatabaseError> {
     Ok(Table { database: Database::builder().set_cache_size(CACHE).create(path)? })
+}
+
+#[cfg(test)]
+impl Table {
+    /// A store in something else than a file.
+    pub(super) fn over(backend: impl redb::StorageBackend) -> Result<Self, redb::DatabaseError> {
+        let database = Database::builder().set_cache_size(CACHE).create_with_backend(backend)?;
+        Ok(Self { database })
+    }
 }
 
 /// The first of `PATH.WORD-1`, `PATH.WORD-2`, ... that is not taken.

@@ -20,7 +20,7 @@ pub use self::registry::{Door, Registration, Registry};
 pub use self::tasks::Tasks;
 use crate::bandwidth::Limiter;
 use crate::config::Config;
-use crate::disk::Disk;
+use crate::disk::{Backend, Disk, System};
 use crate::error::Error;
 use crate::event::EventBus;
 use crate::net::resolver::Resolver;
@@ -84,6 +84,11 @@ impl SharedResources {
     /// # Errors
     /// No thread or runtime can be started, or the state folder cannot be used.
     pub fn start(config: Config) -> Result<Arc<Self>, Error> {
+        Self::start_over(config, Arc::new(System))
+    }
+
+    /// The same on another disk.
+    pub(crate) fn start_over(config: Config, backend: Arc<dyn Backend>) -> Result<Arc<Self>, Error> {
         let (store, saved, problems) = match &config.state_dir {
             Some(dir) => {
                 let (store, saved, problems) = StateStore::open(dir)?;
@@ -102,8 +107,9 @@ impl SharedResources {
                 (Some(runtime), handle)
             }
         };
-        let disk = Disk::start(config.disk_threads, config.disk_buffer, config.max_open_files)
-            .map_err(Error::Start)?;
+        let (threads, buffer) = (config.disk_threads, config.disk_buffer);
+        let disk =
+            Disk::with_backend(backend, threads, buffer, config.max_open_files).map_err(Error::Start)?;
         let resolver = Resolver::start(RESOLVER_THREADS).map_err(Error::Start)?;
         let (udp, takers) = UdpSockets::new(handle.clone());
         let options = TrackerOptions {

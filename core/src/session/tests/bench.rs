@@ -12,7 +12,7 @@ use super::super::control::{Orders, Wish};
 use super::super::links::LinkEntry;
 use super::super::{Torrent, new_peer_id, open};
 use super::*;
-use crate::disk::Credit;
+use crate::disk::{Backend, Credit, System};
 use crate::download::PeerPieces;
 use crate::event::{EventBus, Subscription};
 use crate::peer::mailbox::Mail;
@@ -44,10 +44,15 @@ pub struct Bench {
 impl Bench {
     /// With all of the content on disk, or none of it.
     pub fn new(all: bool) -> Self {
-        Self::with(all, Some(ResumeRecord::default()))
+        Self::with(all, Some(ResumeRecord::default()), Arc::new(System))
     }
 
-    fn with(all: bool, record: Option<ResumeRecord>) -> Self {
+    /// With none of the content, on this disk.
+    pub fn over(backend: Arc<dyn Backend>) -> Self {
+        Self::with(false, Some(ResumeRecord::default()), backend)
+    }
+
+    fn with(all: bool, record: Option<ResumeRecord>, backend: Arc<dyn Backend>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let content = content(PIECES * PIECE);
         if all {
@@ -58,7 +63,7 @@ impl Bench {
         config.listen = Vec::new();
         config.runtime = Some(runtime.handle().clone());
         config.state_dir = Some(dir.path().join("state"));
-        let shared = SharedResources::start(config).unwrap();
+        let shared = SharedResources::start_over(config, backend).unwrap();
         let metainfo = Arc::new(torrent(&content, 100));
         let torrent = Arc::new(Torrent {
             save_path: dir.path().to_path_buf(),
