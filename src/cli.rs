@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+use glob::Pattern;
 
 use crate::engine::Listen;
 use crate::rate::Rate;
@@ -47,6 +48,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Check data against a torrent; exit 0 when all of it is there and right
+    Verify(VerifyArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell to print it for
@@ -116,9 +119,29 @@ pub struct GetArgs {
     /// Keep seeding when all is there, until interrupted
     #[arg(long)]
     pub seed_after: bool,
+    /// Get only files whose path fits, for example '*.mkv' or 'Subs/*'; may be given several times
+    #[arg(long, value_name = "GLOB")]
+    pub only: Vec<Pattern>,
+    /// Leave out files whose path fits; may be given several times
+    #[arg(long, value_name = "GLOB")]
+    pub skip: Vec<Pattern>,
     /// What all engines take.
     #[command(flatten)]
     pub engine: EngineArgs,
+}
+
+/// `tc-tui verify TORRENT DIR`
+#[derive(Args, Debug)]
+pub struct VerifyArgs {
+    /// A .torrent file
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub torrent: PathBuf,
+    /// The folder that its data was downloaded to: its file, or its folder of files, lies in it
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What all engines take.

@@ -8,7 +8,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 
 use anyhow::Context as _;
 use tc_core::untrusted::clean;
-use tc_core::{AddOptions, TorrentManager};
+use tc_core::{AddOptions, SharedResources, Subscription, TorrentManager};
 use tc_ui::message::{Message, Why};
 use tc_ui::terminal::Terminal;
 use tc_ui::{Ports, input};
@@ -44,7 +44,10 @@ pub fn run(args: &DashboardArgs) -> anyhow::Result<ExitCode> {
     dirs::make_private(&state)?;
     let _log = logging::start(&state, args.engine.log_file.as_deref(), &args.engine.log_level)?;
 
-    let manager = TorrentManager::start(engine::config(&args.engine, &folder, &state))?;
+    let shared = SharedResources::start(engine::config(&args.engine, &folder, &state))?;
+    // Before the torrents of the last run are taken up, so that no event of theirs is missed.
+    let events = shared.hub().subscribe(&tc_ui::first_events())?;
+    let manager = TorrentManager::over(shared);
     for torrent in torrents {
         let name = torrent.name.clone();
         if let Err(error) = manager.add_metainfo(torrent, AddOptions::default()) {
@@ -52,7 +55,7 @@ pub fn run(args: &DashboardArgs) -> anyhow::Result<ExitCode> {
             return Err(error).context(name);
         }
     }
-    show(&manager, args.screen, Arc::new(|| ()))
+    show(&manager, events, args.screen, Arc::new(|| ()))
 }
 
 /// Whether a dashboard can be shown on standard input and output.
@@ -71,13 +74,19 @@ pub fn refuse() -> ExitCode {
 pub type Abandon = Arc<dyn Fn() + Send + Sync>;
 
 /// Shows the dashboard until it is left, then ends the engine in order. Where the person does not
-/// want to wait for that, or sends a second signal, `abandon` is called and the program exits.
+/// want to wait for that, or sends a second signal, `abandon` is called and the program exits. `events`: what
+/// has happened since [`tc_ui::first_events`] was subscribed to.
 ///
 /// # Errors
 /// The terminal cannot be taken, or no signal handler can be had.
-pub fn show(manager: &TorrentManager, args: ScreenArgs, abandon: Abandon) -> anyhow::Result<ExitCode> {
+pub fn show(
+    manager: &TorrentManager,
+    events: Subscription,
+    args: ScreenArgs,
+    abandon: Abandon,
+) -> anyhow::Result<ExitCode> {
     // A panic on the screen's thread must not keep the engine from saving what it knows.
-    let outcome = catch_unwind(AssertUnwindSafe(|| on_screen(manager, args, abandon.clone())));
+    let outcome = catch_unwind(AssertUnwindSafe(|| on_screen(manager, events, args, abandon.clone())));
     if matches!(outcome, Ok(Ok(Why::Impatient))) {
         abandon();
         process::exit(IMPATIENT);
@@ -89,12 +98,18 @@ pub fn show(manager: &TorrentManager, args: ScreenArgs, abandon: Abandon) -> any
     }
 }
 
-fn on_screen(manager: &TorrentManager, args: ScreenArgs, abandon: Abandon) -> anyhow::Result<Why> {
+fn on_screen(
+    manager: &TorrentManager,
+    events: Subscription,
+    args: ScreenArgs,
+    abandon: Abandon,
+) -> anyhow::Result<Why> {
     let (post, inbox) = sync_channel(INBOX);
     let tell = post.clone();
     crash::watch(move || _ = tell.try_send(Message::Hangup));
     listen(post.clone(), abandon)?;
-    let ports = Ports { manager: manager.clone(), system: Arc::new(Disk), inbox, outbox: post.clone() };
+    let ports =
+        Ports { manager: manager.clone(), events, system: Arc::new(Disk), inbox, outbox: post.clone() };
     let mut terminal = Terminal::enter().context("cannot use the terminal")?;
     let input = input::start(post).context("cannot read the terminal")?;
     crash::test_point("ui");

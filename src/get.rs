@@ -2,18 +2,21 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
+use glob::Pattern;
 use jiff::Timestamp;
 use serde::Serialize;
 use tc_core::event::{Delivery, Event, Subscription, Tagged};
+use tc_core::metainfo::FileEntry;
+use tc_core::settings::{Priority, Setting, TorrentSettings};
 use tc_core::stats::{SessionState, SessionStats};
 use tc_core::untrusted::Untrusted;
-use tc_core::{AddOptions, InfoHash, SharedResources, TorrentManager};
+use tc_core::{AddOptions, InfoHash, Metainfo, SharedResources, TorrentManager};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
@@ -46,7 +49,7 @@ enum End {
 pub fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
     let files = source::files(&args.sources)?;
     for file in &files {
-        source::metainfo(file)?;
+        wanted(&source::metainfo(file)?, args)?;
     }
     let folder = &args.download_dir;
     std::fs::create_dir_all(folder)
@@ -115,11 +118,18 @@ impl<'a> Run<'a> {
         for file in files {
             let metainfo = source::metainfo(file.as_ref())?;
             let (info_hash, name) = (metainfo.info_hash, metainfo.name.clone());
-            let options = AddOptions { peers: args.peers.clone(), ..AddOptions::default() };
+            let files = wanted(&metainfo, args)?;
+            let mut settings = TorrentSettings::default();
+            files.iter().for_each(|setting| settings.apply(setting, metainfo.files.len()));
+            let options = AddOptions { peers: args.peers.clone(), settings, ..AddOptions::default() };
             let session = manager
                 .add_metainfo(metainfo, options)
                 .with_context(|| file.as_ref().display().to_string())?;
-            // It may be known from an earlier run, and paused since.
+            // It may be known from an earlier run that wanted other files; this one says what it wants.
+            for setting in files {
+                session.set(&setting);
+            }
+            // ... and paused since.
             session.resume();
             args.peers.iter().for_each(|peer| session.add_peer(*peer));
             names.insert(info_hash, name);
@@ -222,6 +232,34 @@ impl<'a> Run<'a> {
             progress.end();
         }
     }
+}
+
+/// What the command line wants of a torrent's files: all that fit `--only`, without those that fit
+/// `--skip`.
+///
+/// # Errors
+/// No file is wanted.
+fn wanted(metainfo: &Metainfo, args: &GetArgs) -> anyhow::Result<[Setting; 2]> {
+    let fits = |patterns: &[Pattern], path: &Path| {
+        // With the torrent's own folder and without.
+        let below: PathBuf = path.iter().skip(1).collect();
+        patterns.iter().any(|pattern| [path, &below].iter().any(|path| pattern.matches_path(path)))
+    };
+    let is_wanted = |file: &FileEntry| {
+        let path: PathBuf = file.path.iter().collect();
+        (args.only.is_empty() || fits(&args.only, &path)) && !fits(&args.skip, &path)
+    };
+    let (mut want, mut skip) = (Vec::new(), Vec::new());
+    for (at, file) in (0..).zip(&metainfo.files).filter(|(_, file)| !file.pad) {
+        if is_wanted(file) { want.push(at) } else { skip.push(at) }
+    }
+    if want.is_empty() && !skip.is_empty() {
+        bail!("no file of {} is wanted; tc-tui inspect shows their paths", metainfo.name);
+    }
+    Ok([
+        Setting::Files { files: want, priority: Priority::Normal },
+        Setting::Files { files: skip, priority: Priority::Skip },
+    ])
 }
 
 /// A line of `--json`: `time`, `info_hash`, `kind`, and the payload of the event.

@@ -18,6 +18,7 @@ pub mod rate;
 pub mod signals;
 pub mod source;
 pub mod system;
+pub mod verify;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ pub fn main() -> ExitCode {
         Some(Command::Inspect { source, json }) => {
             inspect::run(&source, json, &mut io::stdout()).map(|()| ExitCode::SUCCESS)
         }
+        Some(Command::Verify(args)) => verify::run(&args),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "tc-tui", &mut io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -47,15 +47,23 @@ impl Progress {
     /// # Errors
     /// Nobody reads standard output any more.
     pub fn show(&mut self, all: &[Arc<SessionStats>], now: Instant) -> io::Result<()> {
+        self.say(&words(all), now)
+    }
+
+    /// Shows a name and figures; where a line cannot be overwritten, every ten seconds.
+    ///
+    /// # Errors
+    /// Nobody reads standard output any more.
+    pub fn say(&mut self, words: &(String, String), now: Instant) -> io::Result<()> {
         if !self.live {
             if self.last.is_some_and(|last| now.duration_since(last) < PLAIN_EVERY) {
                 return Ok(());
             }
             self.last = Some(now);
-            let (name, figures) = words(all);
+            let (name, figures) = words;
             return self.line(&format!("{name}  {figures}"));
         }
-        let text = fit(&words(all), columns());
+        let text = fit(words, columns());
         if text != self.shown {
             let mut out = io::stdout().lock();
             write!(out, "\r{text}\x1b[K")?;
@@ -63,6 +71,15 @@ impl Progress {
             self.shown = text;
         }
         Ok(())
+    }
+
+    /// Takes back what stands on the terminal's last line.
+    pub fn clear(&mut self) {
+        if !std::mem::take(&mut self.shown).is_empty() {
+            let mut out = io::stdout().lock();
+            // Whoever writes next finds out if nobody reads.
+            let _ = write!(out, "\r\x1b[K").and_then(|()| out.flush());
+        }
     }
 
     /// Leaves the terminal's last line to whoever comes next.

@@ -31,12 +31,18 @@ pub const BEPS: &[Bep] = {
     use Support::{Partly, Yes};
     &[
         bep(3, "peer protocol, .torrent files, HTTP trackers", Yes, "libtorrent_seeds_we_download"),
+        bep(6, "fast extension", Yes, "libtorrent_and_we_speak_the_fast_extension"),
         bep(7, "IPv6 from trackers", Yes, "libtorrent_seeds_we_download_over_ipv6"),
-        bep(10, "extension protocol", Partly("the handshake"), "every_key_is_read"),
+        bep(10, "extension protocol", Yes, "every_key_is_read"),
         bep(12, "several trackers, in tiers", Yes, "a_tier_is_shuffled_and_who_answers_comes_first"),
         bep(15, "UDP trackers", Yes, "a_udp_tracker_brings_us_to_libtorrent"),
         bep(20, "peer ids", Yes, "our_own_id_reads_as_ours"),
-        bep(21, "peers that only upload", Yes, "seeds_get_no_slot"),
+        bep(
+            21,
+            "peers that only upload",
+            Yes,
+            "upload_only_is_said_by_message_where_that_is_taken_and_by_a_second_handshake_else",
+        ),
         bep(23, "compact peer lists", Yes, "compact_peers"),
         bep(27, "private torrents", Yes, "public_torrents_ask_each_tier_and_private_ones_a_single_tracker"),
         bep(31, "trackers that say when to try again", Yes, "who_says_never_is_not_asked_again_in_this_run"),
@@ -54,6 +60,7 @@ pub const BEPS: &[Bep] = {
             Partly("read and checked; a hybrid is transferred as v1"),
             "agrees_with_the_definition",
         ),
+        bep(54, "pieces that are taken back", Yes, "a_piece_that_the_peer_lost_is_void_or_rejected"),
     ]
 };
 

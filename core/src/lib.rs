@@ -14,7 +14,7 @@
 //! # Map
 //!
 //! Imports go downward only. *Words*: [`types`], [`untrusted`], [`geometry`], [`bitfield`], [`rate`],
-//! [`config`], [`stats`], [`event`], [`bep`]. *Formats*: [`bencode`], [`metainfo`], [`wire`], [`error`].
+//! [`config`], [`settings`], [`stats`], [`event`], [`bep`]. *Formats*: [`bencode`], [`metainfo`], [`wire`], [`error`].
 //! *Deciders*, which see no socket, no thread and no clock: `download`, `upload`,
 //! `tracker::{schedule, udp::client}`, `peer::{conn, pipeline, pool}`, `bandwidth::bucket`.
 //! *Shells*: `net`, `disk`, `storage`, `tracker::{http, udp}`, `peer::task`, `session::actor`, `resume`.
@@ -27,6 +27,7 @@ pub mod error;
 pub mod event;
 pub mod geometry;
 pub mod rate;
+pub mod settings;
 pub mod stats;
 pub mod types;
 pub mod untrusted;
@@ -59,5 +60,6 @@ pub use self::event::{Delivery, Event, EventBus, Subscription};
 pub use self::manager::{AddOptions, RemoveData, TorrentManager};
 pub use self::metainfo::Metainfo;
 pub use self::session::Session;
+pub use self::settings::{Setting, TorrentSettings};
 pub use self::shared::SharedResources;
 pub use self::types::InfoHash;

@@ -13,6 +13,7 @@ use crate::event::{Event, Kind, PatternError, Subscription};
 use crate::metainfo::Metainfo;
 use crate::resume::{ResumeRecord, Saved};
 use crate::session::{OpenOptions, Session};
+use crate::settings::TorrentSettings;
 use crate::shared::SharedResources;
 use crate::stats::StatsBoard;
 use crate::types::{InfoHash, UnixTime};
@@ -26,6 +27,8 @@ pub struct AddOptions {
     pub paused: bool,
     /// Peers to connect to, beside those that trackers name.
     pub peers: Vec<SocketAddr>,
+    /// What a person has decided for it. A torrent that is there already keeps its own.
+    pub settings: TorrentSettings,
 }
 
 /// What happens to the files of a removed torrent.
@@ -125,6 +128,7 @@ impl TorrentManager {
             paused: options.paused,
             added: UnixTime::now(),
             tracker_key: rand::random(),
+            settings: options.settings,
             ..ResumeRecord::default()
         };
         let (session, fresh) = self.open(metainfo.clone(), record, Origin::Added)?;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
+use crate::settings::Priority;
 use crate::types::{InfoHash, LinkId, UnixTime};
 use crate::untrusted::Untrusted;
 
@@ -165,12 +166,16 @@ pub enum Detail {
 /// One file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FileStats {
+    /// Its place in torrent order, pad files counted.
+    pub index: u32,
     /// Path elements as they stand on disk, below the save path.
     pub path: Vec<Untrusted>,
     /// Bytes.
     pub size: u64,
     /// Bytes of it that lie in checked pieces.
     pub have: u64,
+    /// How much it is wanted.
+    pub priority: Priority,
 }
 
 /// How a link came to be.
@@ -222,6 +227,8 @@ pub struct PeerStats {
     pub optimistic: bool,
     /// It owes us data for too long.
     pub snubbed: bool,
+    /// The fast extension was agreed on (BEP 6).
+    pub fast: bool,
     /// Requests it has yet to answer.
     pub requests: u32,
 }

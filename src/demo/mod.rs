@@ -38,13 +38,13 @@ pub fn run(args: ScreenArgs) -> anyhow::Result<ExitCode> {
     let _ = writeln!(io::stdout(), "Making a small swarm in {} ...", folder.path().display());
     let torrents = content::make(folder.path())?;
     let swarm = Swarm::start(folder.path(), &torrents)?;
-    let manager = swarm.viewer(folder.path(), &torrents)?;
+    let (manager, events) = swarm.viewer(folder.path(), &torrents)?;
     let abandoned = folder.path().to_owned();
     let abandon = move || {
         // The program ends after this; what cannot be removed stays.
         let _ = fs::remove_dir_all(&abandoned);
     };
-    dashboard::show(&manager, args, Arc::new(abandon))
+    dashboard::show(&manager, events, args, Arc::new(abandon))
 }
 
 /// A folder for one demo. Removed when dropped.

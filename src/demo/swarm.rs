@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use tc_core::{AddOptions, Config, TorrentManager};
+use tc_core::{AddOptions, Config, SharedResources, Subscription, TorrentManager};
 use tokio::runtime::{Builder, Runtime};
 
 use super::content::Torrent;
@@ -63,17 +63,24 @@ impl Swarm {
         Ok(swarm)
     }
 
-    /// The engine under the dashboard, with all torrents added. Its end is the caller's.
+    /// The engine under the dashboard, with all torrents added, and what happened to them since. Its end is
+    /// the caller's.
     ///
     /// # Errors
     /// It cannot be started.
-    pub fn viewer(&self, folder: &Path, torrents: &[Torrent]) -> anyhow::Result<TorrentManager> {
+    pub fn viewer(
+        &self,
+        folder: &Path,
+        torrents: &[Torrent],
+    ) -> anyhow::Result<(TorrentManager, Subscription)> {
         let mut config = Config::new(folder.join("downloads"));
         config.state_dir = Some(folder.join("state"));
         config.listen = vec![address(1)];
         config.stop_timeout = STOP;
         config.allow_inward_peers = true;
-        let manager = TorrentManager::start(config)?;
+        let shared = SharedResources::start(config)?;
+        let events = shared.hub().subscribe(&tc_ui::first_events())?;
+        let manager = TorrentManager::over(shared);
         for (torrent, (_, seed)) in torrents.iter().zip(&self.seeds) {
             let other = self.other.as_ref().map(|(_, at)| *at);
             let options =
@@ -86,7 +93,7 @@ impl Swarm {
                 return Err(error);
             }
         }
-        Ok(manager)
+        Ok((manager, events))
     }
 
     fn config(&self, folder: &Path, host: u8) -> Config {

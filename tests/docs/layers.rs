@@ -17,7 +17,21 @@ enum Layer {
 const LAYERS: &[(Layer, &[&str])] = {
     use Layer::{Deciders, Formats, Handles, Shells, Words};
     &[
-        (Words, &["bep", "bitfield", "config", "event", "geometry", "rate", "stats", "types", "untrusted"]),
+        (
+            Words,
+            &[
+                "bep",
+                "bitfield",
+                "config",
+                "event",
+                "geometry",
+                "rate",
+                "settings",
+                "stats",
+                "types",
+                "untrusted",
+            ],
+        ),
         (Formats, &["bencode", "error", "metainfo", "net/scope", "wire"]),
         (Deciders, &["bandwidth/bucket", "download", "peer", "tracker", "upload"]),
         (Deciders, &["tracker/udp/client", "tracker/udp/packet"]),

@@ -13,5 +13,6 @@ mod raw;
 mod single;
 mod swarm;
 mod torrents;
+mod verify;
 #[path = "../support/wait.rs"]
 mod wait;

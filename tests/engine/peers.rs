@@ -104,7 +104,7 @@ fn p1_no_handshake() {
 #[test]
 fn p2_no_messages() {
     attack("peers::p2_no_messages", |engine| {
-        let frames: [&[u8]; 10] = [
+        let frames: [&[u8]; 12] = [
             &[0xff; 4],
             &[0, 0x20, 0, 0, 5],
             &[0, 0, 0, 2, 0, 0],
@@ -115,18 +115,15 @@ fn p2_no_messages() {
             &[0, 0x10, 0, 0, 7],
             &[0, 0, 0, 1, 20],
             &[0, 0, 0, 2, 9, 1],
+            // Of a kind that nobody knows, or that no bit of ours allows.
+            &[0, 1, 0, 0, 200],
+            &[0, 0, 0, 49, 21],
         ];
         for (n, frame) in frames.iter().enumerate() {
             let mut raw = Raw::greet(engine.address(), engine.hash(), id(n as u32));
             raw.write(frame);
             raw.closes();
         }
-        // A kind that nobody knows is skipped, whatever it holds.
-        let mut raw = Raw::greet(engine.address(), engine.hash(), id(100));
-        raw.write(&[0, 1, 0, 0, 200]);
-        raw.write(&vec![0xff; 65_535]);
-        raw.write(&[0, 0, 0, 1, 250]);
-        raw.fetches(&engine.content, PIECE);
     });
 }
 
@@ -195,11 +192,14 @@ fn p4_requests() {
             request(0, PIECE - 1, 2),
             request(u32::MAX, 0, BLOCK),
         ]);
-        for _ in 0..100 {
-            raw.say(&vec![Message::Cancel { index: 0, begin: 0, length: BLOCK }; 1_000]);
-        }
+        // Cancels of what was served already, as many as there may be requests.
+        let cancels = vec![Message::Cancel { index: 0, begin: 0, length: BLOCK }; 1_000];
+        raw.say(&cancels);
         raw.fetches(&engine.content, PIECE);
-        drop(raw);
+        for _ in 0..100 {
+            raw.say(&cancels);
+        }
+        raw.closes();
         engine.wait_for_no_link();
 
         // Peers that ask for all they may and read nothing.

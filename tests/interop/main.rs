@@ -19,6 +19,7 @@ mod wait;
 mod work;
 
 mod bench;
+mod fast;
 mod lab;
 mod others;
 mod swarm;

@@ -6,6 +6,7 @@ use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use sha1::{Digest as _, Sha1};
 
 use crate::support::home::{Home, wait_exit};
 use crate::support::pty::{Modes, Pty};
@@ -142,4 +143,38 @@ fn a_closed_pipe_ends_the_run() {
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     assert_eq!(wait_exit(&mut child), Some(141));
+}
+
+/// A torrent `two` of the files `a.txt` and `sub/b.mkv`, a piece each. The second one is there.
+fn two_files(home: &Home) -> String {
+    let content = single::content(9, 2 * 65_536);
+    let pieces: Vec<u8> = content.chunks(65_536).flat_map(|piece| Sha1::digest(piece).to_vec()).collect();
+    let mut bytes = b"d4:infod5:filesld6:lengthi65536e4:pathl5:a.txteed6:lengthi65536e4:pathl3:sub5:b.mkveee\
+        4:name3:two12:piece lengthi65536e6:pieces40:"
+        .to_vec();
+    bytes.extend(pieces);
+    bytes.extend(b"ee");
+    home.write("two.torrent", bytes);
+    home.write("out/two/sub/b.mkv", &content[65_536..]);
+    "two.torrent".to_owned()
+}
+
+#[test]
+fn only_the_files_that_are_asked_for_are_waited_for() {
+    let home = Home::new();
+    let file = two_files(&home);
+    for more in [["--only", "*.mkv"], ["--only", "two/sub/*"], ["--skip", "a.txt"]] {
+        let output = home.run(&args(&file, &more));
+        assert_eq!(output.status.code(), Some(0), "{more:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("complete, 64.0K"), "{more:?}: {text}");
+    }
+    let output = home.run(&args(&file, &["--only", "*.iso"]));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), text.lines().count()), (Some(1), 1), "{text}");
+    assert!(text.contains("no file of two is wanted"), "{text}");
+    // Without a choice all is wanted again, whatever the run before left out.
+    let mut child = start_json(&home, &file, &[], "session.checked");
+    signal(&child, Signal::INT);
+    assert_eq!(wait_exit(&mut child), Some(130), "it was not complete");
 }

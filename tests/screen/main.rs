@@ -9,5 +9,6 @@ mod leaving;
 mod scenarios;
 mod shown;
 mod sizes;
+mod storage;
 #[path = "../support/mod.rs"]
 mod support;

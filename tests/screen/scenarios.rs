@@ -139,6 +139,14 @@ fn tabs_open_and_close() {
 }
 
 #[test]
+fn the_log_of_a_torrent_begins_with_its_adding() {
+    let home = Home::new();
+    let mut pty = dashboard(&home);
+    pty.keys("\r").see("‹ ").keys("]]]]").see("session.added").keys("q").see_no("‹ ");
+    leave(pty);
+}
+
+#[test]
 fn a_torrent_in_error_says_why() {
     let home = Home::new();
     let files = torrents(&home, &["blocked.bin", "free.bin"]);

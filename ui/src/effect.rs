@@ -73,7 +73,9 @@ impl Hands {
         match effect {
             Effect::Pause(torrents) => self.each(&torrents, tc_core::session::Session::pause),
             Effect::Resume(torrents) => self.each(&torrents, tc_core::session::Session::resume),
+            Effect::Recheck(torrents) => self.each(&torrents, tc_core::session::Session::recheck),
             Effect::Announce(torrents) => self.each(&torrents, tc_core::session::Session::reannounce),
+            Effect::Set(torrents, setting) => self.each(&torrents, |session| session.set(&setting)),
             Effect::Remove { torrents, delete_data } => return self.remove(&torrents, delete_data),
             Effect::Add(request) => return self.post(Errand::Add(request)),
             Effect::Preview(source) => return self.post(Errand::Preview(source)),
@@ -94,7 +96,7 @@ impl Hands {
     }
 
     /// A torrent that is gone by now needs nothing any more.
-    fn each(&self, torrents: &[InfoHash], call: fn(&tc_core::session::Session)) {
+    fn each(&self, torrents: &[InfoHash], call: impl Fn(&tc_core::session::Session)) {
         torrents
             .iter()
             .filter_map(|info_hash| self.manager.get(info_hash))
@@ -183,7 +185,7 @@ impl Runner {
         // The engine gives the torrent that is there already; what the source holds tells before.
         let known = self.system.preview(&request.source)?.info_hash;
         let already_here = known.is_some_and(|info_hash| self.manager.get(&info_hash).is_some());
-        let options = AddOptions { download_dir, paused: request.paused, peers: Vec::new() };
+        let options = AddOptions { download_dir, paused: request.paused, ..AddOptions::default() };
         let session = self.manager.add_torrent(&path, options).map_err(|error| error.to_string())?;
         Ok(Answer::Added { info_hash: session.info_hash(), already_here })
     }

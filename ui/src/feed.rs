@@ -30,7 +30,7 @@ type Newest = Box<dyn FnMut() -> Option<Arc<Detail>>>;
 pub(crate) struct Feed {
     manager: TorrentManager,
     seq: Option<u64>,
-    events: Option<Subscription>,
+    events: Subscription,
     detail: Option<(InfoHash, Newest)>,
     /// What to gather when the cursor has rested until then.
     wanted: Option<((InfoHash, DetailKind), Instant)>,
@@ -40,8 +40,8 @@ pub(crate) struct Feed {
 
 impl Feed {
     /// Listens from the beginning: all that is there is news.
-    pub(crate) fn new(manager: TorrentManager) -> Self {
-        Self { manager, seq: None, events: None, detail: None, wanted: None, eager_until: None }
+    pub(crate) fn new(manager: TorrentManager, events: Subscription) -> Self {
+        Self { manager, seq: None, events, detail: None, wanted: None, eager_until: None }
     }
 
     /// Gathers this detail instead of the one before, as soon as the cursor rests.
@@ -74,7 +74,7 @@ impl Feed {
     pub(crate) fn subscribe(&mut self, patterns: &str) -> Option<Message> {
         let held = self.deliveries();
         match self.manager.subscribe_all(patterns) {
-            Ok(events) => self.events = Some(events),
+            Ok(events) => self.events = events,
             Err(error) => return Some(Message::Answer(Answer::Failed(error.to_string()))),
         }
         held
@@ -107,8 +107,7 @@ impl Feed {
     }
 
     fn deliveries(&mut self) -> Option<Message> {
-        let events = self.events.as_mut()?;
-        let came: Vec<Delivery> = std::iter::from_fn(|| events.try_next()).take(AT_ONCE).collect();
+        let came: Vec<Delivery> = std::iter::from_fn(|| self.events.try_next()).take(AT_ONCE).collect();
         (!came.is_empty()).then_some(Message::Deliveries(came))
     }
 }

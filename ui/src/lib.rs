@@ -38,12 +38,14 @@ use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use ratatui::Frame;
+use tc_core::event::Subscription;
 use tc_core::manager::TorrentManager;
 
 use crate::effect::Hands;
 pub use crate::effect::System;
 use crate::feed::Feed;
 use crate::message::{Answer, Effect, Message, Why};
+use crate::state::log::LogFilter;
 use crate::state::{AppState, Look};
 use crate::theme::Theme;
 use crate::update::update;
@@ -91,12 +93,20 @@ pub trait Screen {
 pub struct Ports {
     /// The engine.
     pub manager: TorrentManager,
+    /// What happened before the dashboard was there: a subscription to [`first_events`].
+    pub events: Subscription,
     /// What is needed of the system.
     pub system: Arc<dyn System>,
     /// News: terminal, signals, answers.
     pub inbox: Receiver<Message>,
     /// The other end of the inbox, for answers.
     pub outbox: SyncSender<Message>,
+}
+
+/// The patterns that a dashboard listens to at first. Who subscribes to them before torrents are added shows
+/// all that becomes of these in the log.
+pub fn first_events() -> String {
+    LogFilter::default().subscription()
 }
 
 /// How the dashboard behaves.
@@ -141,11 +151,11 @@ pub struct Leave {
 /// # Errors
 /// The thread for errands cannot be had. A screen that is gone is no error but [`Why::Hangup`].
 pub fn run(screen: &mut impl Screen, ports: Ports, settings: Settings) -> io::Result<Leave> {
-    let Ports { manager, system, inbox, outbox } = ports;
+    let Ports { manager, events, system, inbox, outbox } = ports;
     let look = Look { theme: settings.theme, ascii: settings.ascii, zone: settings.zone };
     let mut dashboard = Dashboard {
         state: AppState::new((80, 24), look),
-        feed: Feed::new(manager.clone()),
+        feed: Feed::new(manager.clone(), events),
         hands: Hands::start(manager, system, outbox)?,
         last_words: None,
         titled: None,

@@ -10,6 +10,7 @@ use std::time::Instant;
 use crossterm::event::KeyEvent;
 use serde::{Deserialize, Serialize};
 use tc_core::event::Delivery;
+use tc_core::settings::Setting;
 use tc_core::stats::{Changes, Detail, DetailKind};
 use tc_core::types::InfoHash;
 
@@ -166,6 +167,8 @@ pub enum Action {
     ResumePaused,
     /// The remove dialog.
     Remove,
+    /// Hash what is on disk again, after a question where that stops a transfer.
+    Recheck,
     /// The add dialog.
     Add,
     /// Ask the trackers again.
@@ -206,6 +209,18 @@ pub enum Action {
     Complete,
     /// Take what was typed.
     Accept,
+    /// Want the file or folder under the cursor, or skip it.
+    WantToggle,
+    /// Want all files, or skip all.
+    WantAll,
+    /// Fetch the file or folder sooner.
+    PriorityUp,
+    /// Fetch the file or folder later.
+    PriorityDown,
+    /// Shut all folders.
+    ShutAll,
+    /// Open all folders.
+    OpenAll,
     /// Search the keys.
     HelpSearch,
     /// Stop everything, save, leave.
@@ -261,6 +276,10 @@ pub enum Effect {
         /// Whether their files go too.
         delete_data: bool,
     },
+    /// Hash all data of these torrents again.
+    Recheck(Vec<InfoHash>),
+    /// Change this setting of these torrents.
+    Set(Vec<InfoHash>, Setting),
     /// Ask the trackers of these torrents again.
     Announce(Vec<InfoHash>),
     /// Add a source.

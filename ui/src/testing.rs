@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use tc_core::event::{Delivery, Event, Tagged};
+use tc_core::settings::Priority;
 use tc_core::stats::{
     Changes, Detail, DetailKind, FileStats, GlobalStats, OverviewStats, PeerSource, PeerStats, SessionState,
     SessionStats, TrackerState, TrackerStats,
@@ -173,19 +174,21 @@ pub fn detail(kind: DetailKind) -> Detail {
             piece_map: (0..240).map(|at: u32| (255 - (at * at * 7 % 256).min(at)) as u8).collect(),
         }),
         DetailKind::Files => {
-            let file = |path: &str, size: u64, have: u64| FileStats {
+            let file = |index: u32, path: &str, size: u64, have: u64, priority: Priority| FileStats {
+                index,
                 path: path.split('/').map(Into::into).collect(),
                 size,
                 have,
+                priority,
             };
             Detail::Files(vec![
-                file("Sprite Fright/Subtitles/en.srt", 98 << 10, 98 << 10),
-                file("Sprite Fright/Subtitles/ja - 日本語字幕.srt", 88 << 10, 88 << 10),
-                file("Sprite Fright/Making of/one.mkv", 700 << 20, 0),
-                file("Sprite Fright/Making of/two.mkv", 700 << 20, 0),
-                file("Sprite Fright/sprite-fright-2160p-hdr.mkv", 7 << 30, 6 << 30),
-                file("Sprite Fright/poster.jpg", 4 << 20, 4 << 20),
-                file("Sprite Fright/README.txt", 3 << 10, 3 << 10),
+                file(0, "Sprite Fright/Subtitles/en.srt", 98 << 10, 98 << 10, Priority::Normal),
+                file(1, "Sprite Fright/Subtitles/ja - 日本語字幕.srt", 88 << 10, 88 << 10, Priority::Normal),
+                file(2, "Sprite Fright/Making of/one.mkv", 700 << 20, 0, Priority::Skip),
+                file(3, "Sprite Fright/Making of/two.mkv", 700 << 20, 0, Priority::Skip),
+                file(4, "Sprite Fright/sprite-fright-2160p-hdr.mkv", 7 << 30, 6 << 30, Priority::High),
+                file(5, "Sprite Fright/poster.jpg", 4 << 20, 4 << 20, Priority::Normal),
+                file(6, "Sprite Fright/README.txt", 3 << 10, 3 << 10, Priority::Low),
             ])
         }
         DetailKind::Peers => {
@@ -206,6 +209,7 @@ pub fn detail(kind: DetailKind) -> Detail {
                 am_unchoked: link == 1,
                 optimistic: link == 3,
                 snubbed: link == 4,
+                fast: link < 4,
                 requests: 5,
             };
             Detail::Peers(vec![

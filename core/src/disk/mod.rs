@@ -16,6 +16,7 @@ mod cache;
 mod check;
 mod io;
 mod keeper;
+mod look;
 mod partial;
 mod queue;
 mod reader;
@@ -217,6 +218,21 @@ impl Disk {
     /// downloaded meanwhile. Checks of several torrents go one after the other.
     pub fn check(&self, storage: &Arc<Storage>, plan: CheckPlan) {
         self.shared().checks.post(storage, plan);
+    }
+
+    /// Until [`thaw`](Self::thaw) blocks for this torrent are dropped, and what is known of its unfinished
+    /// pieces is forgotten: all of it can be hashed, whatever is still on its way.
+    pub fn freeze(&self, storage: &Arc<Storage>) {
+        storage.set_frozen(true);
+        for queue in &self.shared().writes {
+            // Refused after shutdown: nothing is written any more.
+            let _ = queue.push(worker::Job::Forget(storage.clone()));
+        }
+    }
+
+    /// Blocks are written again.
+    pub fn thaw(&self, storage: &Storage) {
+        storage.set_frozen(false);
     }
 
     /// Ends the checks of this torrent soon.

@@ -26,6 +26,8 @@ const COLD: usize = 256 * 1024;
 pub(crate) enum Job {
     Write(Write),
     /// Drop what is known of unfinished pieces.
+    Forget(Arc<Storage>),
+    /// The same, for good.
     Close(Arc<Closing>),
 }
 
@@ -67,6 +69,10 @@ impl Worker {
             for job in jobs.drain(..) {
                 match job {
                     Job::Write(write) => writes.push(write),
+                    Job::Forget(storage) => {
+                        self.write_all(&mut writes);
+                        self.forget(&storage);
+                    }
                     Job::Close(closing) => {
                         self.write_all(&mut writes);
                         self.close(&closing);
@@ -106,6 +112,9 @@ impl Worker {
     /// Whether a block is to be written: not when it is there, or came `twice` in this hand.
     fn is_fresh(&self, write: &Write, twice: bool) -> bool {
         let Write { storage, block, .. } = write;
+        if storage.is_frozen() {
+            return false;
+        }
         debug_assert_eq!(storage.geometry().block_size(*block) as usize, write.data.len());
         let partial = self.partials.get(&(storage.id(), block.piece));
         let there = twice
@@ -183,9 +192,12 @@ impl Worker {
         storage.tell_error(op, fault.file, Some(piece), fault.error);
     }
 
+    fn forget(&mut self, storage: &Storage) {
+        self.partials.retain(|(id, _), _| *id != storage.id());
+    }
+
     fn close(&mut self, closing: &Closing) {
-        let id = closing.storage.id();
-        self.partials.retain(|(storage, _), _| *storage != id);
+        self.forget(&closing.storage);
         if closing.left.fetch_sub(1, Ordering::AcqRel) == 1
             && let Some(job) = closing.then.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
             && let Err(job) = self.keeper.push(job)

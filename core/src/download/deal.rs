@@ -53,6 +53,19 @@ pub(super) struct Hand<'a> {
     out: &'a mut Vec<BlockRef>,
 }
 
+impl<'a> Hand<'a> {
+    /// An empty one, for up to `n` blocks.
+    pub(super) const fn new(
+        now: Instant,
+        link: LinkId,
+        speed: LinkSpeed,
+        n: u32,
+        out: &'a mut Vec<BlockRef>,
+    ) -> Self {
+        Self { now, link, speed, left: n, last_resort: false, out }
+    }
+}
+
 impl DownloadManager {
     /// Deals up to `n` blocks to this link and appends them to `out`; they are assigned to it until
     /// [`arrived`](Self::arrived) or [`returned`](Self::returned).
@@ -63,7 +76,7 @@ impl DownloadManager {
         if n == 0 || !self.interested_in(link) {
             return;
         }
-        let mut hand = Hand { now, link, speed, left: n, last_resort: false, out };
+        let mut hand = Hand::new(now, link, speed, n, out);
         self.deal_classes(&mut hand);
         if hand.left == n && !self.retries.is_empty() {
             hand.last_resort = true;
@@ -168,7 +181,7 @@ impl DownloadManager {
     }
 
     /// Assigns missing blocks of a partial to the link.
-    fn take(&mut self, hand: &mut Hand<'_>, piece: PieceIndex) {
+    pub(super) fn take(&mut self, hand: &mut Hand<'_>, piece: PieceIndex) {
         while hand.left > 0
             && let Some(block) =
                 self.partials.get_mut(piece).and_then(|partial| partial.take(hand.link, hand.speed))

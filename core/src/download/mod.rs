@@ -23,6 +23,7 @@
 //! | `flight` | which block is asked of whom |
 //! | `deal` | a hand of blocks for a link |
 //! | `choose` | which pieces a link begins |
+//! | `hints` | pieces that a peer named |
 //! | `endgame` | second chances for the last blocks |
 //! | `blame` | who spoilt a piece, who may retry it |
 
@@ -32,6 +33,7 @@ mod choose;
 mod deal;
 mod endgame;
 mod flight;
+mod hints;
 mod links;
 mod partial;
 mod picker;
@@ -47,7 +49,7 @@ use rustc_hash::FxHashMap;
 pub use self::blame::Blame;
 pub use self::deal::LinkSpeed;
 pub use self::links::PeerPieces;
-pub use self::priority::Priority;
+pub use self::priority::of_pieces;
 
 use self::availability::Availability;
 use self::blame::Retries;
@@ -58,6 +60,7 @@ use self::picker::Picker;
 use self::priority::Class;
 use crate::bitfield::Bitfield;
 use crate::geometry::Geometry;
+use crate::settings::Priority;
 use crate::types::{BlockRef, LinkId, PieceIndex};
 
 /// What a block was good for.
@@ -322,7 +325,7 @@ impl DownloadManager {
     }
 
     fn class(&self, piece: PieceIndex) -> Option<Class> {
-        self.priority(piece).class()
+        Class::of(self.priority(piece))
     }
 
     /// Puts the piece where it belongs after a change of its blocks or its priority: a partial on

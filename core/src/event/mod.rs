@@ -113,7 +113,7 @@ events! {
         /// In words.
         message: Untrusted,
     }
-    /// All that is wanted is on disk and checked; once per run, also for data found complete.
+    /// All that is wanted is there, also where found so; once per run, again if more was wanted since.
     SessionCompleted = "session.completed", Info {
         /// What it does now.
         state: SessionState,

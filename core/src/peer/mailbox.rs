@@ -8,8 +8,8 @@ use crate::types::{BlockRef, PieceIndex};
 
 /// The slots. A newer choke or interest replaces an older one; a cancel takes a block out of a hand
 /// that still lies here, so a block in both lists was dealt again after its cancel. A block is
-/// cancelled at most once per deal, a piece announced at most once, and the session deals no more
-/// than was asked for: that bounds the lists.
+/// cancelled at most once per deal, a piece announced or lost at most once in turn, and the session
+/// deals no more than was asked for: that bounds the lists.
 #[derive(Debug, Default)]
 pub struct Mail {
     /// Choke (`true`) or unchoke the peer.
@@ -24,6 +24,11 @@ pub struct Mail {
     pub dealt: bool,
     /// Pieces we have since.
     pub have: Vec<PieceIndex>,
+    /// Pieces that the peer was told we have, and that we have no more. What is in both lists is
+    /// there again.
+    pub lost: Vec<PieceIndex>,
+    /// BEP 21: we download nothing more, or something again.
+    pub upload_only: Option<bool>,
     /// End the link, and why.
     pub close: Option<&'static str>,
 }
@@ -33,6 +38,14 @@ impl Mail {
     pub fn deal(&mut self, blocks: impl IntoIterator<Item = BlockRef>) {
         self.dealt = true;
         self.hand.extend(blocks);
+    }
+
+    /// We have this piece no more.
+    pub fn lose(&mut self, piece: PieceIndex) {
+        match self.have.iter().position(|told| *told == piece) {
+            Some(at) => drop(self.have.remove(at)),
+            None => self.lost.push(piece),
+        }
     }
 
     /// Takes a block back.

@@ -8,6 +8,7 @@
 
 pub mod client;
 pub mod conn;
+pub mod fast;
 pub mod mailbox;
 pub mod pipeline;
 pub mod pool;

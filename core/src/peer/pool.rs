@@ -195,6 +195,13 @@ impl PeerPool {
         }
     }
 
+    /// More is wanted than before: those that were of no use may be called at once.
+    pub fn call_again(&mut self, now: Instant) {
+        for known in self.known.values_mut().filter(|known| known.failures == 0) {
+            known.next_try = known.next_try.min(now);
+        }
+    }
+
     /// Bans a liar. Peers that share its public address are hit too; on loopback and private ranges
     /// only its own port is.
     pub fn ban(&mut self, now: Instant, address: SocketAddr) {
@@ -322,6 +329,18 @@ mod tests {
         pool.ended(now, address(0), Outcome::Useless);
         assert_eq!(pool.dial(now + FIRST_WAIT, 1).len(), 0, "seeds do not call each other again soon");
         assert_eq!(pool.busy(), 0);
+    }
+
+    #[test]
+    fn when_more_is_wanted_the_useless_are_called_again_and_the_unreachable_are_not() {
+        let now = Instant::now();
+        let mut pool = pool(2, now);
+        assert_eq!(pool.dial(now, 2).len(), 2);
+        pool.ended(now, address(0), Outcome::Useless);
+        pool.ended(now, address(1), Outcome::Unreachable);
+        assert_eq!(pool.dial(now, 2).len(), 0);
+        pool.call_again(now);
+        assert_eq!(pool.dial(now, 2), [address(0)]);
     }
 
     #[test]

@@ -23,6 +23,14 @@ pub enum Report {
     Pieces(PeerPieces),
     /// The peer has one more piece.
     Has(PieceIndex),
+    /// The peer has this piece no more (BEP 54).
+    HasNot(PieceIndex),
+    /// The peer would like to send this piece (BEP 6).
+    Suggested(PieceIndex),
+    /// The peer gives this piece also while it chokes us (BEP 6).
+    AllowedFast(PieceIndex),
+    /// ... and does not, after all.
+    RefusedFast(PieceIndex),
     /// The peer lets us ask, or not any more.
     Unchoked(bool),
     /// The peer wants something we have, or not any more.
@@ -41,9 +49,13 @@ pub enum Report {
         listen_port: Option<u16>,
         /// Our address as it sees us.
         your_ip: Option<IpAddr>,
-        /// BEP 21: it will not download.
-        upload_only: bool,
+        /// BEP 21: whether it will download nothing; `None`: it does not say.
+        upload_only: Option<bool>,
+        /// It hears of it when we lose a piece (BEP 54).
+        takes_dont_have: bool,
     },
+    /// BEP 21, said in mid-connection: whether the peer downloads nothing more.
+    UploadOnly(bool),
     /// The link has ended; nothing follows.
     Closed {
         /// In words, for the log.

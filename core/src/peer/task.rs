@@ -43,6 +43,11 @@ const FAST: u64 = 512 * 1024;
 /// disk read at 10 Gbit/s, little enough that a peer that never reads costs next to nothing.
 const SEND_AHEAD: usize = 512 * 1024;
 
+/// Bytes of control frames that wait in the send queue before we stop listening: what a peer makes us
+/// say it must take, or it could fill our memory with rejects. Some ten times what a choke of a full
+/// queue of requests says.
+const CONTROL_AHEAD: usize = 256 * 1024;
+
 /// Requests for adjacent ranges are read from the disk together up to this many bytes.
 const READ_TOGETHER: u32 = 256 * 1024;
 
@@ -102,8 +107,6 @@ struct Link<S> {
     /// Waits for the limit. It is kept until it is through: who leaves the line loses their place.
     paying: Option<Paying>,
     reading: Option<Reading>,
-    /// The ranges that `reading` covers, in the order they were asked for.
-    batch: Vec<PieceRange>,
     up: RateMeter,
     uploaded: u64,
     downloaded: u64,
@@ -154,7 +157,6 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
             debt: 0,
             paying: None,
             reading: None,
-            batch: Vec::new(),
             up: RateMeter::new(RateMeter::SHOWN),
             uploaded: 0,
             downloaded: 0,
@@ -260,9 +262,10 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
         Ok(())
     }
 
-    /// While blocks wait for the disk, or came in beyond the limit, we do not listen.
+    /// While blocks wait for the disk, or came in beyond the limit, or the peer does not take what it
+    /// makes us say, we do not listen.
     fn may_read(&self) -> bool {
-        self.waiting.is_empty() && self.paying.is_none()
+        self.waiting.is_empty() && self.paying.is_none() && self.queue.control_bytes() < CONTROL_AHEAD
     }
 
     fn on_mail(&mut self, mail: Mail) -> Result<(), End> {
@@ -270,7 +273,7 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
             return Err(End::Closed(why));
         }
         self.conn.on_mail(Instant::now().into_std(), mail);
-        if !self.conn.may_send() {
+        if !self.conn.is_reading() {
             // A choke voids what is being read, also when an unchoke follows before it is there.
             self.reading = None;
         }
@@ -355,15 +358,13 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
         }
         let Some(first) = self.conn.next_upload() else { return };
         let mut whole = first;
-        self.batch.clear();
-        self.batch.push(first);
         while let Some(next) = self.conn.peek_upload()
             && next.piece == whole.piece
             && next.begin == whole.begin + whole.length
             && whole.length + next.length <= READ_TOGETHER
         {
             whole.length += next.length;
-            self.batch.extend(self.conn.next_upload());
+            self.conn.next_upload();
         }
         let (disk, storage, up) =
             (self.setup.disk.clone(), self.setup.storage.clone(), self.setup.up.clone());
@@ -379,10 +380,10 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
     /// again elsewhere.
     fn on_read(&mut self, data: Result<Bytes, DiskError>) {
         self.reading = None;
-        let Ok(mut data) = data else { return };
-        let batch = std::mem::take(&mut self.batch);
-        self.enqueue(Instant::now(), |queue, _| {
-            for range in batch {
+        let now = Instant::now();
+        let Ok(mut data) = data else { return self.conn.upload_failed(now.into_std()) };
+        self.enqueue(now, |queue, conn| {
+            for range in conn.uploaded() {
                 let block = data.split_to((range.length as usize).min(data.len()));
                 queue.block(&message::piece_header(range.piece.get(), range.begin, range.length), block);
             }

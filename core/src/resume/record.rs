@@ -9,11 +9,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha1::{Digest, Sha1};
 
 use crate::bitfield::Bitfield;
+use crate::settings::TorrentSettings;
 use crate::storage::{CheckPlan, FileStamp, Layout};
 use crate::types::{InfoHash, PieceIndex, UnixTime};
 
 /// The version that this program writes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// Bytes that the fields of version 1 take in a record of which each is empty: one each. What later
+/// versions add stands behind them.
+const EMPTY_VERSION_1: usize = 13;
 
 /// Version and checksum.
 const HEADER: usize = 1 + CHECKSUM;
@@ -50,6 +55,8 @@ pub struct ResumeRecord {
     pub tracker_key: u32,
     /// Its place in the list, from 0.
     pub queue_position: u32,
+    /// What a person decided for it. Since version 2.
+    pub settings: TorrentSettings,
 }
 
 /// Why bytes are not a record that this program can use.
@@ -90,13 +97,18 @@ impl ResumeRecord {
         }
         match bytes[0] {
             VERSION => postcard::from_bytes(&bytes[HEADER..]).map_err(|_| RecordError::Damaged),
+            1 => {
+                let empty = postcard::to_stdvec(&Self::default()).map_err(|_| RecordError::Damaged)?;
+                let whole = [&bytes[HEADER..], &empty[EMPTY_VERSION_1..]].concat();
+                postcard::from_bytes(&whole).map_err(|_| RecordError::Damaged)
+            }
             newer if newer > VERSION => Err(RecordError::Newer(newer)),
             _ => Err(RecordError::Damaged),
         }
     }
 }
 
-pub(super) fn with_version(version: u8, info_hash: &InfoHash, record: &ResumeRecord) -> Vec<u8> {
+pub(super) fn with_version(version: u8, info_hash: &InfoHash, record: &impl Serialize) -> Vec<u8> {
     let mut bytes = vec![version];
     bytes.extend_from_slice(&[0; CHECKSUM]);
     let mut bytes = postcard::to_extend(record, bytes).expect("every field has a form in postcard");

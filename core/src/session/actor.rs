@@ -20,6 +20,7 @@ use crate::download::DownloadManager;
 use crate::manager::RemoveData;
 use crate::net::dial::{DialError, Greeted};
 use crate::peer::{PeerPool, PeerReport};
+use crate::settings::TorrentSettings;
 use crate::shared::{Registration, SharedResources};
 use crate::stats::{Place, SessionState, SessionStats};
 use crate::storage::{DiskDone, Storage};
@@ -147,7 +148,8 @@ impl Doors {
 pub enum Phase {
     /// Opened, not asked to run.
     Idle,
-    /// Looking at what is on disk, in order to run.
+    /// Looking at what is on disk, in order to run or, where a person asked for it, to rest again
+    /// ([`Actor::rest_after_check`]).
     Checking,
     /// With peers.
     Running,
@@ -175,6 +177,8 @@ pub struct Actor {
     /// For each tracker the end of the newest announce to it.
     pub(super) turns: FxHashMap<TrackerId, oneshot::Receiver<()>>,
     pub(super) files: FileProgress,
+    /// What a person decided for this torrent.
+    pub(super) settings: TorrentSettings,
     pub(super) totals: Totals,
     pub(super) links: FxHashMap<LinkId, LinkEntry>,
     /// Links that were told to close and have not said their last word: what they moved counts, and
@@ -193,14 +197,20 @@ pub struct Actor {
     pub(super) tick: Option<Instant>,
     /// Blocks came back or became worth fetching: hungry links are to be dealt to.
     pub(super) feed: bool,
+    /// We want nothing more, as the links were told (BEP 21).
+    pub(super) upload_only: bool,
     /// What is on disk was looked at in this run.
     pub(super) checked: bool,
     /// The disk has no room: nothing is fetched until then, while all that is there is served.
     pub(super) full: Option<(Trouble, Instant)>,
-    /// `session.completed` was published in this run.
+    /// `session.completed` was published for all that is wanted.
     pub(super) completed: bool,
+    /// All of the torrent was there in this run, and the trackers know if it was fetched.
+    pub(super) whole: bool,
     /// The disk was asked for a check and has not told how it ended. Perhaps it was cancelled since.
     pub(super) check_posted: bool,
+    /// Where a check that was asked for while the torrent rested leads back to.
+    pub(super) rest_after_check: Option<Phase>,
     /// Hashed by checks that were cut short.
     pub(super) bytes_hashed: u64,
     /// Pieces that need no look in the check that is under way: trusted, or looked at before it was

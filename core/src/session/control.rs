@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
 
 use crate::manager::RemoveData;
+use crate::settings::{Setting, TorrentSettings};
 use crate::stats::{Detail, DetailKind};
 
 /// Addresses that wait to be taken over by the session; more than a person can name.
@@ -39,12 +40,16 @@ pub struct Orders {
     pub wish: Wish,
     /// The torrent was taken off the list: leave no trace of it but, perhaps, its files.
     pub remove: Option<RemoveData>,
+    /// Hash all that is on disk again.
+    pub recheck: bool,
     /// Ask the trackers again.
     pub reannounce: bool,
     /// Connect to these too.
     pub peers: Vec<SocketAddr>,
     /// Panes that were opened.
     pub watches: Vec<Watch>,
+    /// The person's choices, if they have changed.
+    pub settings: Option<TorrentSettings>,
     /// The actor has ended: nobody carries anything out any more.
     pub(super) over: bool,
 }
@@ -52,12 +57,41 @@ pub struct Orders {
 /// The cell between the handles of a session and its actor.
 #[derive(Debug, Default)]
 pub struct Control {
-    /// A leaf lock, held to change the orders or to take them.
+    /// A lock within which no other is taken, held to change the orders or to take them.
     orders: Mutex<Orders>,
+    /// The person's choices as they are wanted; held to change or to copy them. Only `orders` is taken
+    /// within it.
+    settings: Mutex<TorrentSettings>,
     changed: Notify,
 }
 
 impl Control {
+    /// Goes on with these choices.
+    pub fn new(settings: TorrentSettings) -> Self {
+        Self { settings: Mutex::new(settings), ..Self::default() }
+    }
+
+    /// The person's choices, those included that the session has not seen yet.
+    pub fn settings(&self) -> TorrentSettings {
+        self.lock_settings().clone()
+    }
+
+    /// Makes one change to the choices, for a torrent of this many files.
+    pub fn set(&self, setting: &Setting, files: usize) {
+        let mut settings = self.lock_settings();
+        let mut changed = settings.clone();
+        changed.apply(setting, files);
+        if *settings != changed {
+            settings.clone_from(&changed);
+            // Under the lock, so that the orders end up with the newest of two.
+            self.order(|orders| orders.settings = Some(changed));
+        }
+    }
+
+    fn lock_settings(&self) -> MutexGuard<'_, TorrentSettings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Adds to the orders and wakes the session; `false` if it has ended.
     pub fn order(&self, change: impl FnOnce(&mut Orders)) -> bool {
         let mut orders = self.lock();

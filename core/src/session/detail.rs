@@ -39,9 +39,11 @@ impl Actor {
         let files = self.torrent.metainfo.files.iter().enumerate().filter(|(_, file)| !file.pad);
         files
             .map(|(at, file)| FileStats {
+                index: at as u32,
                 path: file.path.iter().map(|part| Untrusted::new(part.to_string_lossy())).collect(),
                 size: file.length,
                 have: self.files.have(at),
+                priority: self.settings.file(at),
             })
             .collect()
     }
@@ -68,6 +70,7 @@ impl Actor {
                 am_unchoked: entry.am_unchoked,
                 optimistic: optimistic == Some(*link),
                 snubbed: entry.snubbed(),
+                fast: entry.fast,
                 requests: entry.gauge.requests.load(Ordering::Relaxed),
             })
             .collect();

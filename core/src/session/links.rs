@@ -10,7 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::download::LinkSpeed;
 use crate::peer::{LinkGauge, Mailbox};
 use crate::stats::PeerSource;
-use crate::types::PeerId;
+use crate::types::{PeerId, PieceIndex};
 use crate::untrusted::Untrusted;
 use crate::upload::Candidate;
 
@@ -20,6 +20,9 @@ const FAST: u64 = 1 << 20;
 
 /// From this rate on a link is no burden on a shared piece.
 const MEDIUM: u64 = 32 << 10;
+
+/// Pieces that are kept of those a peer suggests, as libtorrent does.
+const MAX_SUGGESTED: usize = 16;
 
 /// One link, as its session sees it.
 #[derive(Debug)]
@@ -54,6 +57,14 @@ pub struct LinkEntry {
     pub peer_unchoked: bool,
     /// BEP 21: it will not download.
     pub upload_only: bool,
+    /// The fast extension was agreed on (BEP 6).
+    pub fast: bool,
+    /// It hears of it when we lose a piece (BEP 54).
+    pub takes_dont_have: bool,
+    /// Pieces that it gives while it chokes us.
+    pub allowed_fast: Vec<PieceIndex>,
+    /// Pieces that it would like to send, the newest first.
+    pub suggested: Vec<PieceIndex>,
     /// Blocks it could ask for and was not dealt.
     pub hungry: u32,
     /// Ticks in a row in which it had nothing for us.
@@ -105,6 +116,13 @@ impl LinkEntry {
     /// It owes us data for too long.
     pub fn snubbed(&self) -> bool {
         self.gauge.snubbed.load(Ordering::Relaxed)
+    }
+
+    /// It would like to send this piece.
+    pub fn suggests(&mut self, piece: PieceIndex) {
+        self.suggested.retain(|known| *known != piece);
+        self.suggested.insert(0, piece);
+        self.suggested.truncate(MAX_SUGGESTED);
     }
 
     /// Tells it to end.

@@ -10,6 +10,7 @@ mod on_discovery;
 mod on_disk;
 mod on_greeting;
 mod on_peer;
+mod on_settings;
 mod on_timeout;
 mod open;
 mod over;
@@ -34,6 +35,7 @@ use crate::event::{EventBus, PatternError, Subscription};
 use crate::manager::RemoveData;
 use crate::metainfo::{Metainfo, Version};
 use crate::resume::ResumeRecord;
+use crate::settings::{Setting, TorrentSettings};
 use crate::shared::SharedResources;
 use crate::stats::{Detail, DetailKind, Place, SessionStats};
 use crate::storage::Layout;
@@ -158,7 +160,8 @@ impl Session {
             queue: options.queue,
             metainfo,
         });
-        let control = Arc::new(Control::default());
+        let settings = record.as_ref().map(|record| record.settings.clone()).unwrap_or_default();
+        let control = Arc::new(Control::new(settings));
         let (actor, doors) = open::actor(torrent.clone(), shared.clone(), record);
         let (place, ended) = (actor.place.clone(), watch::Sender::new(false));
         let guard = over::Guard {
@@ -233,6 +236,23 @@ impl Session {
     /// Where its events are published.
     pub(crate) fn bus(&self) -> &EventBus {
         &self.torrent.bus
+    }
+
+    /// Hashes all that is on disk again. A torrent that runs leaves the swarm for it and goes on
+    /// afterwards; one that rests goes on resting. Checks of one device go one after the other.
+    pub fn recheck(&self) {
+        self.control.order(|orders| orders.recheck = true);
+    }
+
+    /// What a person decided for this torrent.
+    pub fn settings(&self) -> TorrentSettings {
+        self.control.settings()
+    }
+
+    /// Changes what a person decided. It holds from the session's next turn on, whether it runs or
+    /// rests, and over restarts.
+    pub fn set(&self, setting: &Setting) {
+        self.control.set(setting, self.torrent.metainfo.files.len());
     }
 
     /// Connects to this peer too.

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use super::actor::{Actor, Phase};
 use super::control::{Orders, Wish};
+use crate::bitfield::Bitfield;
 use crate::event::{Event, Kind};
 use crate::manager::RemoveData;
 use crate::peer::pool::Outcome;
@@ -25,6 +26,9 @@ impl Actor {
         if !self.watches.is_empty() {
             self.show_details(now);
         }
+        if let Some(settings) = orders.settings {
+            self.on_settings(now, settings);
+        }
         if orders.reannounce && self.phase == Phase::Running {
             self.trackers.reannounce(now);
         }
@@ -33,6 +37,9 @@ impl Actor {
             Wish::Run => self.start(now),
             Wish::Pause => self.pause(now),
             Wish::Stop => self.stop(now, "stopped"),
+        }
+        if orders.recheck {
+            self.recheck(now);
         }
         if let Some(data) = orders.remove {
             self.remove(now, data);
@@ -46,6 +53,11 @@ impl Actor {
     pub(super) fn start(&mut self, now: Instant) {
         let (kind, words) = match self.phase {
             Phase::Running if self.full.is_some() => return self.fetch_again(now),
+            Phase::Checking if self.rest_after_check.take() == Some(Phase::Paused) => {
+                self.saving.paused = false;
+                self.save(now);
+                return self.publish_state(Kind::SessionResumed, "resumed");
+            }
             Phase::Checking | Phase::Running | Phase::Stopping(_) | Phase::Stopped => return,
             Phase::Paused => (Kind::SessionResumed, "resumed"),
             Phase::Idle | Phase::Failed(..) => (Kind::SessionStarted, "started"),
@@ -65,6 +77,43 @@ impl Actor {
         self.pin(now);
     }
 
+    /// Hashes all that is on disk again, out of the swarm, and then goes on with what it did. Until
+    /// that has come to its end nothing counts as there: a run that is cut short leaves a record by
+    /// which the next one hashes the rest.
+    fn recheck(&mut self, now: Instant) {
+        let rest = match &self.phase {
+            Phase::Stopping(_) | Phase::Stopped => return,
+            phase @ (Phase::Idle | Phase::Paused) => Some(phase.clone()),
+            Phase::Checking => self.rest_after_check.take(),
+            Phase::Running | Phase::Failed(..) => None,
+        };
+        self.leave_swarm(now, "checking what is on disk");
+        self.rest_after_check = rest;
+        self.phase = Phase::Checking;
+        self.checked = true;
+        self.saving.adopt();
+        self.saving.doubt_all_but(&Bitfield::new(self.torrent.metainfo.geometry.pieces()));
+        // What links still hand over must not be written over what is hashed.
+        self.shared.disk().freeze(&self.storage);
+        // One that is under way was cancelled, and goes on as this one once it says so.
+        if !self.check_posted {
+            self.post_check();
+        }
+        self.save(now);
+        self.pin(now);
+    }
+
+    /// What is on disk is known: on to the peers, or back to rest.
+    pub(super) fn leave_checking(&mut self, now: Instant) {
+        match self.rest_after_check.take() {
+            Some(rest) => {
+                self.phase = rest;
+                self.tick = None;
+            }
+            None => self.enter_running(now),
+        }
+    }
+
     /// Has the disk look at what it must look at; `false`: at nothing.
     pub(super) fn post_check(&mut self) -> bool {
         let Some(plan) = self.saving.check_plan(&self.torrent, self.checked) else { return false };
@@ -80,6 +129,7 @@ impl Actor {
     pub(super) fn enter_running(&mut self, now: Instant) {
         self.phase = Phase::Running;
         self.saving.adopt();
+        self.shared.disk().thaw(&self.storage);
         self.in_swarm = Some(watch::Sender::new(()));
         self.totals.set_active(now, true);
         self.open_door();

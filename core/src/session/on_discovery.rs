@@ -115,7 +115,11 @@ impl Actor {
         }
     }
 
-    fn announce_params(&self, event: AnnounceEvent) -> AnnounceParams {
+    pub(super) fn announce_params(&self, event: AnnounceEvent) -> AnnounceParams {
+        // A tracker then does not count us among those who fetch (BEP 21).
+        let partial_seed = self.download.is_finished() && !self.download.is_complete();
+        let event =
+            if event == AnnounceEvent::Regular && partial_seed { AnnounceEvent::Paused } else { event };
         let enough = event == AnnounceEvent::Stopped || self.pool.busy() >= self.max_links();
         AnnounceParams {
             info_hash: self.torrent.info_hash(),

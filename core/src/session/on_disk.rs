@@ -65,20 +65,37 @@ impl Actor {
         for entry in self.links.values() {
             entry.mailbox.post(|mail| mail.have.push(piece));
         }
+        self.show_upload_only();
         self.complete_if_all_there(now);
     }
 
-    /// Publishes that all that is wanted is there, once per run.
+    /// Tells all links when we begin or cease to want anything (BEP 21).
+    pub(super) fn show_upload_only(&mut self) {
+        let upload_only = self.download.is_finished();
+        if std::mem::replace(&mut self.upload_only, upload_only) != upload_only {
+            for entry in self.links.values() {
+                entry.mailbox.post(|mail| mail.upload_only = Some(upload_only));
+            }
+        }
+    }
+
+    /// Publishes that all that is wanted is there: once per run, and again when more was wanted since.
     pub(super) fn complete_if_all_there(&mut self, now: Instant) {
-        if self.completed || !self.download.is_finished() || self.phase != Phase::Running {
+        if self.phase != Phase::Running {
+            return;
+        }
+        let fetched = self.saving.fetched_in_run();
+        // To a tracker a torrent is complete when all of it is there, wanted or not.
+        if self.download.is_complete() && !std::mem::replace(&mut self.whole, true) && fetched > 0 {
+            self.trackers.completed(now);
+            self.announce(now);
+        }
+        if self.completed || !self.download.is_finished() {
             return;
         }
         self.completed = true;
-        let fetched = self.saving.fetched_in_run();
         if fetched > 0 {
             self.totals.completed = Some(UnixTime::now());
-            self.trackers.completed(now);
-            self.announce(now);
         } else {
             self.totals.completed.get_or_insert(UnixTime::now());
         }
@@ -130,6 +147,11 @@ impl Actor {
         self.check_posted = false;
         self.checked = true;
         self.look_again();
+        // Another check was asked for when this one could not be cancelled any more.
+        if self.phase == Phase::Checking && self.saving.is_in_doubt() && self.post_check() {
+            self.bytes_hashed += bytes_hashed;
+            return;
+        }
         let bytes_hashed = bytes_hashed + std::mem::take(&mut self.bytes_hashed);
         let (pieces_have, pieces) = (self.download.have().ones(), self.download.have().len());
         self.saving.checked(now, bytes_hashed);
@@ -140,7 +162,7 @@ impl Actor {
         });
         // A pause may have come too late to stop it.
         if self.phase == Phase::Checking {
-            self.enter_running(now);
+            self.leave_checking(now);
         }
         self.pin(now);
     }
@@ -163,14 +185,31 @@ impl Actor {
     /// These pieces are not there any more.
     fn lost(&mut self, pieces: impl Iterator<Item = PieceIndex>) {
         for piece in pieces {
+            let had = self.download.have().get(piece);
             self.download.lost(piece);
+            if had {
+                self.tell_lost(piece);
+            }
         }
         self.recount_files();
         self.feed = true;
         self.show_interest_to_all();
+        self.show_upload_only();
     }
 
-    fn show_interest_to_all(&mut self) {
+    /// Tells those who were told of a piece that it is gone (BEP 54). Who does not take that is
+    /// told by rejects (BEP 6); who knows neither would wait for it, and is let go to look anew.
+    fn tell_lost(&mut self, piece: PieceIndex) {
+        for (link, entry) in &mut self.links {
+            if entry.takes_dont_have || entry.fast || self.download.link_holds(*link, piece) {
+                entry.mailbox.post(|mail| mail.lose(piece));
+            } else {
+                entry.close("we have lost a piece that it was told of");
+            }
+        }
+    }
+
+    pub(super) fn show_interest_to_all(&mut self) {
         let links: Vec<_> = self.links.keys().copied().collect();
         links.into_iter().for_each(|link| self.show_interest(link));
     }
@@ -193,6 +232,7 @@ impl Actor {
     pub(super) fn look_again(&mut self) {
         self.download.reset_have(self.storage.verified());
         self.recount_files();
+        self.show_upload_only();
     }
 
     fn on_disk_error(

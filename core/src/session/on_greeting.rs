@@ -16,7 +16,9 @@ use crate::peer::pool::{MAX_KNOWN, Outcome};
 use crate::peer::task::{self, Setup};
 use crate::peer::{Conn, LinkGauge, Mailbox, client};
 use crate::stats::PeerSource;
-use crate::types::LinkId;
+use crate::types::{LinkId, UnixTime};
+use crate::wire::extended::OurHandshake;
+use crate::wire::handshake::Reserved;
 use crate::wire::message::Decoder;
 
 impl Actor {
@@ -55,11 +57,24 @@ impl Actor {
         let source = if incoming { source } else { known_by };
         let (mailbox, gauge) = (Arc::new(Mailbox::default()), Arc::new(LinkGauge::default()));
         let geometry = self.torrent.metainfo.geometry;
+        let agreed = handshake.reserved.and(Reserved::OURS);
+        let complete_ago = self
+            .totals
+            .completed
+            .filter(|_| self.download.is_complete())
+            .map(|at| u32::try_from(UnixTime::now().0.saturating_sub(at.0)).unwrap_or(u32::MAX));
         let opening = Opening {
             have: self.download.have(),
-            extensions: handshake.reserved.extensions(),
-            listen_port: self.shared.port(),
-            your_ip: address.ip(),
+            agreed,
+            info_hash: self.torrent.info_hash(),
+            peer_ip: address.ip(),
+            ours: OurHandshake {
+                port: self.shared.port(),
+                yourip: Some(address.ip()),
+                upload_only: self.upload_only,
+                complete_ago,
+            },
+            allows_fast: self.shared.config().upload_slots > 0,
         };
         let conn = Conn::open(now, geometry, &opening);
         let setup = Setup {
@@ -91,6 +106,10 @@ impl Actor {
             peer_interested: false,
             peer_unchoked: false,
             upload_only: false,
+            fast: agreed.fast(),
+            takes_dont_have: false,
+            allowed_fast: Vec::new(),
+            suggested: Vec::new(),
             hungry: 0,
             dull_ticks: 0,
             since: now,

@@ -34,6 +34,23 @@ impl Actor {
                 self.feed = true;
                 self.show_interest(link);
             }
+            Report::HasNot(piece) => self.download.link_lost(link, piece),
+            Report::Suggested(piece) => {
+                if let Some(entry) = self.links.get_mut(&link) {
+                    entry.suggests(piece);
+                }
+            }
+            Report::AllowedFast(piece) => {
+                if let Some(entry) = self.links.get_mut(&link) {
+                    entry.allowed_fast.push(piece);
+                    self.feed = true;
+                }
+            }
+            Report::RefusedFast(piece) => {
+                if let Some(entry) = self.links.get_mut(&link) {
+                    entry.allowed_fast.retain(|allowed| *allowed != piece);
+                }
+            }
             Report::Unchoked(unchoked) => {
                 if let Some(entry) = self.links.get_mut(&link) {
                     entry.peer_unchoked = unchoked;
@@ -54,10 +71,16 @@ impl Actor {
                     self.feed = true;
                 }
             }
-            Report::Introduced { client, listen_port, your_ip: _, upload_only } => {
+            Report::UploadOnly(upload_only) => self.on_upload_only(now, link, upload_only),
+            Report::Introduced { client, listen_port, your_ip: _, upload_only, takes_dont_have } => {
                 if let Some(entry) = self.links.get_mut(&link) {
-                    entry.client = client::name(&entry.peer_id, client.as_ref());
-                    entry.upload_only = upload_only;
+                    if client.is_some() {
+                        entry.client = client::name(&entry.peer_id, client.as_ref());
+                    }
+                    entry.takes_dont_have = takes_dont_have;
+                }
+                if let Some(upload_only) = upload_only {
+                    self.on_upload_only(now, link, upload_only);
                 }
                 if let Some(port) = listen_port {
                     self.on_listen_port(now, link, port);
@@ -75,6 +98,14 @@ impl Actor {
         self.download.link_pieces(link, pieces);
         self.feed = true;
         self.show_interest(link);
+    }
+
+    /// Who wants to download again is in line for a slot again.
+    fn on_upload_only(&mut self, now: Instant, link: LinkId, upload_only: bool) {
+        let Some(entry) = self.links.get_mut(&link) else { return };
+        if std::mem::replace(&mut entry.upload_only, upload_only) != upload_only && entry.peer_interested {
+            self.on_interested(now, link, true);
+        }
     }
 
     fn on_interested(&mut self, now: Instant, link: LinkId, interested: bool) {
@@ -108,10 +139,17 @@ impl Actor {
         }
         let mut hand = Vec::new();
         for (link, entry) in &mut self.links {
-            if entry.hungry == 0 || !entry.peer_unchoked || !entry.am_interested || entry.closing {
+            if entry.hungry == 0 || !entry.am_interested || entry.closing {
                 continue;
             }
-            self.download.deal(now, *link, entry.hungry, entry.speed(), &mut hand);
+            let (room, speed) = (entry.hungry, entry.speed());
+            if !entry.peer_unchoked {
+                self.download.deal_of(now, *link, room, speed, &entry.allowed_fast, &mut hand);
+            } else if entry.suggested.is_empty() {
+                self.download.deal(now, *link, room, speed, &mut hand);
+            } else {
+                self.download.deal_suggested(now, *link, room, speed, &entry.suggested, &mut hand);
+            }
             if !hand.is_empty() {
                 entry.hungry = 0;
                 let hand = std::mem::take(&mut hand);
@@ -137,7 +175,7 @@ impl Actor {
     /// and lets us go without a byte, again and again, is called less and less often.
     fn outcome(&self, now: Instant, link: LinkId, fault: bool) -> Outcome {
         let Some(entry) = self.links.get(&link) else { return Outcome::Ended };
-        let seeds = self.download.is_complete() && (self.download.is_seed(link) || entry.upload_only);
+        let seeds = self.download.is_finished() && (self.download.is_seed(link) || entry.upload_only);
         let moved = LinkGauge::get(&entry.gauge.downloaded) + LinkGauge::get(&entry.gauge.uploaded) > 0;
         match (fault, seeds) {
             (true, _) => Outcome::Fault,

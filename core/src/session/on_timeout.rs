@@ -103,7 +103,7 @@ impl Actor {
 
     /// Once a second for each link: interest that is over, and links that are of no use to anybody.
     fn look_after(&mut self, now: Instant, link: LinkId) {
-        let complete = self.download.is_complete();
+        let finished = self.download.is_finished();
         let seed = self.download.is_seed(link);
         let wanted = self.full.is_none() && self.download.interested_in(link);
         let Some(entry) = self.links.get_mut(&link) else { return };
@@ -111,9 +111,9 @@ impl Actor {
             self.let_go(now, link, "its task has failed", Outcome::Ended);
             return;
         }
-        if complete && (seed || entry.upload_only) {
-            entry.close("both have everything");
-            self.let_go(now, link, "both have everything", Outcome::Useless);
+        if finished && (seed || entry.upload_only) {
+            entry.close("neither wants anything");
+            self.let_go(now, link, "neither wants anything", Outcome::Useless);
             return;
         }
         if wanted {
@@ -135,7 +135,7 @@ impl Actor {
         }
         let candidates: Vec<Candidate> =
             self.links.iter().map(|(link, entry)| entry.candidate(*link)).collect();
-        let changes = self.upload.round(now, self.download.is_complete(), &candidates);
+        let changes = self.upload.round(now, self.download.is_finished(), &candidates);
         self.apply_chokes(now, changes);
     }
 

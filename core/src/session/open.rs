@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::actor::{self, Actor, Doors, Phase};
 use super::on_discovery::host_of;
+use super::on_settings::priorities;
 use super::save::Saving;
 use super::totals::Totals;
 use super::{Torrent, files};
@@ -42,7 +43,8 @@ pub fn actor(
         }
         totals.completed = kept.completed;
     }
-    let download = DownloadManager::new(geometry, claimed.clone(), actor::seed());
+    let mut download = DownloadManager::new(geometry, claimed.clone(), actor::seed());
+    download.set_priorities(priorities(&torrent, &kept.settings));
     let newest = first_snapshot(&torrent, &totals, &download, kept.paused);
     let actor = Actor {
         place: Arc::new(shared.board().claim(newest.clone())),
@@ -62,6 +64,7 @@ pub fn actor(
             actor::seed(),
         ),
         files: files::FileProgress::new(geometry, &torrent.metainfo.files, &claimed),
+        settings: kept.settings,
         links: FxHashMap::default(),
         parting: FxHashMap::default(),
         watches: Vec::new(),
@@ -74,10 +77,13 @@ pub fn actor(
         to_door,
         tick: None,
         feed: false,
+        upload_only: false,
         checked: false,
         full: None,
         completed: false,
+        whole: false,
         check_posted: false,
+        rest_after_check: None,
         bytes_hashed: 0,
         pieces_known: 0,
         pieces_checked: 0,

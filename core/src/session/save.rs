@@ -65,6 +65,11 @@ impl Saving {
         });
     }
 
+    /// Whether a piece has to be hashed before it counts.
+    pub fn is_in_doubt(&self) -> bool {
+        self.doubted.ones() > 0
+    }
+
     /// What is on disk is known, and the record of the last run has had its day.
     pub fn adopt(&mut self) {
         self.kept = None;
@@ -139,7 +144,10 @@ impl Actor {
         let paused = self.saving.paused;
         if let Some(kept) = &self.saving.kept {
             // Not all was looked at: the last record still holds, but for what a person asked for.
-            store.put(self.torrent.info_hash(), ResumeRecord { paused, ..kept.clone() });
+            store.put(
+                self.torrent.info_hash(),
+                ResumeRecord { paused, settings: self.settings.clone(), ..kept.clone() },
+            );
             return;
         }
         if !self.checked {
@@ -165,6 +173,7 @@ impl Actor {
             completed: self.totals.completed,
             tracker_key: self.torrent.key,
             queue_position: self.torrent.queue,
+            settings: self.settings.clone(),
         };
         store.put(self.torrent.info_hash(), record);
     }

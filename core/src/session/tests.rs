@@ -17,6 +17,7 @@ mod bench;
 mod crash;
 mod ends;
 mod meetings;
+mod settings;
 mod turns;
 
 const PIECE: usize = 64 * 1024;

@@ -143,6 +143,8 @@ pub struct Storage {
     epoch: AtomicU32,
     sync_posted: AtomicBool,
     closed: AtomicBool,
+    /// Blocks are dropped for now.
+    frozen: AtomicBool,
     /// The files of no bytes have been made.
     prepared: AtomicBool,
     done: Mutex<VecDeque<DiskDone>>,
@@ -165,6 +167,7 @@ impl Storage {
             epoch: AtomicU32::new(0),
             sync_posted: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            frozen: AtomicBool::new(false),
             prepared: AtomicBool::new(false),
             // Not bounded by a number of its own: each result answers a block, a piece, a check or a
             // sync that somebody asked for, and those are bounded by credits and by the hands that
@@ -322,6 +325,15 @@ impl Storage {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    /// Whether blocks are dropped for now.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.frozen.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_frozen(&self, frozen: bool) {
+        self.frozen.store(frozen, Ordering::Release);
     }
 
     /// Whether the files of no bytes have been made.

@@ -19,6 +19,9 @@ pub enum AnnounceEvent {
     Started,
     /// One of the announces that are repeated; BEP 3 leaves `event` out.
     Regular,
+    /// One of the announces that are repeated, of a partial seed: it has all that is wanted, and not
+    /// all there is (BEP 21).
+    Paused,
     /// The last piece was downloaded. Never for data that was found complete.
     Completed,
     /// The torrent stops running.
@@ -31,6 +34,7 @@ impl AnnounceEvent {
         match self {
             Self::Started => Some("started"),
             Self::Regular => None,
+            Self::Paused => Some("paused"),
             Self::Completed => Some("completed"),
             Self::Stopped => Some("stopped"),
         }

@@ -45,6 +45,19 @@ impl Extension {
     pub const ALL: [Self; 5] =
         [Self::UtMetadata, Self::UtPex, Self::UtHolepunch, Self::LtDontHave, Self::UploadOnly];
 
+    /// Those that the engine takes, in the order of their names, as a dictionary wants them.
+    const OURS: [Self; 2] = [Self::LtDontHave, Self::UploadOnly];
+
+    /// The id under which we receive it. A peer may use it whether or not it has named one of its own.
+    pub const fn our_id(self) -> u8 {
+        self as u8 + 1
+    }
+
+    /// The extension that a message to us with this id belongs to; `None`: we have offered none such.
+    pub fn received(id: u8) -> Option<Self> {
+        Self::OURS.into_iter().find(|extension| extension.our_id() == id)
+    }
+
     /// Key in the dictionary `m`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -156,22 +169,31 @@ pub struct OurHandshake {
     pub yourip: Option<IpAddr>,
     /// Whether we download nothing more (BEP 21).
     pub upload_only: bool,
+    /// Seconds since we became a seed.
+    pub complete_ago: Option<u32>,
 }
 
 impl OurHandshake {
     /// The payload of extended message 0: a dictionary with its keys in order. It stays below 500
     /// bytes, because rtorrent reads the first messages into a buffer of about 1 KiB.
     pub fn encode(&self) -> Bytes {
-        let mut out = Vec::with_capacity(100);
-        // No extension is spoken yet, so none is offered.
-        out.extend_from_slice(b"d1:mde");
+        let mut out = Vec::with_capacity(160);
+        out.push(b'd');
+        if let Some(seconds) = self.complete_ago {
+            out.extend_from_slice(format!("12:complete_agoi{seconds}e").as_bytes());
+        }
+        out.extend_from_slice(b"1:md");
+        for extension in Extension::OURS {
+            let (name, id) = (extension.name(), extension.our_id());
+            out.extend_from_slice(format!("{}:{name}i{id}e", name.len()).as_bytes());
+        }
+        out.push(b'e');
         if let Some(port) = self.port.filter(|port| *port > 0) {
             out.extend_from_slice(format!("1:pi{port}e").as_bytes());
         }
         out.extend_from_slice(format!("4:reqqi{OUR_REQQ}e").as_bytes());
-        if self.upload_only {
-            out.extend_from_slice(b"11:upload_onlyi1e");
-        }
+        // Also where it is not so: a second handshake takes the first one's word back.
+        out.extend_from_slice(format!("11:upload_onlyi{}e", u8::from(self.upload_only)).as_bytes());
         out.extend_from_slice(format!("1:v{}:{CLIENT}", CLIENT.len()).as_bytes());
         match self.yourip.map(|address| address.to_canonical()) {
             Some(IpAddr::V4(address)) => {

@@ -75,9 +75,9 @@ pub fn may_be_handshake(start: &[u8]) -> bool {
 pub struct Reserved([u8; 8]);
 
 impl Reserved {
-    /// What this engine sets: the extension protocol. A bit is added with the code that speaks it,
-    /// because a peer uses what it sees.
-    pub const OURS: Self = Self([0, 0, 0, 0, 0, Self::EXTENSIONS, 0, 0]);
+    /// What this engine sets: the extension protocol and the fast extension. A bit is added with the
+    /// code that speaks it, because a peer uses what it sees.
+    pub const OURS: Self = Self([0, 0, 0, 0, 0, Self::EXTENSIONS, 0, Self::FAST]);
 
     const EXTENSIONS: u8 = 0x10;
     const DHT: u8 = 0x01;

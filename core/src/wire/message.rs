@@ -82,8 +82,6 @@ pub enum Message {
         /// What the extension makes of it.
         payload: Bytes,
     },
-    /// A kind that is not known here. It is told at its header; what follows is thrown away.
-    Unknown(u8),
 }
 
 const CHOKE: u8 = 0;
@@ -120,8 +118,6 @@ const MAX_NEEDED: usize = 2 * (BLOCK_SIZE as usize + PIECE_HEADER);
 pub struct Decoder {
     max_message: usize,
     max_bitfield: usize,
-    /// What is left of an unknown message.
-    skip: usize,
 }
 
 /// What the first bytes of a message say.
@@ -137,20 +133,15 @@ impl Decoder {
     /// For a torrent of this many pieces; `None` until the metadata is there (BEP 9).
     pub fn new(pieces: Option<u32>) -> Self {
         let max_bitfield = pieces.map_or(MAX_MESSAGE, |pieces| pieces.div_ceil(8) as usize);
-        Self { max_message: MAX_MESSAGE + max_bitfield, max_bitfield, skip: 0 }
+        Self { max_message: MAX_MESSAGE + max_bitfield, max_bitfield }
     }
 
     /// The next message, or `None` when more bytes are needed.
     ///
     /// # Errors
-    /// A length that cannot be right. The link is lost: where the next message starts is unknown.
-    pub fn decode(&mut self, buf: &mut BytesMut) -> Result<Option<Message>, WireError> {
-        let skipped = self.skip.min(buf.len());
-        buf.advance(skipped);
-        self.skip -= skipped;
-        if self.skip > 0 {
-            return Ok(None);
-        }
+    /// A length that cannot be right, or a kind that none of our handshake bits allows. The link is
+    /// lost.
+    pub fn decode(&self, buf: &mut BytesMut) -> Result<Option<Message>, WireError> {
         let (length, id) = match self.header(buf)? {
             Header::Partial(_) => return Ok(None),
             Header::KeepAlive => {
@@ -159,32 +150,21 @@ impl Decoder {
             }
             Header::Sane(length, id) => (length, id),
         };
-        if !is_known(id) {
-            buf.advance(5);
-            self.skip = length - 1;
-            return Ok(Some(Message::Unknown(id)));
-        }
         if buf.len() < 4 + length {
             return Ok(None);
         }
         buf.advance(5);
-        Ok(Some(body(id, buf.split_to(length - 1))))
+        body(id, buf.split_to(length - 1)).map(Some)
     }
 
     /// How many more bytes complete the message at the front, for a reader that makes room before it
     /// reads; at most some 32 KiB, however long the message claims to be. 0: `decode` has something
     /// to say, a message or an error.
     pub fn needed(&self, buf: &[u8]) -> usize {
-        if self.skip > buf.len() {
-            return (self.skip - buf.len()).min(MAX_NEEDED);
-        }
-        let buf = &buf[self.skip..];
         match self.header(buf) {
             Ok(Header::Partial(more)) => more,
-            Ok(Header::Sane(length, id)) if is_known(id) => {
-                (4 + length).saturating_sub(buf.len()).min(MAX_NEEDED)
-            }
-            Ok(_) | Err(_) => 0,
+            Ok(Header::Sane(length, _)) => (4 + length).saturating_sub(buf.len()).min(MAX_NEEDED),
+            Ok(Header::KeepAlive) | Err(_) => 0,
         }
     }
 
@@ -210,19 +190,15 @@ impl Decoder {
             BITFIELD => length as usize <= 1 + self.max_bitfield,
             PIECE => (9..=9 + BLOCK_SIZE).contains(&length),
             EXTENDED => length >= 2,
-            _ => true,
+            _ => return Err(WireError::UnknownMessage { id }),
         };
         if fits { Ok(Header::Sane(length as usize, id)) } else { Err(WireError::WrongLength { id, length }) }
     }
 }
 
-fn is_known(id: u8) -> bool {
-    matches!(id, CHOKE..=PORT | SUGGEST..=ALLOWED_FAST | EXTENDED)
-}
-
 /// Reads what follows the id; `header` has checked that the length fits.
-fn body(id: u8, mut body: BytesMut) -> Message {
-    match id {
+fn body(id: u8, mut body: BytesMut) -> Result<Message, WireError> {
+    Ok(match id {
         CHOKE => Message::Choke,
         UNCHOKE => Message::Unchoke,
         INTERESTED => Message::Interested,
@@ -239,8 +215,8 @@ fn body(id: u8, mut body: BytesMut) -> Message {
         REJECT => Message::Reject { index: body.get_u32(), begin: body.get_u32(), length: body.get_u32() },
         ALLOWED_FAST => Message::AllowedFast(body.get_u32()),
         EXTENDED => Message::Extended { id: body.get_u8(), payload: body.freeze() },
-        _ => Message::Unknown(id),
-    }
+        _ => return Err(WireError::UnknownMessage { id }),
+    })
 }
 
 /// Appends the wire form. The data of a piece is copied; a link that sends blocks writes
@@ -279,7 +255,6 @@ pub fn encode(message: &Message, out: &mut BytesMut) {
             out.put_u8(*id);
             out.put_slice(payload);
         }
-        Message::Unknown(id) => start(out, *id, 0),
     }
 }
 

@@ -30,6 +30,13 @@ pub enum WireError {
         /// Its length prefix: the id and what follows.
         length: u32,
     },
+    /// A kind of message that no handshake bit of ours allows: libtorrent, transmission and rtorrent
+    /// close on one too.
+    #[error("message {id} is of no kind that was agreed on")]
+    UnknownMessage {
+        /// Kind of message.
+        id: u8,
+    },
     /// The payload of an extension handshake is no dictionary, or one that the guard refuses.
     #[error("unreadable extension handshake")]
     BadExtendedHandshake,

@@ -1,5 +1,5 @@
-//! A link under any sequence of messages, mail and time: it keeps its bounds and never panics. Each
-//! byte is a step, some of which take the bytes behind it.
+//! A link under any sequence of messages, mail and time: it keeps its bounds, answers each request of
+//! a fast peer once at most, and never panics. Each byte is a step, some of which take the bytes behind it.
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -9,8 +9,10 @@ use tc_core::bitfield::Bitfield;
 use tc_core::geometry::Geometry;
 use tc_core::peer::conn::Opening;
 use tc_core::peer::{Conn, Mail};
-use tc_core::types::{BlockRef, PieceIndex};
-use tc_core::wire::message::Decoder;
+use tc_core::types::{BlockRef, InfoHash, PieceIndex};
+use tc_core::wire::extended::OurHandshake;
+use tc_core::wire::handshake::Reserved;
+use tc_core::wire::message::{Decoder, Message};
 
 /// Five pieces of four blocks and a short one.
 const TOTAL: u64 = 5 * 65_536 + 20_000;
@@ -23,11 +25,18 @@ pub fn check(bytes: &[u8]) {
         have.set(piece);
     });
     let mut now = Instant::now();
-    let your_ip = Ipv4Addr::LOCALHOST.into();
-    let opening = Opening { have: &have, extensions: first & 0x80 != 0, listen_port: Some(1), your_ip };
+    let (extensions, fast) = (first & 0x80 != 0, first & 0x40 != 0);
+    let opening = Opening {
+        have: &have,
+        agreed: Reserved::new([0, 0, 0, 0, 0, u8::from(extensions) << 4, 0, u8::from(fast) << 2]),
+        info_hash: InfoHash::new([7; 20]),
+        peer_ip: Ipv4Addr::LOCALHOST.into(),
+        ours: OurHandshake::default(),
+        allows_fast: true,
+    };
     let mut conn = Conn::open(now, geometry, &opening);
-    let (mut theirs, mut ours) =
-        (Decoder::new(Some(geometry.pieces())), Decoder::new(Some(geometry.pieces())));
+    let (theirs, ours) = (Decoder::new(Some(geometry.pieces())), Decoder::new(Some(geometry.pieces())));
+    let (mut asked, mut answered) = (0_usize, 0_usize);
     let mut inbox = BytesMut::new();
     while let Some((&step, after)) = rest.split_first() {
         rest = after;
@@ -45,6 +54,7 @@ pub fn check(bytes: &[u8]) {
                 loop {
                     let Ok(message) = theirs.decode(&mut inbox) else { return };
                     let Some(message) = message else { break };
+                    asked += usize::from(matches!(message, Message::Request { .. }));
                     if conn.on_message(now, message, |piece| have.get(piece)).is_err() {
                         return;
                     }
@@ -54,7 +64,9 @@ pub fn check(bytes: &[u8]) {
             204..=207 => mail.interested = Some(step % 2 == 0),
             208..=227 => mail.deal(rest.iter().take(usize::from(step) - 207).map(|byte| block(*byte))),
             228..=235 => mail.cancel(block(rest.first().copied().unwrap_or_default())),
-            236..=239 => mail.have.push(block(step).piece),
+            236..=237 => mail.have.push(block(step).piece),
+            238 => mail.lose(block(rest.first().copied().unwrap_or_default()).piece),
+            239 => mail.upload_only = Some(rest.len() % 2 == 0),
             _ => {
                 now += Duration::from_millis(1 << (step - 240));
                 if conn.on_timeout(now).is_err() {
@@ -66,7 +78,11 @@ pub fn check(bytes: &[u8]) {
         conn.play(now);
         assert!(conn.outstanding() <= 2_000);
         assert!(conn.next_timeout() <= now + Duration::from_secs(240));
-        while ours.decode(&mut conn.out.frames).expect("we make sense").is_some() {}
+        while let Some(message) = ours.decode(&mut conn.out.frames).expect("we make sense") {
+            let is_reject = matches!(message, Message::Reject { .. });
+            assert!(fast || !is_reject && !matches!(message, Message::HaveNone | Message::HaveAll));
+            answered += usize::from(is_reject);
+        }
         assert!(conn.out.frames.is_empty(), "half a message");
         for (block, data) in conn.blocks.drain(..) {
             assert_eq!(data.len(), geometry.block_size(block) as usize);
@@ -77,6 +93,11 @@ pub fn check(bytes: &[u8]) {
                 assert!(have.get(range.piece) && range.length > 0);
                 assert!(range.begin + range.length <= geometry.piece_size(range.piece));
             }
+            answered += conn.uploaded().len();
+        }
+        assert!(answered <= asked, "{answered} answers to {asked} requests");
+        if step % 7 == 0 && conn.next_upload().is_some() {
+            conn.upload_failed(now);
         }
     }
 }

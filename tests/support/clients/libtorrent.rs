@@ -73,6 +73,13 @@ impl Libtorrent {
         self.wait_alert("cache_flushed", info_hash, deadline);
     }
 
+    /// Waits until its log of peers names a message, with the arrow of its direction. Needs the setting
+    /// `log_peers`.
+    pub fn wait_peer_log(&self, what: &str, deadline: Deadline) {
+        let says = |line: &Value| line["message"].as_str().is_some_and(|said| said.contains(what));
+        self.driver.event(deadline, "peer_log", says);
+    }
+
     /// Waits for an alert about a torrent; seconds since it was added.
     pub fn wait_alert(&self, alert: &str, info_hash: &str, deadline: Deadline) -> f64 {
         let alert = self.driver.event(deadline, alert, |line| line["info_hash"] == info_hash);

@@ -21,7 +21,10 @@ SETTINGS = {
     | lt.alert.category_t.tracker_notification,
 }
 
-session = lt.session({**SETTINGS, **json.loads(sys.argv[1])})
+settings = {**SETTINGS, **json.loads(sys.argv[1])}
+if settings.pop("log_peers", False):
+    settings["alert_mask"] |= lt.alert.category_t.peer_log_notification
+session = lt.session(settings)
 added = {}  # info-hash -> (handle, time of adding)
 
 

@@ -1,9 +1,11 @@
 //! What the person wants, one family of actions to a file.
 
 pub mod add;
+mod files;
 mod leave;
 mod log;
 mod moving;
+mod recheck;
 pub mod remove;
 mod torrents;
 pub mod typing;
@@ -11,6 +13,7 @@ pub mod typing;
 use std::time::Instant;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use tc_core::settings::Priority;
 
 use crate::keymap::{self, Context};
 use crate::message::{Action, Answer, Effect};
@@ -77,6 +80,8 @@ pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec
         Action::LevelDown => log::level(state, true),
         Action::LevelUp => log::level(state, false),
         Action::GoToTorrent => log::go_to_torrent(state),
+        Action::Recheck => recheck::open(state, effects),
+        Action::Yes if matches!(state.popups.last(), Some(Popup::Recheck(_))) => recheck::yes(state, effects),
         Action::Yes => remove::yes(state, now, effects),
         Action::Press => remove::press(state, now, effects),
         Action::Toggle => moving::toggle(state, now),
@@ -85,6 +90,12 @@ pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec
         Action::Complete => add::complete(state, effects),
         Action::Accept => typing::accept(state, effects),
         Action::Cancel => typing::cancel(state),
+        Action::WantToggle => files::want_toggle(state, effects),
+        Action::WantAll => files::want_all(state, effects),
+        Action::PriorityUp => files::step(state, Priority::raised, effects),
+        Action::PriorityDown => files::step(state, Priority::lowered, effects),
+        Action::ShutAll => files::shut_all(state, true),
+        Action::OpenAll => files::shut_all(state, false),
         Action::HelpSearch => {
             if let Some(Popup::Help(help)) = state.popups.last_mut() {
                 help.searching = true;

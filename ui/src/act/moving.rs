@@ -65,7 +65,7 @@ pub fn open(state: &mut AppState) {
         Focus::Events => open_event(state),
         Focus::Detail => match state.detail.tab {
             Tab::Log => open_event(state),
-            Tab::Files => fold(state, Some(false)),
+            Tab::Files => fold(state),
             Tab::Overview | Tab::Peers | Tab::Trackers => state.panes.turn_to(Mode::Full),
         },
         Focus::Sidebar => apply_sidebar(state),
@@ -91,25 +91,23 @@ fn apply_sidebar(state: &mut AppState) {
     });
 }
 
-/// Space: folders in the files, the box of the remove dialog, the start of the add dialog.
+/// Space: the box of the remove dialog.
 pub fn toggle(state: &mut AppState, now: Instant) {
     if let Some(Popup::Remove(_)) = state.popups.last() {
         super::remove::toggle_data(state, now);
-    } else {
-        fold(state, None);
     }
 }
 
-/// Opens or shuts the folder under the cursor; says whether there was one to do it to.
-fn fold(state: &mut AppState, shut: Option<bool>) {
+/// Opens or shuts the folder under the cursor.
+fn fold(state: &mut AppState) {
     let row = state.detail.scroll().cursor;
     if let Some(tree) = &mut state.detail.files {
-        let Some((line, node)) = tree.visible().nth(row) else { return };
+        let Some((line, node)) = tree.at(row) else { return };
         if !node.is_folder() {
             return state.say("only folders open and shut");
         }
         let is_shut = tree.is_shut(line);
-        tree.set_shut(row, shut.unwrap_or(!is_shut));
+        tree.set_shut(row, !is_shut);
     }
 }
 

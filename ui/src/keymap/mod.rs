@@ -38,6 +38,8 @@ pub enum Context {
     Add,
     /// The remove dialog.
     Remove,
+    /// The question before data is checked.
+    Recheck,
     /// The quit dialog.
     Quit,
     /// The question before the program is stopped.
@@ -54,7 +56,7 @@ pub enum Context {
 
 impl Context {
     /// All contexts, in the order of the help.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::List,
         Self::Torrent,
         Self::Moves,
@@ -71,6 +73,7 @@ impl Context {
         Self::Copy,
         Self::Add,
         Self::Remove,
+        Self::Recheck,
         Self::Quit,
         Self::Suspend,
         Self::Input,
@@ -94,6 +97,7 @@ impl Context {
             Self::Input => "Typing",
             Self::Add => "Add torrent",
             Self::Remove => "Remove",
+            Self::Recheck => "Check data",
             Self::Quit => "Quit",
             Self::Suspend => "Suspend",
             Self::Sort => "sort by",
@@ -116,6 +120,7 @@ impl Context {
             Self::Input => &[Self::Input, Self::Always],
             Self::Add => &[Self::Add, Self::Always],
             Self::Remove => &[Self::Remove, Self::Always],
+            Self::Recheck => &[Self::Recheck, Self::Always],
             Self::Quit => &[Self::Quit, Self::Always],
             Self::Suspend => &[Self::Suspend, Self::Always],
             Self::Sort => &[Self::Sort, Self::Always],
@@ -198,6 +203,7 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Torrent, "P", A::PauseMenu, "pause-all", "pause or resume all…"),
         bind(C::Torrent, "d Del", A::Remove, "remove", "remove…").hint("remove", 3, 4),
         bind(C::Torrent, "a", A::Add, "add", "add…").hint("add", 4, 1),
+        bind(C::Torrent, "c", A::Recheck, "check", "check data…"),
         bind(C::Torrent, "R", A::Announce, "announce", "announce now"),
         bind(C::Torrent, "y", A::CopyMenu, "copy", "copy…"),
         bind(C::Moves, "j Down", A::Move(S::Down), "down", "down"),
@@ -228,7 +234,12 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Always, "^L", A::Redraw, "redraw", "repaint the screen"),
         bind(C::Always, "^Z", A::Suspend, "suspend", "suspend…"),
         bind(C::Always, "^C", A::Quit, "quit", "quit; twice: at once"),
-        bind(C::Files, "Space", A::Toggle, "fold", "open or shut a folder").hint("open/close", 1, 5),
+        bind(C::Files, "Space", A::WantToggle, "want-toggle", "want or skip").hint("want/skip", 1, 3),
+        bind(C::Files, "+ =", A::PriorityUp, "file-priority-up", "fetch sooner"),
+        bind(C::Files, "-", A::PriorityDown, "file-priority-down", "fetch later").hint("+ priority", 2, 4),
+        bind(C::Files, "*", A::WantAll, "want-all", "want all, or skip all"),
+        bind(C::Files, "H", A::ShutAll, "collapse-all", "shut all folders"),
+        bind(C::Files, "E", A::OpenAll, "expand-all", "open all folders"),
         bind(C::Events, "F", A::Follow, "follow", "follow new events, or pause").hint("follow", 1, 1),
         bind(C::Events, "/", A::LogFilter, "log-filter", "filter: piece.* words !words").hint("filter", 2, 2),
         bind(C::Events, "+", A::LevelUp, "level-up", "only more important events").hint("- level", 3, 3),
@@ -280,6 +291,8 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Remove, "Tab Right Left BackTab", A::NextField, "button", "the other button"),
         bind(C::Remove, "Enter", A::Press, "press", "press the button: cancel at first"),
         bind(C::Remove, "Esc n q", A::Cancel, "remove-cancel", "cancel").hint("cancel", 3, 3),
+        bind(C::Recheck, "y", A::Yes, "check-now", "check").hint("check", 1, 1),
+        bind(C::Recheck, "Esc n q h Left", A::Cancel, "check-cancel", "cancel").hint("cancel", 2, 2),
         bind(C::Quit, "q", A::QuitNow, "quit-now", "stop everything, save, quit").hint("quit", 1, 1),
         bind(C::Quit, "Esc n h Left", A::Cancel, "stay", "stay").hint("stay", 2, 2),
         bind(C::Suspend, "z", A::SuspendNow, "suspend-now", "stop until the shell says fg")

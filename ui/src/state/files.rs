@@ -1,6 +1,7 @@
 //! The files of a torrent as a tree of folders, in torrent order.
 
 use rustc_hash::FxHashSet;
+use tc_core::settings::Priority;
 use tc_core::stats::FileStats;
 
 use crate::format;
@@ -18,6 +19,10 @@ pub struct Node {
     pub have: u64,
     /// Files below; `None` for a file.
     pub files: Option<usize>,
+    /// How much the least and the most wanted of its files are wanted.
+    pub priorities: (Priority, Priority),
+    /// Of a file: its place in torrent order.
+    index: u32,
     /// For a folder: the line after its last descendant.
     end: usize,
 }
@@ -30,6 +35,7 @@ impl Node {
 
     fn looks_same(&self, other: &Self) -> bool {
         self.size == other.size
+            && self.priorities == other.priorities
             && self.name == other.name
             && (self.have == other.have
                 || format::percent(self.have, self.size) == format::percent(other.have, other.size))
@@ -63,6 +69,8 @@ impl FileTree {
                     size: 0,
                     have: 0,
                     files: Some(0),
+                    priorities: (file.priority, file.priority),
+                    index: 0,
                     end: 0,
                 });
             }
@@ -71,6 +79,8 @@ impl FileTree {
                 node.size += file.size;
                 node.have += file.have;
                 node.files = node.files.map(|files| files + 1);
+                let (least, most) = node.priorities;
+                node.priorities = (least.min(file.priority), most.max(file.priority));
             }
             let end = nodes.len() + 1;
             nodes.push(Node {
@@ -79,6 +89,8 @@ impl FileTree {
                 size: file.size,
                 have: file.have,
                 files: None,
+                priorities: (file.priority, file.priority),
+                index: file.index,
                 end,
             });
         }
@@ -128,10 +140,35 @@ impl FileTree {
         if shut { self.shut.insert(line) } else { self.shut.remove(&line) }
     }
 
-    /// Number of files, bytes there, bytes of all.
-    pub fn totals(&self) -> (usize, u64, u64) {
-        let files = self.nodes.iter().filter(|node| !node.is_folder());
-        files.fold((0, 0, 0), |(n, have, size), node| (n + 1, have + node.have, size + node.size))
+    /// Opens or shuts all folders; those at the root stay open, or nothing would be seen.
+    pub fn set_all_shut(&mut self, shut: bool) {
+        self.shut.clear();
+        let below = |(_, node): &(usize, &Node)| node.is_folder() && node.depth > 0;
+        if shut {
+            self.shut.extend(self.nodes.iter().enumerate().filter(below).map(|(line, _)| line));
+        }
+    }
+
+    /// The line that is seen at `row`.
+    pub fn at(&self, row: usize) -> Option<(usize, &Node)> {
+        self.visible().nth(row)
+    }
+
+    /// The places in torrent order of the files at and below a line that are so.
+    pub fn files_at(&self, line: usize, are_so: impl Fn(&Node) -> bool) -> Vec<u32> {
+        let below = self.nodes.get(line).and_then(|node| self.nodes.get(line..node.end));
+        let files = below.unwrap_or_default().iter().filter(|node| !node.is_folder() && are_so(node));
+        files.map(|node| node.index).collect()
+    }
+
+    /// Every file, in torrent order.
+    pub fn files(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|node| !node.is_folder())
+    }
+
+    /// The places in torrent order of all files.
+    pub fn all_files(&self) -> Vec<u32> {
+        self.files().map(|node| node.index).collect()
     }
 }
 
@@ -148,9 +185,14 @@ mod tests {
     use super::*;
 
     fn tree(paths: &[&str]) -> FileTree {
-        let file =
-            |path: &&str| FileStats { path: path.split('/').map(Into::into).collect(), size: 10, have: 5 };
-        FileTree::new(&paths.iter().map(file).collect::<Vec<_>>())
+        let file = |(index, path): (usize, &&str)| FileStats {
+            index: index as u32,
+            path: path.split('/').map(Into::into).collect(),
+            size: 10,
+            have: 5,
+            priority: if index == 1 { Priority::Skip } else { Priority::Normal },
+        };
+        FileTree::new(&paths.iter().enumerate().map(file).collect::<Vec<_>>())
     }
 
     fn check(tree: &FileTree, want: &[&str]) {
@@ -171,7 +213,26 @@ mod tests {
         assert!(tree.set_shut(0, true));
         check(&tree, &["t:40"]);
         assert!(!tree.set_shut(7, true), "past the end");
-        assert_eq!(tree.totals(), (4, 20, 40));
+    }
+
+    #[test]
+    fn a_folder_stands_for_the_files_below_and_shows_their_mix() {
+        let mut tree = tree(&["t/a/1", "t/a/2", "t/b/3", "t/4"]);
+        let check = |tree: &FileTree, row, files: &[u32], priorities| {
+            let (line, node) = tree.at(row).unwrap();
+            assert_eq!((tree.files_at(line, |_| true), node.priorities), (files.to_vec(), priorities));
+        };
+        let (skip, normal) = (Priority::Skip, Priority::Normal);
+        check(&tree, 0, &[0, 1, 2, 3], (skip, normal));
+        check(&tree, 3, &[1], (skip, skip));
+        check(&tree, 4, &[2], (normal, normal));
+        tree.set_all_shut(true);
+        check(&tree, 1, &[0, 1], (skip, normal));
+        check(&tree, 2, &[2], (normal, normal));
+        assert_eq!(tree.visible().count(), 4);
+        tree.set_all_shut(false);
+        assert_eq!(tree.visible().count(), 7);
+        assert_eq!(tree.all_files(), [0, 1, 2, 3]);
     }
 
     #[test]

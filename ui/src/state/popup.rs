@@ -22,6 +22,8 @@ pub enum Popup {
     Suspend,
     /// Remove torrents?
     Remove(RemoveDialog),
+    /// Check the data of these torrents, which stops their transfers?
+    Recheck(Vec<InfoHash>),
     /// Add torrents.
     Add(Box<AddForm>),
     /// The words of the table's filter are typed; the text before is kept for Esc.
@@ -57,6 +59,7 @@ impl Popup {
             Self::Quit => Context::Quit,
             Self::Suspend => Context::Suspend,
             Self::Remove(_) => Context::Remove,
+            Self::Recheck(_) => Context::Recheck,
             Self::Add(_) => Context::Add,
             Self::Filter(_) | Self::LogFilter { .. } => Context::Input,
             Self::Event { .. } => Context::Event,

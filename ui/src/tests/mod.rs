@@ -8,6 +8,7 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use proptest::prelude::*;
 use ratatui::style::Color;
+use tc_core::settings::{Priority, Setting};
 use tc_core::stats::{Changes, GlobalStats, SessionState, SessionStats};
 use tc_core::types::InfoHash;
 
@@ -124,6 +125,16 @@ fn pause_marks_and_all() {
 }
 
 #[test]
+fn a_check_asks_where_it_stops_a_transfer() {
+    check("c", &[]);
+    check("c n", &[]);
+    check("c Enter", &[]);
+    check("c y", &[Effect::Recheck(vec![hash(12)])]);
+    check("Space Space c y", &[Effect::Recheck(vec![hash(12), hash(11)])]);
+    check("G k k c", &[Effect::Recheck(vec![hash(3)])]);
+}
+
+#[test]
 fn announce_and_copy() {
     check("R", &[Effect::Announce(vec![hash(12)])]);
     check("G R", &[]);
@@ -180,6 +191,34 @@ fn check_says(stage: &mut Stage, keys: &str, want: &str) {
 }
 
 #[test]
+fn files_are_wanted_and_skipped_one_by_one_and_by_folder() {
+    let check = |keys: &str, files: &[u32], priority: Priority| {
+        let mut stage = Stage::full((80, 24));
+        stage.keys(&format!("Enter 2 {keys}"));
+        let torrent = stage.state.table.cursor().expect("a torrent");
+        let set = Effect::Set(vec![torrent], Setting::Files { files: files.to_vec(), priority });
+        assert!(stage.effects.contains(&set), "{keys}: {:?}", stage.effects);
+    };
+    // The root, Subtitles, two in it, Making of, two in it, then three files.
+    check("Space", &[0, 1, 2, 3, 4, 5, 6], Priority::Skip);
+    check("j Space", &[0, 1], Priority::Skip);
+    check("j j j j Space", &[2, 3], Priority::Normal);
+    check("j j +", &[0], Priority::High);
+    check("j j -", &[0], Priority::Low);
+    check("G -", &[6], Priority::Skip);
+    check("G k k -", &[4], Priority::Normal);
+    // Each by one step; what is skipped stays so, unless all is.
+    check("+", &[0, 1, 5], Priority::High);
+    check("+", &[6], Priority::Normal);
+    check("-", &[4], Priority::Normal);
+    check("j j j j +", &[2, 3], Priority::Low);
+    check("*", &[0, 1, 2, 3, 4, 5, 6], Priority::Normal);
+    // Folders are shut and opened.
+    check("H j j Space", &[2, 3], Priority::Normal);
+    check("H E j j Space", &[0], Priority::Skip);
+}
+
+#[test]
 fn a_key_that_can_do_nothing_says_why() {
     let full = || Stage::full((80, 24));
     check_says(&mut full(), "x", "x does nothing here; ? shows the keys");
@@ -187,7 +226,8 @@ fn a_key_that_can_do_nothing_says_why() {
     check_says(&mut full(), "u", "u: nothing to undo");
     check_says(&mut full(), "Esc", "nothing is open; q quits");
     check_says(&mut full(), "G R", "R: nothing to announce");
-    check_says(&mut full(), "Enter 2 j j j Space", "only folders open and shut");
+    check_says(&mut full(), "Enter 2 j j j l", "only folders open and shut");
+    check_says(&mut full(), "Enter 2 G k k +", "it is high already");
     check_says(&mut Stage::full((60, 15)), "Tab", "there is no other pane");
     check_says(&mut Stage::full((60, 15)), "z", "z: the list is alone already");
     let empty = || Stage::new((80, 24), Vec::new());

@@ -12,7 +12,7 @@ use tc_core::manager::TorrentManager;
 
 use crate::message::{Message, Preview, Why};
 use crate::testing::{key, rows};
-use crate::{Leave, Ports, Screen, Settings, System, run};
+use crate::{Leave, Ports, Screen, Settings, System, first_events, run};
 
 /// A screen of 80x24 that can be gone.
 struct Paper {
@@ -101,7 +101,8 @@ fn check(paper: &mut Paper, news: Vec<Message>) -> Leave {
     for message in news {
         outbox.send(message).unwrap();
     }
-    let ports = Ports { manager: manager.clone(), system: Arc::new(Nothing), inbox, outbox };
+    let events = manager.subscribe_all(&first_events()).unwrap();
+    let ports = Ports { manager: manager.clone(), events, system: Arc::new(Nothing), inbox, outbox };
     let leave = run(paper, ports, Settings { job_control: true, ..Settings::default() }).unwrap();
     manager.shutdown();
     leave

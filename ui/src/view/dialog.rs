@@ -6,6 +6,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{footer, style, whole};
+use tc_core::types::InfoHash;
+
 use crate::format;
 use crate::keymap::Context;
 use crate::state::AppState;
@@ -103,6 +105,17 @@ pub fn suspend(state: &AppState, buffer: &mut Buffer) {
     let words = "All transfers stop; peers leave in 2 min.";
     let keys = [("z", "suspend; fg in the shell goes on"), ("Esc", "stay")];
     ask(state, buffer, "Suspend?", Context::Suspend, words, keys);
+}
+
+/// Check data?
+pub fn recheck(state: &AppState, torrents: &[InfoHash], buffer: &mut Buffer) {
+    let title = match torrents {
+        [one] => state.table.row(one).map_or_else(String::new, |row| format!("Check {}?", row.name)),
+        many => format!("Check the data of {}?", format::plural(many.len() as u64, "torrent")),
+    };
+    let words = "Transfers stop meanwhile and then go on.";
+    let keys = [("y", "check all that is on disk"), ("Esc", "cancel")];
+    ask(state, buffer, &title, Context::Recheck, words, keys);
 }
 
 /// A question with two answers.

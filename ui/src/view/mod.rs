@@ -82,6 +82,7 @@ fn over(state: &AppState, popup: &Popup, buffer: &mut Buffer) {
         Popup::Quit => dialog::quit(state, buffer),
         Popup::Suspend => dialog::suspend(state, buffer),
         Popup::Remove(remove) => dialog::remove(state, remove, buffer),
+        Popup::Recheck(torrents) => dialog::recheck(state, torrents, buffer),
         Popup::Add(form) => add::draw(state, form, buffer),
         Popup::Filter(field) => footer::filter(state, field, buffer),
         Popup::LogFilter { field, error } => footer::log_filter(state, field, error.as_deref(), buffer),

@@ -160,3 +160,102 @@ async fn a_restart_hashes_only_what_was_not_synced_or_looks_otherwise() {
     torrent.reopen();
     assert_eq!(torrent.check(plan).await, 6 * 16_384);
 }
+
+/// Folders under `other` are on a device of their own; reading waits for a gate.
+#[derive(Debug, Default)]
+struct Devices {
+    shut: std::sync::atomic::AtomicBool,
+}
+
+impl Backend for Devices {
+    fn stat(&self, path: &std::path::Path) -> std::io::Result<rustix::fs::Stat> {
+        let mut stat = System.stat(path)?;
+        if path.components().any(|name| name.as_os_str() == "other") {
+            stat.st_dev += 1;
+        }
+        Ok(stat)
+    }
+
+    fn pread(&self, file: &OpenFile, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        let on_other = file.path.components().any(|name| name.as_os_str() == "other");
+        while !on_other && self.shut.load(Ordering::Acquire) {
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+        System.pread(file, buffer, offset)
+    }
+}
+
+#[tokio::test]
+async fn of_one_device_one_check_runs_at_a_time_and_devices_do_not_wait_for_each_other() {
+    let backend = Arc::new(Devices::default());
+    let torrent = Torrent::over(backend.clone(), &[100_000], 32_768, 16);
+    torrent.fill().await;
+    let layout = torrent.storage.layout();
+    let at = |root: PathBuf| {
+        fs::create_dir_all(&root).unwrap();
+        fs::copy(torrent.path(0), root.join("0")).unwrap();
+        let hashes = (0..4).map(|piece| layout.piece_hash(PieceIndex::new(piece))).collect::<Vec<_>>();
+        let layout = Layout::from_parts(*layout.geometry(), layout.files().to_vec(), root, Arc::new(hashes));
+        torrent.disk.open(layout)
+    };
+    let same = at(torrent.root.join("same"));
+    let other = at(torrent.root.join("other"));
+    backend.shut.store(true, Ordering::Release);
+    for storage in [&torrent.storage, &same, &other] {
+        torrent.disk.check(storage, CheckPlan::full(storage.geometry()));
+    }
+    let checked = async |storage: &Storage| {
+        loop {
+            match tokio::time::timeout(Duration::from_secs(20), storage.done()).await.expect("it ends") {
+                DiskDone::CheckProgress { .. } => {}
+                done => return done,
+            }
+        }
+    };
+    let all = DiskDone::Checked { bytes_hashed: 100_000 };
+    // The first one holds up the second, which is not even looked at: its file is not known to be there.
+    assert_eq!(checked(&other).await, all);
+    assert!(!same.expects_files() && same.try_done().is_none());
+    backend.shut.store(false, Ordering::Release);
+    assert_eq!(checked(&torrent.storage).await, all);
+    assert_eq!(checked(&same).await, all);
+}
+
+#[tokio::test]
+async fn while_frozen_nothing_is_written_and_what_had_begun_is_forgotten() {
+    let torrent = Torrent::new(&[100_000], 32_768);
+    let block = |piece, block| BlockRef { piece: PieceIndex::new(piece), block };
+    torrent.write_piece(0).await;
+    assert_eq!(torrent.done().await, DiskDone::Verified { piece: PieceIndex::new(0) });
+    torrent.write(block(1, 0)).await;
+    torrent.disk.freeze(&torrent.storage);
+    // A late and wrong block of a piece that is being hashed.
+    torrent.write_bytes(block(0, 1), Bytes::from(vec![9; 16_384])).await;
+    // All credits are back: it is written, or dropped.
+    drop(torrent.disk.credit(1 << 20).await);
+    torrent.check_all().await;
+    assert_eq!(torrent.have(), [0]);
+    torrent.disk.thaw(&torrent.storage);
+    torrent.write(block(1, 1)).await;
+    drop(torrent.disk.credit(1 << 20).await);
+    assert_eq!(torrent.storage.try_done(), None, "the first half has to come again");
+    torrent.write(block(1, 0)).await;
+    assert_eq!(torrent.done().await, DiskDone::Verified { piece: PieceIndex::new(1) });
+}
+
+#[tokio::test]
+async fn a_check_finds_files_that_were_swapped_under_open_ones() {
+    let torrent = Torrent::new(&[60_000, 40_000], 32_768);
+    torrent.fill().await;
+    torrent.assert_reads().await;
+    fs::remove_file(torrent.path(0)).unwrap();
+    torrent.disk.freeze(&torrent.storage);
+    torrent.check_all().await;
+    torrent.disk.thaw(&torrent.storage);
+    assert_eq!(torrent.have(), [2, 3]);
+    for piece in [0, 1] {
+        torrent.write_piece(piece).await;
+        assert_eq!(torrent.done().await, DiskDone::Verified { piece: PieceIndex::new(piece) });
+    }
+    torrent.assert_files();
+}

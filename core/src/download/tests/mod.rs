@@ -443,3 +443,36 @@ fn a_shortlist_is_used_up_before_the_next_search() {
     assert_eq!(out.len(), 160);
     assert!(looks[0] > 200 && looks[1..30].iter().all(|looks| *looks < 20), "{looks:?}");
 }
+
+#[test]
+fn a_suggested_piece_is_begun_first_where_it_is_wanted_as_much() {
+    let suggest = |download: &mut DownloadManager, index: u32| {
+        let mut out = Vec::new();
+        download.deal_suggested(Instant::now(), link(0), 1, LinkSpeed::Fast, &[piece(index)], &mut out);
+        pieces_of(&out)
+    };
+    // Piece 5 is the rarest, piece 7 is suggested.
+    let ready = || swarm("1111000000", &["1111111111", "0000101111"], 1);
+    assert_eq!(suggest(&mut ready(), 7), [7]);
+    assert_eq!(suggest(&mut ready(), 0), [5], "what we have is no suggestion");
+    let mut download = ready();
+    download.set_priorities([(piece(8), Priority::High)]);
+    assert_eq!(suggest(&mut download, 7), [8]);
+    // What has begun is finished first.
+    let mut download = ready();
+    assert_eq!(pieces_of(&deal(&mut download, 0, 1)), [5]);
+    assert_eq!(suggest(&mut download, 7), [5]);
+}
+
+#[test]
+fn a_seed_that_loses_a_piece_is_one_no_more_and_may_become_one_again() {
+    let mut download = swarm("0000", &["1111", "0011"], 1);
+    assert!(download.is_seed(link(0)));
+    download.link_lost(link(0), piece(1));
+    download.link_lost(link(0), piece(1));
+    assert!(!download.is_seed(link(0)) && !download.link_holds(link(0), piece(1)));
+    assert_eq!((download.copies(piece(1)), download.copies(piece(2))), (0, 2));
+    download.link_has(link(0), piece(1));
+    assert!(download.is_seed(link(0)));
+    download.check_invariants();
+}

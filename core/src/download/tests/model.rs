@@ -17,8 +17,13 @@ enum Op {
     Pieces(usize, u8),
     Seed(usize),
     Has(usize, u32),
+    HasNot(usize, u32),
     Gone(usize),
     Deal(usize, u32, LinkSpeed),
+    /// Of these pieces only, as a choked link may.
+    DealOf(usize, u32, u8),
+    /// These are suggested.
+    DealSuggested(usize, u32, u8),
     /// The n-th assignment is given back.
     Return(usize),
     /// The n-th assignment arrives.
@@ -41,8 +46,11 @@ fn ops() -> impl Strategy<Value = Op> {
         3 => (0..LINKS, any::<u8>()).prop_map(|(l, bits)| Op::Pieces(l, bits)),
         1 => (0..LINKS).prop_map(Op::Seed),
         2 => (0..LINKS, 0..PIECES).prop_map(|(l, p)| Op::Has(l, p)),
+        1 => (0..LINKS, 0..PIECES + 1).prop_map(|(l, p)| Op::HasNot(l, p)),
         1 => (0..LINKS).prop_map(Op::Gone),
         10 => (0..LINKS, 0..9u32, speed).prop_map(|(l, n, speed)| Op::Deal(l, n, speed)),
+        2 => (0..LINKS, 0..9u32, any::<u8>()).prop_map(|(l, n, bits)| Op::DealOf(l, n, bits)),
+        2 => (0..LINKS, 0..9u32, any::<u8>()).prop_map(|(l, n, bits)| Op::DealSuggested(l, n, bits)),
         3 => any::<usize>().prop_map(Op::Return),
         10 => any::<usize>().prop_map(Op::Arrive),
         1 => (0..LINKS, 0..PIECES + 1, 0..4u32).prop_map(|(l, p, b)| Op::Stray(l, p, b)),
@@ -130,6 +138,18 @@ impl Model {
         }
     }
 
+    /// No extras, and nothing of these pieces is held back but what a suspect is barred from.
+    fn deal_of(&mut self, l: LinkId, n: u32, named: &[PieceIndex], dealt: &[BlockRef]) {
+        let pieces = self.peers.get(&l).cloned().unwrap_or_default();
+        let barred =
+            |p| self.suspects.get(&p).is_some_and(|suspects| suspects.contains(&l)) || self.is_barred(p, l);
+        let mut may: BTreeSet<BlockRef> = self.missing().into_iter().collect();
+        may.retain(|b| named.contains(&b.piece) && pieces.contains(&b.piece) && !barred(b.piece));
+        assert!(dealt.iter().all(|b| may.contains(b)), "{dealt:?} of {may:?}");
+        assert_eq!(dealt.len(), may.len().min(n as usize), "{dealt:?} of {may:?}");
+        self.assigned.extend(dealt.iter().map(|b| (*b, l)));
+    }
+
     fn arrive(&mut self, l: LinkId, b: BlockRef) -> Arrived {
         let exists = self.geometry.all_pieces().any(|p| self.geometry.blocks(p).any(|other| other == b));
         if !exists || self.have.contains(&b.piece) || self.received.contains_key(&b) {
@@ -213,6 +233,12 @@ fn run(have: u8, seed: u64, ops: Vec<Op>) {
                     pieces.insert(piece(p));
                 }
             }
+            Op::HasNot(n, p) => {
+                download.link_lost(names[n], piece(p));
+                if let Some(pieces) = model.peers.get_mut(&names[n]) {
+                    pieces.remove(&piece(p));
+                }
+            }
             Op::Gone(n) => {
                 download.link_gone(names[n]);
                 model.peers.remove(&names[n]);
@@ -225,6 +251,19 @@ fn run(have: u8, seed: u64, ops: Vec<Op>) {
             Op::Deal(n, blocks, speed) => {
                 let mut out = Vec::new();
                 download.deal(now, names[n], blocks, speed, &mut out);
+                model.deal(names[n], blocks, &out);
+            }
+            Op::DealOf(n, blocks, bits) => {
+                let mut out = Vec::new();
+                let named: Vec<PieceIndex> = some_pieces(bits).iter().chain([piece(PIECES)]).collect();
+                download.deal_of(now, names[n], blocks, LinkSpeed::Slow, &named, &mut out);
+                assert!(out.iter().all(|dealt| named.contains(&dealt.piece)));
+                model.deal_of(names[n], blocks, &named, &out);
+            }
+            Op::DealSuggested(n, blocks, bits) => {
+                let mut out = Vec::new();
+                let named: Vec<PieceIndex> = some_pieces(bits).iter().chain([piece(PIECES)]).collect();
+                download.deal_suggested(now, names[n], blocks, LinkSpeed::Slow, &named, &mut out);
                 model.deal(names[n], blocks, &out);
             }
             Op::Return(at) => {

@@ -26,6 +26,12 @@ pub enum PeerFault {
         /// Pieces of this torrent.
         want: u32,
     },
+    /// A message of the fast extension where it was not agreed on (BEP 6: MUST close).
+    #[error("message of the fast extension, which was not agreed on")]
+    NotFast,
+    /// A seed that takes back pieces and has them again, over and over: each turn costs a look at all.
+    #[error("takes back what it has, again and again")]
+    Fickle,
     /// Blocks that nobody asked for.
     #[error("sends blocks that were not asked for")]
     Unsolicited,

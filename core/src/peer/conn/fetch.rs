@@ -1,5 +1,6 @@
 //! What we ask of the peer: the hand of blocks that was dealt, the requests on their way, and the
-//! blocks that come (BEP 3, with the reject of BEP 6).
+//! blocks that come (BEP 3). With the fast extension (BEP 6) a choke voids nothing: each request gets
+//! its block or its reject, and some pieces are given all the same.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use super::{Outbox, PeerFault};
 use crate::geometry::Geometry;
 use crate::peer::pipeline::{Arrived, Pipeline};
 use crate::peer::report::Report;
-use crate::types::{BLOCK_SIZE, BlockRef, PieceRange};
+use crate::types::{BLOCK_SIZE, BlockRef, PieceIndex, PieceRange};
 use crate::wire::extended;
 use crate::wire::message::Message;
 
@@ -23,6 +24,13 @@ pub const HAND_STALE: Duration = Duration::from_secs(2);
 
 /// Blocks in the hand at most: at 1 GB/s half a second of data.
 const MAX_HAND: u32 = 2_048;
+
+/// Pieces that a peer may allow while it chokes us: BEP 6 speaks of ten.
+const MAX_ALLOWED: usize = 64;
+
+/// How long nothing is asked of a peer that unchoked us and rejects what we ask for. Doubles with each
+/// time up to 64 s; a block ends it.
+const REJECTED_PAUSE: Duration = Duration::from_secs(1);
 
 /// The downloading side of a link.
 #[derive(Debug)]
@@ -37,10 +45,18 @@ pub struct Fetch {
     /// More blocks were asked of the session, which has not dealt since.
     hungry: bool,
     unsolicited: u32,
+    /// The fast extension was agreed on.
+    fast: bool,
+    /// Pieces that the peer gives while it chokes us.
+    allowed: Vec<PieceIndex>,
+    /// Times that it rejected requests while it did not choke us, since its last block.
+    rejections: u32,
+    /// Nothing is asked until then.
+    paused_until: Option<Instant>,
 }
 
 impl Fetch {
-    pub(super) fn new(now: Instant, geometry: Geometry) -> Self {
+    pub(super) fn new(now: Instant, geometry: Geometry, fast: bool) -> Self {
         Self {
             geometry,
             am_interested: false,
@@ -50,16 +66,21 @@ impl Fetch {
             hand_since: now,
             hungry: false,
             unsolicited: 0,
+            fast,
+            allowed: Vec::new(),
+            rejections: 0,
+            paused_until: None,
         }
     }
 
-    /// The peer lets us ask, or not any more. A choke gives back all that was dealt.
+    /// The peer lets us ask, or not any more. A choke gives back all that was dealt, but what is on its
+    /// way to a fast peer: that is answered.
     pub(super) fn on_choke(&mut self, choke: bool, reports: &mut Vec<Report>) {
         if std::mem::replace(&mut self.peer_choking, choke) == choke {
             return;
         }
         if choke {
-            let mut back = self.pipeline.choked();
+            let mut back = if self.fast { Vec::new() } else { self.pipeline.choked() };
             back.extend(self.hand.drain(..));
             self.hungry = false;
             give_back(back, reports);
@@ -83,6 +104,8 @@ impl Fetch {
                 self.hand.retain(|dealt| *dealt != block);
             }
             if arrived != Arrived::Unrequested {
+                self.rejections = 0;
+                self.paused_until = None;
                 return Ok(Some(block));
             }
         }
@@ -90,12 +113,44 @@ impl Fetch {
         if self.unsolicited > MAX_UNSOLICITED { Err(PeerFault::Unsolicited) } else { Ok(None) }
     }
 
-    pub(super) fn on_reject(&mut self, index: u32, begin: u32, length: u32, reports: &mut Vec<Report>) {
-        if let Some(block) = self.geometry.block_at(index, begin, length)
-            && self.pipeline.rejected(block) == Arrived::Expected
-        {
-            reports.push(Report::Returned(vec![block]));
+    /// A reject of what was never asked for is ignored: it costs nothing, and may be a second answer.
+    pub(super) fn on_reject(&mut self, now: Instant, numbers: [u32; 3], reports: &mut Vec<Report>) {
+        let [index, begin, length] = numbers;
+        let Some(block) = self.geometry.block_at(index, begin, length) else { return };
+        if self.pipeline.rejected(block) != Arrived::Expected {
+            return;
         }
+        reports.push(Report::Returned(vec![block]));
+        if !self.peer_choking {
+            if self.paused_until.is_none() {
+                self.paused_until = Some(now + REJECTED_PAUSE * (1 << self.rejections.min(6)));
+                self.rejections += 1;
+            }
+        } else if let Some(at) = self.allowed.iter().position(|allowed| *allowed == block.piece) {
+            self.allowed.swap_remove(at);
+            reports.push(Report::RefusedFast(block.piece));
+        }
+    }
+
+    /// The peer gives this piece while it chokes us.
+    pub(super) fn on_allowed(&mut self, piece: PieceIndex, reports: &mut Vec<Report>) {
+        if self.allowed.len() < MAX_ALLOWED && !self.allowed.contains(&piece) {
+            self.allowed.push(piece);
+            reports.push(Report::AllowedFast(piece));
+        }
+    }
+
+    /// The peer has this piece no more (BEP 54). What was asked of it is void, unless a fast peer
+    /// answers that too.
+    pub(super) fn on_lost(&mut self, piece: PieceIndex, reports: &mut Vec<Report>) {
+        let mut back: Vec<BlockRef> = Vec::new();
+        if !self.fast {
+            back.extend(self.pipeline.outstanding().filter(|block| block.piece == piece));
+            back.iter().for_each(|block| self.pipeline.cancelled(*block));
+        }
+        back.extend(self.hand.iter().filter(|block| block.piece == piece));
+        self.hand.retain(|block| block.piece != piece);
+        give_back(back, reports);
     }
 
     /// A block is not wanted from here any more.
@@ -114,7 +169,10 @@ impl Fetch {
         self.hungry = false;
         self.hand_since = now;
         if self.peer_choking {
-            give_back(hand, reports);
+            let (allowed, back): (Vec<_>, Vec<_>) =
+                hand.into_iter().partition(|block| self.allowed.contains(&block.piece));
+            self.hand.extend(allowed);
+            give_back(back, reports);
         } else {
             self.hand.extend(hand);
         }
@@ -122,7 +180,8 @@ impl Fetch {
 
     /// Asks for as many dealt blocks as the pipeline has room for, and says when the hand runs low.
     pub(super) fn play(&mut self, now: Instant, out: &mut Outbox, reports: &mut Vec<Report>) {
-        if self.peer_choking || !self.am_interested {
+        let may_ask = !self.peer_choking || !self.allowed.is_empty();
+        if !may_ask || !self.am_interested || self.is_paused(now) {
             return;
         }
         let mut room = self.pipeline.room(now);
@@ -138,7 +197,7 @@ impl Fetch {
             }
         }
         // What arrives within a second, on top of what could be asked for right now.
-        let second = self.pipeline.rate(now) / u64::from(BLOCK_SIZE);
+        let second = if self.peer_choking { 0 } else { self.pipeline.rate(now) / u64::from(BLOCK_SIZE) };
         let target = room + u32::try_from(second).unwrap_or(MAX_HAND).min(MAX_HAND);
         let dealt = self.hand.len() as u32;
         if !self.hungry && target > 0 && dealt <= target / 2 {
@@ -149,6 +208,9 @@ impl Fetch {
 
     /// Gives back requests that took too long, and a hand that was not played.
     pub(super) fn on_timeout(&mut self, now: Instant, reports: &mut Vec<Report>) {
+        if !self.is_paused(now) {
+            self.paused_until = None;
+        }
         let mut back = self.pipeline.timed_out(now);
         if !self.hand.is_empty() && now.saturating_duration_since(self.hand_since) >= HAND_STALE {
             back.extend(self.hand.drain(..));
@@ -164,7 +226,12 @@ impl Fetch {
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         let stale = (!self.hand.is_empty()).then(|| self.hand_since + HAND_STALE);
-        [stale, self.pipeline.next_timeout()].into_iter().flatten().min()
+        [stale, self.pipeline.next_timeout(), self.paused_until].into_iter().flatten().min()
+    }
+
+    /// It rejects what we ask for, and is left alone for a while.
+    pub(super) fn is_paused(&self, now: Instant) -> bool {
+        self.paused_until.is_some_and(|until| now < until)
     }
 }
 

@@ -1,4 +1,4 @@
-//! One link's side of the peer protocol (BEP 3, BEP 10), without the socket.
+//! One link's side of the peer protocol (BEP 3, 6, 10, 21, 54), without the socket.
 //!
 //! Takes messages, mail and time; leaves frames to send, blocks for the disk and reports for the
 //! session, which `peer::task` carries away. It plays the *hand* of blocks it was dealt without
@@ -16,13 +16,15 @@ use bytes::{Bytes, BytesMut};
 pub use self::fault::PeerFault;
 use self::fetch::Fetch;
 use self::serve::Serve;
+use super::fast::{self, Allowance};
 use super::mailbox::Mail;
 use super::report::Report;
 use crate::bitfield::Bitfield;
 use crate::download::PeerPieces;
 use crate::geometry::Geometry;
-use crate::types::{BlockRef, PieceIndex, PieceRange};
-use crate::wire::extended::{self, ExtendedHandshake};
+use crate::types::{BlockRef, InfoHash, PieceIndex, PieceRange};
+use crate::wire::extended::{self, ExtendedHandshake, Extension, ExtensionIds, OurHandshake};
+use crate::wire::handshake::Reserved;
 use crate::wire::message::{self, Message};
 
 /// Silence in our direction after which a keep-alive goes out: clients send one each 100 to 120 s.
@@ -31,17 +33,25 @@ const KEEP_ALIVE: Duration = Duration::from_secs(110);
 /// Silence in their direction after which the peer is gone: two keep-alives and some slack.
 const IDLE: Duration = Duration::from_secs(240);
 
+/// Turns from a seed to a peer that lacks something, on one link (BEP 54). Each costs a look at all
+/// pieces; who drops pieces for want of room does so once, and then lacks others too.
+const MAX_TURNS: u32 = 16;
+
 /// What is needed to open a link.
 #[derive(Debug)]
 pub struct Opening<'a> {
     /// What we have.
     pub have: &'a Bitfield,
-    /// Whether the peer set the extension bit.
-    pub extensions: bool,
-    /// Our listening port, for the extension handshake.
-    pub listen_port: Option<u16>,
-    /// The peer's address, so that it learns its own.
-    pub your_ip: IpAddr,
+    /// What both sides can do.
+    pub agreed: Reserved,
+    /// Which torrent: the allowed-fast set depends on it.
+    pub info_hash: InfoHash,
+    /// The peer's address.
+    pub peer_ip: IpAddr,
+    /// What we say about ourselves where the extension protocol was agreed on.
+    pub ours: OurHandshake,
+    /// Whether a beginner may fetch a few pieces while it is choked.
+    pub allows_fast: bool,
 }
 
 /// Frames that wait to be taken by the task.
@@ -66,7 +76,20 @@ pub struct Conn {
     geometry: Geometry,
     fetch: Fetch,
     serve: Serve,
+    agreed: Reserved,
+    info_hash: InfoHash,
+    peer_ip: IpAddr,
+    /// What we said about ourselves.
+    ours: OurHandshake,
+    /// How to send extension messages.
+    their_ids: ExtensionIds,
     peer_interested: bool,
+    /// Pieces that the peer has, as far as can be told without keeping which: one that is told twice
+    /// counts twice.
+    peer_has: u32,
+    turns: u32,
+    /// A beginner is still to be told what it may fetch while it is choked.
+    allows_fast: bool,
     last_in: Instant,
     /// Frames to send. The task takes them.
     pub out: Outbox,
@@ -81,23 +104,31 @@ impl Conn {
     /// then what we have. rtorrent takes any other order as "no bitfield".
     pub fn open(now: Instant, geometry: Geometry, opening: &Opening<'_>) -> Self {
         let mut out = Outbox { frames: BytesMut::new(), last: now };
-        if opening.extensions {
-            let payload = extended::OurHandshake {
-                port: opening.listen_port,
-                yourip: Some(opening.your_ip),
-                upload_only: opening.have.is_full(),
-            }
-            .encode();
+        let Opening { have, agreed, info_hash, peer_ip, ours, allows_fast } = *opening;
+        if agreed.extensions() {
+            let payload = ours.encode();
             out.send(now, &Message::Extended { id: extended::HANDSHAKE_ID, payload });
         }
-        if opening.have.ones() > 0 {
-            out.send(now, &Message::Bitfield(opening.have.to_wire().into()));
+        if agreed.fast() && have.is_full() {
+            out.send(now, &Message::HaveAll);
+        } else if have.ones() > 0 {
+            out.send(now, &Message::Bitfield(have.to_wire().into()));
+        } else if agreed.fast() {
+            out.send(now, &Message::HaveNone);
         }
         Self {
             geometry,
-            fetch: Fetch::new(now, geometry),
+            fetch: Fetch::new(now, geometry, agreed.fast()),
             serve: Serve::new(),
+            agreed,
+            info_hash,
+            peer_ip,
+            ours,
+            their_ids: ExtensionIds::default(),
             peer_interested: false,
+            peer_has: 0,
+            turns: 0,
+            allows_fast: allows_fast && agreed.fast(),
             last_in: now,
             out,
             reports: Vec::new(),
@@ -116,6 +147,9 @@ impl Conn {
         serves: impl Fn(PieceIndex) -> bool,
     ) -> Result<(), PeerFault> {
         self.last_in = now;
+        if is_of_fast(&message) && !self.agreed.fast() {
+            return Err(PeerFault::NotFast);
+        }
         match message {
             Message::Choke => self.fetch.on_choke(true, &mut self.reports),
             Message::Unchoke => self.fetch.on_choke(false, &mut self.reports),
@@ -125,6 +159,7 @@ impl Conn {
                 let piece = self.geometry.piece(index);
                 let piece =
                     piece.ok_or(PeerFault::WrongPiece { got: index, want: self.geometry.pieces() })?;
+                self.peer_has = (self.peer_has + 1).min(self.geometry.pieces());
                 self.reports.push(Report::Has(piece));
             }
             Message::Bitfield(bytes) => {
@@ -132,20 +167,24 @@ impl Conn {
                 let bits = Bitfield::from_wire(&bytes, want);
                 let bits = bits.ok_or(PeerFault::WrongBitfield { got: bytes.len(), want })?;
                 let pieces = if bits.is_full() { PeerPieces::All } else { PeerPieces::Some(bits) };
-                self.reports.push(Report::Pieces(pieces));
+                self.on_pieces(now, pieces);
             }
-            Message::HaveAll => self.reports.push(Report::Pieces(PeerPieces::All)),
+            Message::HaveAll => self.on_pieces(now, PeerPieces::All),
             Message::HaveNone => {
                 let none = Bitfield::new(self.geometry.pieces());
-                self.reports.push(Report::Pieces(PeerPieces::Some(none)));
+                self.on_pieces(now, PeerPieces::Some(none));
             }
             Message::Request { index, begin, length } => {
                 let range = self.geometry.range(index, begin, length);
-                self.serve.on_request(range.filter(|range| serves(range.piece)))?;
+                let range = range.filter(|range| serves(range.piece));
+                if !self.serve.on_request(range, self.peer_has <= fast::SET as u32)? && self.agreed.fast() {
+                    self.out.send(now, &Message::Reject { index, begin, length });
+                }
             }
             Message::Cancel { index, begin, length } => {
                 if let Some(range) = self.geometry.range(index, begin, length) {
-                    self.serve.on_cancel(range);
+                    let void = self.serve.on_cancel(range)?;
+                    self.reject(now, &vec![range; void]);
                 }
             }
             Message::Piece { index, begin, data } => {
@@ -155,35 +194,50 @@ impl Conn {
                 }
             }
             Message::Reject { index, begin, length } => {
-                self.fetch.on_reject(index, begin, length, &mut self.reports);
+                self.fetch.on_reject(now, [index, begin, length], &mut self.reports);
+            }
+            Message::Suggest(index) => {
+                self.reports.extend(self.geometry.piece(index).map(Report::Suggested));
+            }
+            Message::AllowedFast(index) => {
+                if let Some(piece) = self.geometry.piece(index) {
+                    self.fetch.on_allowed(piece, &mut self.reports);
+                }
             }
             Message::Extended { id: extended::HANDSHAKE_ID, payload } => self.on_introduction(&payload),
-            // Hints, and what a later handshake bit would have to allow first.
-            Message::KeepAlive
-            | Message::Suggest(_)
-            | Message::AllowedFast(_)
-            | Message::Port(_)
-            | Message::Extended { .. }
-            | Message::Unknown(_) => {}
+            Message::Extended { id, payload } => self.on_extension(id, &payload)?,
+            // No DHT as yet.
+            Message::KeepAlive | Message::Port(_) => {}
         }
         Ok(())
     }
 
     /// Takes what the session posted.
     pub fn on_mail(&mut self, now: Instant, mail: Mail) {
-        let Mail { choke, interested, hand, cancel, dealt, have, close: _ } = mail;
+        let Mail { choke, interested, hand, cancel, dealt, have, lost, upload_only, close: _ } = mail;
+        for piece in lost {
+            self.lose(now, piece);
+        }
         for piece in have {
             self.out.send(now, &Message::Have(piece.get()));
+        }
+        if let Some(upload_only) = upload_only {
+            self.say_upload_only(now, upload_only);
         }
         if let Some(interested) = interested
             && std::mem::replace(&mut self.fetch.am_interested, interested) != interested
         {
             self.out.send(now, if interested { &Message::Interested } else { &Message::NotInterested });
         }
-        if let Some(choke) = choke
-            && self.serve.choke(choke)
-        {
-            self.out.send(now, if choke { &Message::Choke } else { &Message::Unchoke });
+        match choke {
+            Some(true) => {
+                if let Some(refused) = self.serve.choke() {
+                    self.out.send(now, &Message::Choke);
+                    self.reject(now, &refused);
+                }
+            }
+            Some(false) if self.serve.unchoke() => self.out.send(now, &Message::Unchoke),
+            _ => {}
         }
         for block in cancel {
             self.fetch.cancel(now, block, &mut self.out);
@@ -221,7 +275,7 @@ impl Conn {
         self.fetch.play(now, &mut self.out, &mut self.reports);
     }
 
-    /// The next range to serve, if the peer is unchoked and asked for one.
+    /// The next range to serve, if there is one. It counts as being read until [`uploaded`](Self::uploaded).
     pub fn next_upload(&mut self) -> Option<PieceRange> {
         self.serve.next()
     }
@@ -231,9 +285,20 @@ impl Conn {
         self.serve.peek()
     }
 
-    /// Whether a served range may still be sent: a choke voids it.
-    pub const fn may_send(&self) -> bool {
-        !self.serve.am_choking
+    /// Whether what is being read may still be sent: a choke voids it.
+    pub const fn is_reading(&self) -> bool {
+        self.serve.is_reading()
+    }
+
+    /// The ranges that were being read, in the order they were asked for: they are sent, all of them.
+    pub fn uploaded(&mut self) -> Vec<PieceRange> {
+        self.serve.read()
+    }
+
+    /// What was being read cannot be sent.
+    pub fn upload_failed(&mut self, now: Instant) {
+        let refused = self.serve.read();
+        self.reject(now, &refused);
     }
 
     /// Bytes went out: the keep-alive can wait.
@@ -267,19 +332,106 @@ impl Conn {
         }
     }
 
+    fn on_pieces(&mut self, now: Instant, pieces: PeerPieces) {
+        self.peer_has = match &pieces {
+            PeerPieces::All => self.geometry.pieces(),
+            PeerPieces::Some(bits) => bits.ones(),
+        };
+        self.reports.push(Report::Pieces(pieces));
+        let is_beginner = self.peer_has <= fast::SET as u32 && self.peer_has < self.geometry.pieces();
+        if std::mem::take(&mut self.allows_fast) && is_beginner {
+            let pieces = self.geometry.pieces();
+            let set = fast::allowed_set(self.peer_ip, &self.info_hash, pieces, fast::SET);
+            for piece in &set {
+                self.out.send(now, &Message::AllowedFast(piece.get()));
+            }
+            self.serve.allow(Allowance::of(&self.geometry, &set));
+        }
+    }
+
+    /// Where the fast extension was agreed on each request has an answer (BEP 6).
+    fn reject(&mut self, now: Instant, refused: &[PieceRange]) {
+        if !self.agreed.fast() {
+            return;
+        }
+        for PieceRange { piece, begin, length } in refused.iter().copied() {
+            self.out.send(now, &Message::Reject { index: piece.get(), begin, length });
+        }
+    }
+
+    /// We have this piece no more (BEP 54).
+    fn lose(&mut self, now: Instant, piece: PieceIndex) {
+        if let Some(id) = self.their_ids.get(Extension::LtDontHave) {
+            let payload = piece.get().to_be_bytes().to_vec().into();
+            self.out.send(now, &Message::Extended { id: id.get(), payload });
+        }
+        let refused = self.serve.lose(piece);
+        self.reject(now, &refused);
+    }
+
+    /// Says whether we download anything: by libtorrent's message where the peer takes it, else by a
+    /// second handshake.
+    fn say_upload_only(&mut self, now: Instant, upload_only: bool) {
+        if std::mem::replace(&mut self.ours.upload_only, upload_only) == upload_only {
+            return;
+        }
+        let said = match self.their_ids.get(Extension::UploadOnly) {
+            Some(id) => (id.get(), Bytes::copy_from_slice(&[u8::from(upload_only)])),
+            None => (extended::HANDSHAKE_ID, self.ours.encode()),
+        };
+        if self.agreed.extensions() {
+            self.out.send(now, &Message::Extended { id: said.0, payload: said.1 });
+        }
+    }
+
+    fn on_extension(&mut self, id: u8, payload: &[u8]) -> Result<(), PeerFault> {
+        match (Extension::received(id), payload) {
+            (Some(Extension::LtDontHave), [a, b, c, d]) => {
+                let index = u32::from_be_bytes([*a, *b, *c, *d]);
+                let want = self.geometry.pieces();
+                let piece = self.geometry.piece(index).ok_or(PeerFault::WrongPiece { got: index, want })?;
+                self.turns += u32::from(self.peer_has == want);
+                if self.turns > MAX_TURNS {
+                    return Err(PeerFault::Fickle);
+                }
+                self.peer_has = self.peer_has.saturating_sub(1);
+                self.fetch.on_lost(piece, &mut self.reports);
+                self.reports.push(Report::HasNot(piece));
+            }
+            (Some(Extension::UploadOnly), [flag]) => self.reports.push(Report::UploadOnly(*flag != 0)),
+            // What we have not offered, or not so.
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// A dictionary that does not parse is an introduction that says nothing: clients send odd ones.
     fn on_introduction(&mut self, payload: &[u8]) {
         let Ok(theirs) = ExtendedHandshake::parse(payload) else { return };
         if let Some(reqq) = theirs.reqq {
             self.fetch.pipeline.set_reqq(reqq);
         }
+        self.their_ids.update(&theirs.m);
         self.reports.push(Report::Introduced {
             client: theirs.v,
             listen_port: theirs.p,
             your_ip: theirs.yourip,
-            upload_only: theirs.upload_only.unwrap_or(false),
+            upload_only: theirs.upload_only,
+            takes_dont_have: self.their_ids.get(Extension::LtDontHave).is_some(),
         });
     }
+}
+
+/// Whether the message means something only where the fast extension was agreed on.
+const fn is_of_fast(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::HaveAll
+            | Message::HaveNone
+            | Message::Suggest(_)
+            | Message::AllowedFast(_)
+            | Message::Reject { .. }
+    )
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ const SLICES: usize = 32;
 pub struct SendQueue {
     chunks: VecDeque<Chunk>,
     payload: usize,
+    control: usize,
 }
 
 #[derive(Debug)]
@@ -31,13 +32,17 @@ impl SendQueue {
     /// Queues one piece message.
     pub fn block(&mut self, header: &[u8], block: Bytes) {
         self.push(Bytes::copy_from_slice(header), false);
-        self.payload += block.len();
         self.push(block, true);
     }
 
     /// Bytes of blocks that wait.
     pub const fn payload(&self) -> usize {
         self.payload
+    }
+
+    /// Bytes of all else that wait.
+    pub const fn control_bytes(&self) -> usize {
+        self.control
     }
 
     /// Whether nothing waits.
@@ -52,7 +57,7 @@ impl SendQueue {
 
     /// Drops what was written; returns how much of it was payload.
     pub fn advance(&mut self, mut written: usize) -> u64 {
-        let mut payload = 0;
+        let (mut payload, mut control) = (0, 0);
         while written > 0
             && let Some(chunk) = self.chunks.front_mut()
         {
@@ -61,16 +66,20 @@ impl SendQueue {
             written -= part;
             if chunk.payload {
                 payload += part;
+            } else {
+                control += part;
             }
             if chunk.bytes.is_empty() {
                 self.chunks.pop_front();
             }
         }
         self.payload -= payload;
+        self.control -= control;
         payload as u64
     }
 
     fn push(&mut self, bytes: Bytes, payload: bool) {
+        *(if payload { &mut self.payload } else { &mut self.control }) += bytes.len();
         if !bytes.is_empty() {
             self.chunks.push_back(Chunk { bytes, payload });
         }
@@ -86,9 +95,9 @@ mod tests {
         let mut queue = SendQueue::default();
         queue.control(&mut BytesMut::from(&b"abc"[..]));
         queue.block(b"head", Bytes::from_static(b"0123456789"));
-        assert_eq!(queue.payload(), 10);
+        assert_eq!((queue.payload(), queue.control_bytes()), (10, 7));
         assert_eq!(queue.advance(3 + 4 + 4), 4);
-        assert_eq!(queue.payload(), 6);
+        assert_eq!((queue.payload(), queue.control_bytes()), (6, 0));
         assert_eq!(queue.slices()[0].as_ref(), b"456789");
         assert_eq!(queue.advance(6), 6);
         assert!(queue.is_empty());

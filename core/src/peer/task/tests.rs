@@ -13,7 +13,9 @@ use crate::bitfield::Bitfield;
 use crate::geometry::Geometry;
 use crate::peer::conn::Opening;
 use crate::storage::{DiskDone, Layout, entries};
-use crate::types::{BLOCK_SIZE, PieceIndex};
+use crate::types::{BLOCK_SIZE, InfoHash, PieceIndex};
+use crate::wire::extended::OurHandshake;
+use crate::wire::handshake::Reserved;
 use crate::wire::message::Message;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -45,11 +47,14 @@ struct Options {
     down: Limiter,
     /// Batches of reports that the session's inbox holds.
     inbox: usize,
+    /// Whether both sides speak the fast extension.
+    fast: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { pipe: 64 * 1024, disk_buffer: 1 << 20, seed: false, down: Limiter::new(None), inbox: 64 }
+        let down = Limiter::new(None);
+        Self { pipe: 64 * 1024, disk_buffer: 1 << 20, seed: false, down, inbox: 64, fast: false }
     }
 }
 
@@ -89,9 +94,7 @@ impl Bench {
             up: Limiter::new(None),
         };
         let have = storage.verified();
-        let your_ip = std::net::Ipv4Addr::LOCALHOST.into();
-        let opening = Opening { have: &have, extensions: false, listen_port: None, your_ip };
-        let conn = Conn::open(Instant::now().into_std(), geometry, &opening);
+        let conn = Conn::open(Instant::now().into_std(), geometry, &opening(&have, options.fast));
         let task = tokio::spawn(run(ours, conn, setup));
         let (inbox, decoder) = (BytesMut::new(), Decoder::new(Some(PIECES)));
         Self { peer, inbox, decoder, mailbox, gauge, reports, disk, storage, content, task, _folder: folder }
@@ -162,6 +165,17 @@ impl Bench {
     }
 }
 
+fn opening(have: &Bitfield, fast: bool) -> Opening<'_> {
+    Opening {
+        have,
+        agreed: Reserved::new([0, 0, 0, 0, 0, 0, 0, if fast { 4 } else { 0 }]),
+        info_hash: InfoHash::new([7; 20]),
+        peer_ip: std::net::Ipv4Addr::LOCALHOST.into(),
+        ours: OurHandshake::default(),
+        allows_fast: false,
+    }
+}
+
 fn part(content: &[u8], geometry: &Geometry, block: BlockRef) -> Bytes {
     let range = geometry.block_range(block);
     let start = geometry.piece_offset(block.piece) as usize + range.begin as usize;
@@ -177,6 +191,11 @@ fn request(block: BlockRef) -> Message {
 }
 
 /// The one `Closed`, which is the last thing said.
+fn cancel(block: BlockRef) -> Message {
+    let Message::Request { index, begin, length } = request(block) else { unreachable!() };
+    Message::Cancel { index, begin, length }
+}
+
 fn closed(reports: &[Report]) -> (&str, bool) {
     let count = reports.iter().filter(|report| matches!(report, Report::Closed { .. })).count();
     assert_eq!(count, 1, "{reports:?}");
@@ -264,6 +283,7 @@ async fn blocks_that_wait_for_room_at_the_end_are_written() {
     tokio::task::yield_now().await;
     drop(held);
     let (disk, storage, content) = (bench.disk.clone(), bench.storage.clone(), bench.content.clone());
+    let _folder = std::mem::replace(&mut bench._folder, tempfile::tempdir().unwrap());
     assert_eq!(closed(&bench.rest().await), ("paused", false));
     for block in &blocks[1..] {
         let data = part(&content, storage.geometry(), *block);
@@ -296,10 +316,8 @@ async fn a_peer_that_never_reads_costs_little_and_is_let_go() {
 async fn what_waits_to_be_sent_is_bounded() {
     let bench = Bench::new(Options { seed: true, ..Options::default() }).await;
     let have = Bitfield::full(PIECES);
-    let your_ip = std::net::Ipv4Addr::LOCALHOST.into();
-    let opening = Opening { have: &have, extensions: false, listen_port: None, your_ip };
     let now = Instant::now().into_std();
-    let mut conn = Conn::open(now, *bench.storage.geometry(), &opening);
+    let mut conn = Conn::open(now, *bench.storage.geometry(), &opening(&have, false));
     conn.on_mail(now, Mail { choke: Some(false), ..Mail::default() });
     for block in (0..PIECES).flat_map(blocks).cycle().take(900) {
         conn.on_message(now, request(block), |_| true).unwrap();
@@ -358,6 +376,73 @@ async fn a_choke_voids_what_is_being_read() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_fast_peer_gets_one_answer_to_each_request_whatever_crosses_it() {
+    let mut bench = Bench::new(Options { seed: true, fast: true, ..Options::default() }).await;
+    bench.mailbox.post(|mail| mail.choke = Some(false));
+    bench.until(|message| *message == Message::Unchoke).await;
+    let numbers = |message: &Message| match *message {
+        Message::Request { index, begin, length } => (index, begin, length),
+        _ => unreachable!(),
+    };
+    for round in 0..100 {
+        let asked: Vec<Message> = blocks(round % PIECES).into_iter().map(request).collect();
+        bench.say(&asked).await;
+        if round % 3 == 0 {
+            tokio::task::yield_now().await;
+        }
+        match round % 4 {
+            0 => bench.mailbox.post(|mail| mail.choke = Some(true)),
+            1 => bench.say(&[cancel(blocks(round % PIECES)[3])]).await,
+            _ => {}
+        }
+        let mut open: Vec<_> = asked.iter().map(numbers).collect();
+        while !open.is_empty() {
+            let answer = match bench.heard().await {
+                Message::Piece { index, begin, data } => (index, begin, data.len() as u32),
+                Message::Reject { index, begin, length } => (index, begin, length),
+                Message::Choke | Message::Unchoke => continue,
+                other => panic!("{other:?}"),
+            };
+            let at = open.iter().position(|asked| *asked == answer).expect("an answer to a request");
+            open.remove(at);
+        }
+        bench.mailbox.post(|mail| mail.choke = Some(false));
+    }
+}
+
+#[tokio::test]
+async fn a_fast_peer_is_told_of_a_read_that_failed() {
+    let mut bench = Bench::new(Options { seed: true, fast: true, ..Options::default() }).await;
+    let file = std::fs::read_dir(bench._folder.path()).unwrap().next().unwrap().unwrap().path();
+    std::fs::OpenOptions::new().write(true).open(file).unwrap().set_len(10).unwrap();
+    bench.mailbox.post(|mail| mail.choke = Some(false));
+    bench.until(|message| *message == Message::Unchoke).await;
+    bench.say(&[request(blocks(3)[1])]).await;
+    assert!(matches!(bench.heard().await, Message::Reject { index: 3, .. }));
+}
+
+#[tokio::test]
+async fn a_peer_that_never_reads_cannot_make_us_say_without_end() {
+    let mut bench = Bench::new(Options { seed: true, fast: true, pipe: 1_024, ..Options::default() }).await;
+    bench.mailbox.post(|mail| mail.choke = Some(false));
+    bench.until(|message| *message == Message::Unchoke).await;
+    let block = blocks(0)[0];
+    let frames = Bench::frames(&[request(block), cancel(block)]).repeat(1_000);
+    // What is not read is not kept: the pipe is full at some point, and stays so.
+    let mut taken = 0;
+    while taken < 100 * CONTROL_AHEAD {
+        // Where the last write ended within the frames.
+        let rest = &frames[taken % frames.len()..];
+        match timeout(Duration::from_millis(500), bench.peer.write(rest)).await {
+            Ok(Ok(wrote)) => taken += wrote,
+            Ok(Err(_)) => panic!("{:?}", bench.rest().await),
+            Err(_) => break,
+        }
+    }
+    assert!(taken < 8 * CONTROL_AHEAD, "{taken} bytes were taken");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proptest::prelude::*;
 
+use super::record::with_version;
 use super::*;
 use crate::error::Error;
 use crate::geometry::Geometry;
@@ -214,8 +215,8 @@ fn records_are_refused_when_newer_cut_changed_or_of_another_torrent() {
 #[test]
 fn what_a_newer_program_wrote_is_kept_for_it() {
     let folder = filled();
-    let newer = record::with_version(2, &hash(2), &record(2));
-    assert_eq!(ResumeRecord::decode(&hash(2), &newer), Err(RecordError::Newer(2)));
+    let newer = with_version(200, &hash(2), &record(2));
+    assert_eq!(ResumeRecord::decode(&hash(2), &newer), Err(RecordError::Newer(200)));
     table::plant(folder.path(), &hash(2), &newer);
     let (store, list, problems) = open(folder.path());
     assert_eq!(list, [saved(1), saved(3), Saved { record: None, ..saved(2) }]);
@@ -254,6 +255,33 @@ proptest! {
         };
         prop_assert_eq!(ResumeRecord::decode(&hash(1), &record.encode(&hash(1))), Ok(record));
     }
+}
+
+/// The fields of version 1, in their order.
+#[derive(serde::Serialize)]
+struct Version1(
+    (Vec<u8>, Vec<u8>, Vec<FileStamp>, serde_bytes::ByteBuf, bool),
+    (u64, u64, u64, u64, UnixTime, Option<UnixTime>, u32, u32),
+);
+
+#[test]
+fn a_record_of_version_1_is_read() {
+    let want = record(5);
+    let old = Version1(
+        (want.have.clone(), vec![], want.files.clone(), serde_bytes::ByteBuf::from(*b"/data/films"), true),
+        (7, want.uploaded, 0, 0, want.added, Some(UnixTime(9)), 0xfeed, want.queue_position),
+    );
+    let bytes = with_version(1, &hash(5), &old);
+    let want = ResumeRecord {
+        paused: true,
+        downloaded: 7,
+        completed: Some(UnixTime(9)),
+        tracker_key: 0xfeed,
+        ..want
+    };
+    assert_eq!(ResumeRecord::decode(&hash(5), &bytes), Ok(want));
+    let cut = with_version(1, &hash(5), &(1_u8, 2_u8));
+    assert_eq!(ResumeRecord::decode(&hash(5), &cut), Err(RecordError::Damaged));
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::download::PeerPieces;
 use crate::event::{EventBus, Subscription};
 use crate::peer::mailbox::Mail;
 use crate::peer::{LinkGauge, Mailbox, PeerReport, Report};
+use crate::settings::Setting;
 use crate::shared::SharedResources;
 use crate::stats::PeerSource;
 use crate::storage::{DiskDone, DiskError, Op};
@@ -105,6 +106,13 @@ impl Bench {
         self.turn(Input::Orders(Orders { wish, ..Orders::default() }));
     }
 
+    /// The person's choices as the handle hands them on.
+    pub fn set(&mut self, setting: &Setting) {
+        let mut settings = self.actor.settings.clone();
+        settings.apply(setting, self.torrent.metainfo.files.len());
+        self.turn(Input::Orders(Orders { settings: Some(settings), ..Orders::default() }));
+    }
+
     pub fn report(&mut self, link: LinkId, report: Report) {
         self.turn(Input::Peer(PeerReport { link, reports: vec![report] }));
     }
@@ -160,6 +168,10 @@ impl Bench {
             peer_interested: false,
             peer_unchoked: false,
             upload_only: false,
+            fast: false,
+            takes_dont_have: false,
+            allowed_fast: Vec::new(),
+            suggested: Vec::new(),
             hungry: 0,
             dull_ticks: 0,
             since: self.now,

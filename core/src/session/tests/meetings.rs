@@ -114,14 +114,22 @@ fn who_lets_us_go_without_a_byte_is_called_less_and_less_often() {
     assert_eq!(waits, [2, 4, 8, 16].map(Duration::from_secs));
 }
 
+fn introduced(port: u16) -> Report {
+    Report::Introduced {
+        client: None,
+        listen_port: Some(port),
+        your_ip: None,
+        upload_only: None,
+        takes_dont_have: false,
+    }
+}
+
 #[test]
 fn a_caller_names_one_port_and_no_more() {
     let mut bench = Bench::running(false);
     let link = bench.link("11.0.0.1:40000", true);
     for port in 1_000..1_100 {
-        let introduced =
-            Report::Introduced { client: None, listen_port: Some(port), your_ip: None, upload_only: false };
-        bench.report(link, introduced);
+        bench.report(link, introduced(port));
     }
     assert_eq!(bench.actor.pool.known(), 1);
     assert_eq!(bench.actor.pool.link_to(&"11.0.0.1:1000".parse().unwrap()), Some(link));
@@ -135,9 +143,7 @@ fn a_dial_that_crosses_a_call_leaves_the_link_as_it_is() {
     bench.turn(Input::Timeout);
     assert_eq!(bench.actor.pool.dialling(), 1);
     let link = bench.link("11.0.0.1:40000", true);
-    let introduced =
-        Report::Introduced { client: None, listen_port: Some(1_000), your_ip: None, upload_only: false };
-    bench.report(link, introduced);
+    bench.report(link, introduced(1_000));
     let permit = bench.shared.connection_permit().unwrap();
     let result = Err(DialError::Deadline);
     bench.turn(Input::Discovery(Discovery::Dialled { address: listens, result, permit }));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::super::actor::{Input, Phase};
-use super::super::control::{Control, Wish};
+use super::super::control::{Control, Orders, Wish};
 use super::super::over;
 use super::bench::{Bench, FULL, HOUR, PIECES, SECOND, error, piece};
 use super::*;
@@ -237,4 +237,61 @@ fn a_panic_shows_as_an_error_and_nobody_waits_for_the_dead() {
     assert_eq!(bench.events(), ["session.error"]);
     assert!(!control.order(|orders| orders.wish = Wish::Run));
     assert!(*ended.borrow());
+}
+
+fn recheck(bench: &mut Bench) {
+    bench.turn(Input::Orders(Orders { recheck: true, ..Orders::default() }));
+}
+
+#[test]
+fn a_recheck_leaves_the_swarm_finds_what_changed_and_goes_on() {
+    let mut bench = Bench::running(true);
+    bench.seed("11.0.0.1:1", 5);
+    bench.events();
+    let path = bench.actor.storage.layout().path(1);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[3 * PIECE + 5] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    recheck(&mut bench);
+    assert_eq!(bench.actor.newest.state, SessionState::Checking);
+    assert!(bench.actor.links.is_empty() && bench.actor.in_swarm.is_none());
+    bench.disk_until(|bench| bench.actor.phase == Phase::Running);
+    assert_eq!(bench.actor.download.have().ones() as usize, PIECES - 1);
+    assert!(bench.actor.in_swarm.is_some());
+    assert_eq!(bench.events(), ["peer.disconnected", "session.checked"]);
+    // What was found missing can be written again.
+    let third = piece(&bench, 3);
+    bench.write(third);
+    bench.disk_until(|bench| bench.actor.download.is_complete());
+}
+
+#[test]
+fn a_recheck_of_what_rests_leads_back_to_rest_unless_it_is_resumed_meanwhile() {
+    let mut bench = Bench::running(true);
+    bench.wish(Wish::Pause);
+    recheck(&mut bench);
+    bench.disk_until(|bench| bench.actor.phase == Phase::Paused);
+    assert!(bench.actor.download.is_complete() && bench.actor.saving.paused);
+    bench.sleep(20 * SECOND);
+    recheck(&mut bench);
+    bench.wish(Wish::Run);
+    assert_eq!(bench.actor.phase, Phase::Checking);
+    bench.disk_until(|bench| bench.actor.phase == Phase::Running);
+    assert!(!bench.actor.saving.paused);
+}
+
+#[test]
+fn a_recheck_in_the_middle_of_a_check_hashes_all_and_a_pause_keeps_the_rest_in_doubt() {
+    let mut bench = Bench::new(true);
+    bench.wish(Wish::Run);
+    recheck(&mut bench);
+    bench.disk_until(|bench| bench.actor.phase == Phase::Running);
+    assert!(bench.actor.download.is_complete());
+    recheck(&mut bench);
+    bench.wish(Wish::Pause);
+    bench.disk_until(|bench| !bench.actor.check_posted);
+    assert_eq!(bench.actor.phase, Phase::Paused);
+    bench.wish(Wish::Run);
+    bench.disk_until(|bench| bench.actor.phase == Phase::Running);
+    assert!(bench.actor.download.is_complete());
 }

@@ -121,7 +121,8 @@ fn request(connection: ConnectionId, action: u32, transaction: TransactionId) ->
 
 const fn event(event: AnnounceEvent) -> u32 {
     match event {
-        AnnounceEvent::Regular => 0,
+        // BEP 15 has no number for a partial seed.
+        AnnounceEvent::Regular | AnnounceEvent::Paused => 0,
         AnnounceEvent::Completed => 1,
         AnnounceEvent::Started => 2,
         AnnounceEvent::Stopped => 3,
@@ -220,6 +221,7 @@ mod tests {
     fn events_and_numwant() {
         for (said, code) in [
             (AnnounceEvent::Regular, 0),
+            (AnnounceEvent::Paused, 0),
             (AnnounceEvent::Completed, 1),
             (AnnounceEvent::Started, 2),
             (AnnounceEvent::Stopped, 3),

@@ -130,18 +130,31 @@ fn an_ipv4_address_in_ipv6_form_is_ipv4() {
 
 proptest! {
     #[test]
-    fn ours_reads_back_and_is_short(port: Option<u16>, v4: Option<[u8; 4]>, v6: [u8; 16], upload_only: bool) {
+    fn ours_reads_back_and_is_short(
+        port: Option<u16>,
+        v4: Option<[u8; 4]>,
+        v6: [u8; 16],
+        upload_only: bool,
+        complete_ago: Option<u32>,
+    ) {
         let yourip = v4.map(IpAddr::from).unwrap_or_else(|| IpAddr::from(v6)).to_canonical();
-        let bytes = OurHandshake { port, yourip: Some(yourip), upload_only }.encode();
+        let bytes = OurHandshake { port, yourip: Some(yourip), upload_only, complete_ago }.encode();
         prop_assert!(bytes.len() < 500);
         prop_assert!(bencode::scan(&bytes, &Limits::MESSAGE).is_ok_and(|scan| scan.canonical));
         let got = ExtendedHandshake::parse(&bytes).unwrap();
-        prop_assert_eq!(got, ExtendedHandshake {
+        for extension in Extension::OURS {
+            let id = id(&got, extension);
+            prop_assert_eq!(id, Some(extension.our_id()));
+            prop_assert_eq!(id.and_then(Extension::received), Some(extension));
+        }
+        prop_assert_eq!(got.clone(), ExtendedHandshake {
+            m: got.m,
             v: Some(CLIENT.into()),
             p: port.filter(|port| *port > 0),
             reqq: Some(OUR_REQQ),
             yourip: Some(yourip),
-            upload_only: upload_only.then_some(true),
+            upload_only: Some(upload_only),
+            complete_ago,
             ..ExtendedHandshake::default()
         });
     }

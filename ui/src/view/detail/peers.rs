@@ -11,8 +11,10 @@ use crate::theme::Role;
 use crate::view::style;
 use crate::widget::paint::Pen;
 
-const LEGEND: [&str; 2] =
-    ["D/d we want, they (un)choke · U/u they want, we (un)choke", "O optimistic · I incoming · K snubbed"];
+const LEGEND: [&str; 2] = [
+    "D/d we want, they (un)choke · U/u they want, we (un)choke",
+    "O optimistic · I incoming · K snubbed · F fast",
+];
 
 /// Rows of the list: all but the heading, and sum and legend where there is room.
 pub const fn rows(area: Rect) -> u16 {
@@ -69,7 +71,8 @@ fn flags(peer: &PeerStats) -> String {
     if peer.peer_interested {
         flags.push(if peer.am_unchoked { 'U' } else { 'u' });
     }
-    for (set, letter) in [(peer.optimistic, 'O'), (peer.incoming, 'I'), (peer.snubbed, 'K')] {
+    let signs = [(peer.optimistic, 'O'), (peer.incoming, 'I'), (peer.snubbed, 'K'), (peer.fast, 'F')];
+    for (set, letter) in signs {
         if set {
             flags.push(letter);
         }

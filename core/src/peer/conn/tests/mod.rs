@@ -1,6 +1,7 @@
 //! A link's protocol as conversations: what the peer says, what the session posts, time that
 //! passes, and what comes out after each.
 
+mod fast;
 mod model;
 
 use std::fmt::Write as _;
@@ -24,9 +25,21 @@ fn ours(pieces: &[u32]) -> Bitfield {
     have
 }
 
+/// `""`, or what both sides can do: `x` the extension protocol, `f` the fast extension.
+fn opening<'a>(have: &'a Bitfield, agreed: &str) -> Opening<'a> {
+    let bit = |letter, bit| if agreed.contains(letter) { bit } else { 0 };
+    Opening {
+        have,
+        agreed: Reserved::new([0, 0, 0, 0, 0, bit('x', 0x10), 0, bit('f', 0x04)]),
+        info_hash: InfoHash::new([0xaa; 20]),
+        peer_ip: Ipv4Addr::LOCALHOST.into(),
+        ours: OurHandshake { port: Some(6881), ..OurHandshake::default() },
+        allows_fast: true,
+    }
+}
+
 fn open(now: Instant, have: &Bitfield) -> Conn {
-    let your_ip = Ipv4Addr::LOCALHOST.into();
-    Conn::open(now, geometry(), &Opening { have, extensions: false, listen_port: None, your_ip })
+    Conn::open(now, geometry(), &opening(have, ""))
 }
 
 fn block(text: &str) -> BlockRef {
@@ -54,6 +67,12 @@ fn message(text: &str) -> Message {
         "all" => Message::HaveAll,
         "none" => Message::HaveNone,
         "have" => Message::Have(words[1].parse().unwrap()),
+        "suggest" => Message::Suggest(words[1].parse().unwrap()),
+        "allow" => Message::AllowedFast(words[1].parse().unwrap()),
+        "extended" => Message::Extended {
+            id: words[1].parse().unwrap(),
+            payload: data_encoding::HEXLOWER.decode(words[2].as_bytes()).unwrap().into(),
+        },
         "bitfield" => Message::Bitfield(data_encoding::HEXLOWER.decode(words[1].as_bytes()).unwrap().into()),
         "request" => {
             let [index, begin, length] = numbers(&words[1..]);
@@ -88,6 +107,9 @@ fn mail(text: &str) -> Mail {
             "deal" => mail.deal(rest.split(' ').map(block)),
             "cancel" => mail.cancel(block(rest)),
             "have" => mail.have.push(PieceIndex::new(rest.parse().unwrap())),
+            "lost" => mail.lose(PieceIndex::new(rest.parse().unwrap())),
+            "upload-only" => mail.upload_only = Some(true),
+            "download-too" => mail.upload_only = Some(false),
             other => panic!("{other}"),
         }
     }
@@ -98,7 +120,11 @@ fn frame(message: &Message) -> String {
     match message {
         Message::Request { index, begin, length } => format!("> request {index} {begin} {length}"),
         Message::Cancel { index, begin, length } => format!("> cancel {index} {begin} {length}"),
-        Message::Extended { id, .. } => format!("> extended {id}"),
+        Message::Reject { index, begin, length } => format!("> reject {index} {begin} {length}"),
+        Message::Extended { id: 0, .. } => "> extended 0".into(),
+        Message::Extended { id, payload } => {
+            format!("> extended {id} {}", data_encoding::HEXLOWER.encode(payload))
+        }
         other => format!("> {other:?}"),
     }
 }
@@ -108,6 +134,11 @@ fn report(report: &Report) -> String {
         Report::Pieces(PeerPieces::All) => "has all".into(),
         Report::Pieces(PeerPieces::Some(bits)) => format!("has {:?}", bits.iter().collect::<Vec<_>>()),
         Report::Has(piece) => format!("has {piece:?}"),
+        Report::HasNot(piece) => format!("has not {piece:?}"),
+        Report::Suggested(piece) => format!("suggests {piece:?}"),
+        Report::AllowedFast(piece) => format!("allows {piece:?}"),
+        Report::RefusedFast(piece) => format!("refuses {piece:?}"),
+        Report::UploadOnly(upload_only) => format!("upload only {upload_only}"),
         Report::Block(block) => format!("block {block}"),
         Report::Returned(blocks) => {
             let blocks: Vec<_> = blocks.iter().map(ToString::to_string).collect();
@@ -118,7 +149,9 @@ fn report(report: &Report) -> String {
         Report::Interested(interested) => format!("interested {interested}"),
         Report::Introduced { client, listen_port, upload_only, .. } => {
             let client = client.as_ref().map(|client| client.to_string());
-            format!("introduced {client:?} {listen_port:?} {upload_only}")
+            let upload_only =
+                upload_only.map_or("", |only| if only { " upload-only" } else { " download-too" });
+            format!("introduced {client:?} {listen_port:?}{upload_only}")
         }
         Report::Closed { .. } => unreachable!("the task says that"),
     }
@@ -127,7 +160,7 @@ fn report(report: &Report) -> String {
 /// Everything that waits to be taken, as text.
 fn taken(conn: &mut Conn) -> String {
     let mut said = Vec::new();
-    let mut decoder = Decoder::new(Some(3));
+    let decoder = Decoder::new(Some(3));
     while let Some(message) = decoder.decode(&mut conn.out.frames).unwrap() {
         said.push(frame(&message));
     }
@@ -137,15 +170,21 @@ fn taken(conn: &mut Conn) -> String {
     while let Some(range) = conn.next_upload() {
         said.push(format!("serve {} {} {}", range.piece, range.begin, range.length));
     }
+    conn.uploaded();
     said.join("; ")
 }
 
 /// Plays a conversation. `< x`: the peer says x. `. x`: the session posts x. `+ n`: n seconds pass.
 /// The second column is what comes out.
 fn check(steps: &[(&str, &str)]) {
+    check_as("", steps);
+}
+
+/// The same, where both sides can do this much.
+fn check_as(agreed: &str, steps: &[(&str, &str)]) {
     let mut now = Instant::now();
     let have = ours(&[0]);
-    let mut conn = open(now, &have);
+    let mut conn = Conn::open(now, geometry(), &opening(&have, agreed));
     conn.out.frames.clear();
     for (at, (step, want)) in steps.iter().enumerate() {
         let (kind, rest) = step.split_once(' ').unwrap();
@@ -184,18 +223,21 @@ fn ready(steps: &[(&str, &str)]) {
     check(&[&READY, steps].concat());
 }
 
+fn ready_as(agreed: &str, steps: &[(&str, &str)]) {
+    check_as(agreed, &[&READY, steps].concat());
+}
+
 #[test]
 fn the_first_frames_are_the_introduction_and_what_we_have() {
     let now = Instant::now();
-    let first = |have: &Bitfield, extensions| {
-        let your_ip = Ipv4Addr::LOCALHOST.into();
-        let opening = Opening { have, extensions, listen_port: Some(6881), your_ip };
-        taken(&mut Conn::open(now, geometry(), &opening))
-    };
-    assert_eq!(first(&ours(&[0, 2]), true), "> extended 0; > Bitfield(b\"\\xa0\")");
-    assert_eq!(first(&ours(&[]), true), "> extended 0");
-    assert_eq!(first(&ours(&[0, 1, 2]), false), "> Bitfield(b\"\\xe0\")");
-    assert_eq!(first(&ours(&[]), false), "");
+    let first = |have: &Bitfield, agreed| taken(&mut Conn::open(now, geometry(), &opening(have, agreed)));
+    assert_eq!(first(&ours(&[0, 2]), "x"), "> extended 0; > Bitfield(b\"\\xa0\")");
+    assert_eq!(first(&ours(&[]), "x"), "> extended 0");
+    assert_eq!(first(&ours(&[0, 1, 2]), ""), "> Bitfield(b\"\\xe0\")");
+    assert_eq!(first(&ours(&[]), ""), "");
+    assert_eq!(first(&ours(&[0, 2]), "xf"), "> extended 0; > Bitfield(b\"\\xa0\")");
+    assert_eq!(first(&ours(&[0, 1, 2]), "xf"), "> extended 0; > HaveAll");
+    assert_eq!(first(&ours(&[]), "f"), "> HaveNone");
 }
 
 #[test]
@@ -350,12 +392,15 @@ fn unsolicited_blocks_are_dropped_and_then_end_the_link() {
 
 #[test]
 fn a_reject_gives_back_what_was_asked_for() {
-    ready(&[
-        (". deal 0/0", "> request 0 0 16384; hungry 7"),
-        ("< reject 0 0 16384", "back 0/0"),
-        ("< reject 0 0 16384", ""),
-        ("< reject 9 9 9", ""),
-    ]);
+    ready_as(
+        "f",
+        &[
+            (". deal 0/0", "> request 0 0 16384; hungry 7"),
+            ("< reject 0 0 16384", "back 0/0"),
+            ("< reject 0 0 16384", ""),
+            ("< reject 9 9 9", ""),
+        ],
+    );
 }
 
 #[test]
@@ -386,9 +431,7 @@ fn a_range_beyond_128_kib_is_not_served() {
     let now = Instant::now();
     let geometry = Geometry::new(1 << 20, 1 << 20).unwrap();
     let have = Bitfield::full(1);
-    let your_ip = Ipv4Addr::LOCALHOST.into();
-    let opening = Opening { have: &have, extensions: false, listen_port: None, your_ip };
-    let mut conn = Conn::open(now, geometry, &opening);
+    let mut conn = Conn::open(now, geometry, &opening(&have, ""));
     conn.on_mail(now, mail("unchoke"));
     for (length, served) in [(MAX_RANGE, true), (MAX_RANGE + 1, false)] {
         conn.on_message(now, Message::Request { index: 0, begin: 5, length }, |_| true).unwrap();
@@ -407,7 +450,6 @@ fn a_cancel_and_a_choke_void_requests() {
     asks(&mut conn, "cancel 0 0 16384");
     assert_eq!(conn.peek_upload().map(|range| range.begin), Some(16_384));
     conn.on_mail(now, mail("choke"));
-    assert!(!conn.may_send());
     conn.on_mail(now, mail("unchoke"));
     assert_eq!(conn.next_upload(), None);
     // A choke that was taken back before the link looked is no choke.
@@ -432,16 +474,20 @@ fn a_flood_of_requests_ends_the_link() {
 
 #[test]
 fn what_the_peer_has_is_checked() {
-    check(&[
-        ("< bitfield a0", "has [#0, #2]"),
-        ("< have 1", "has #1"),
-        // Late ones and repeated ones are updates: aria2 sends them.
-        ("< bitfield e0", "has all"),
-        ("< bitfield 00", "has []"),
-        ("< all", "has all"),
-        ("< none", "has []"),
-        ("< have 3", "! has piece 3 of 3"),
-    ]);
+    check_as(
+        "f",
+        &[
+            ("< all", "has all"),
+            ("< bitfield a0", "has [#0, #2]"),
+            ("< have 1", "has #1"),
+            // Late ones and repeated ones are updates: aria2 sends them.
+            ("< bitfield e0", "has all"),
+            ("< bitfield 00", "has []"),
+            ("< all", "has all"),
+            ("< none", "has []"),
+            ("< have 3", "! has piece 3 of 3"),
+        ],
+    );
     for (bits, bytes) in [("e1", 1), ("", 0), ("e000", 2)] {
         let step = format!("< bitfield {bits}");
         check(&[(&step, &format!("! bitfield of {bytes} bytes does not fit 3 pieces"))]);
@@ -486,13 +532,10 @@ fn slots_of_interest_and_choke_say_only_what_changes() {
 fn introductions_are_taken_with_a_grain_of_salt() {
     let deep = format!("< introduces {}{}", "d1:m".repeat(100_000), "e".repeat(100_000));
     check(&[
-        ("< introduces d1:pi70000e1:v6:a\u{1b}[31me", "introduced Some(\"a�[31m\") None false"),
-        ("< introduces d1:pi6881e11:upload_onlyi1ee", "introduced None Some(6881) true"),
-        ("< introduces d4:reqqi0e6:yourip3:abce", "introduced None None false"),
-        (
-            "< introduces d1:md11:ut_metadatai256e6:ut_pexi-1ee13:metadata_sizei-1ee",
-            "introduced None None false",
-        ),
+        ("< introduces d1:pi70000e1:v6:a\u{1b}[31me", "introduced Some(\"a�[31m\") None"),
+        ("< introduces d1:pi6881e11:upload_onlyi1ee", "introduced None Some(6881) upload-only"),
+        ("< introduces d4:reqqi0e6:yourip3:abce", "introduced None None"),
+        ("< introduces d1:md11:ut_metadatai256e6:ut_pexi-1ee13:metadata_sizei-1ee", "introduced None None"),
         ("< introduces le", ""),
         ("< introduces ", ""),
         (&deep, ""),
@@ -502,7 +545,7 @@ fn introductions_are_taken_with_a_grain_of_salt() {
 #[test]
 fn a_peer_that_takes_one_request_gets_one() {
     ready(&[
-        ("< introduces d4:reqqi1ee", "introduced None None false"),
+        ("< introduces d4:reqqi1ee", "introduced None None"),
         (". deal 0/0 0/1", "> request 0 0 16384"),
         ("< piece 0 0 16384", "> request 0 16384 16384; block 0/0; hungry 1"),
     ]);

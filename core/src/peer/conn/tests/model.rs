@@ -29,6 +29,8 @@ fn any_step() -> impl Strategy<Value = Step> {
             Just(Message::HaveAll),
             Just(Message::HaveNone),
         ],
+        (0..4_u32).prop_map(Message::AllowedFast),
+        (0..4_u8).prop_map(lost),
         (0..3_u32).prop_map(Message::Have),
         (small(), begin(), length()).prop_map(|(index, begin, length)| Message::Request {
             index,
@@ -57,15 +59,25 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// The peer has this piece no more.
+fn lost(piece: u8) -> Message {
+    let payload = Bytes::copy_from_slice(&[0, 0, 0, piece]);
+    Message::Extended { id: Extension::LtDontHave.our_id(), payload }
+}
+
 const BLOCK: u32 = crate::types::BLOCK_SIZE;
 
 proptest! {
     /// However the conversation goes: a dealt block is in the hand, on its way, cancelled, come or
     /// given back, and never lost; a link without blocks that could ask has said that it is hungry.
     #[test]
-    fn no_block_is_lost(steps in proptest::collection::vec(any_step(), 0..200)) {
+    fn no_block_is_lost(
+        agreed in prop_oneof![Just("x"), Just("xf")],
+        steps in proptest::collection::vec(any_step(), 0..200),
+    ) {
         let mut now = Instant::now();
-        let mut conn = open(now, &ours(&[0]));
+        let have = ours(&[0]);
+        let mut conn = Conn::open(now, geometry(), &opening(&have, agreed));
         let mut held = HashSet::new();
         let (mut unchoked, mut interested, mut hungry) = (false, false, false);
         for step in steps {
@@ -138,7 +150,7 @@ proptest! {
             let there: HashSet<_> = conn.fetch.held().collect();
             prop_assert_eq!(&there, &held);
             let idle = unchoked && interested && held.is_empty();
-            prop_assert!(!idle || hungry, "an idle link says nothing");
+            prop_assert!(!idle || hungry || conn.fetch.is_paused(now), "an idle link says nothing");
             prop_assert!(conn.next_timeout() > now || conn.on_timeout(now).is_ok());
         }
     }

@@ -1,0 +1,201 @@
+//! What a check does with one torrent: looks at its files, then reads and hashes its pieces.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use rustix::fs::FileType;
+use sha1::{Digest, Sha1};
+
+use super::check::Run;
+use crate::disk::backend::OpenFile;
+use crate::disk::io::{Fault, Io};
+use crate::storage::DiskError;
+use crate::types::PieceIndex;
+
+/// Bytes read at once: large enough that the system call does not show, small enough to be hashed
+/// from the processor's cache.
+const CHUNK: usize = 1 << 20;
+
+/// The device of a folder, or of the nearest one above it that is there.
+pub(super) fn device_of(io: &Io, root: &Path) -> Option<u64> {
+    let stat = root.ancestors().find_map(|folder| io.backend.stat(folder).ok())?;
+    // The type of this field differs between architectures.
+    #[allow(clippy::unnecessary_cast, clippy::cast_lossless)]
+    Some(stat.st_dev as u64)
+}
+
+/// Looks at every file once, accepts what is trusted, and lists what is to be hashed.
+pub(super) fn prepare(io: &Io, run: &Run) -> Vec<PieceIndex> {
+    let (storage, plan) = (&run.storage, &run.plan);
+    let layout = storage.layout();
+    // A file may have been taken away and another put in its place.
+    io.cache.forget_all(storage.id());
+    plan.hash.iter().for_each(|piece| {
+        storage.unmark(piece);
+    });
+    let trusted_file = |at: usize| layout.pieces_of(at).any(|piece| plan.trust.get(piece));
+    let mut doubtful = vec![false; layout.files().len()];
+    let mut stats = vec![None; layout.files().len()];
+    let sizes: Vec<Option<u64>> = (0..layout.files().len())
+        .map(|at| {
+            let file = &layout.files()[at];
+            if file.pad {
+                return Some(u64::MAX);
+            }
+            let complete = storage.file(at).is_complete();
+            let size = match io.backend.stat(&layout.path(at)) {
+                Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
+                    let now = storage.file(at).note(&stat, complete);
+                    stats[at] = Some(stat);
+                    let known = plan.stamps.get(at).is_none_or(|stamp| stamp.is_plausible(&now));
+                    doubtful[at] = !known || now.size > file.length;
+                    Some(u64::try_from(stat.st_size).unwrap_or(0))
+                }
+                Ok(_) => {
+                    run.fail(Some(at), DiskError::NotAFile);
+                    None
+                }
+                Err(error) => {
+                    let fault = io.fault(storage, at, &error);
+                    // That a file was never made is no fault.
+                    if fault.error != DiskError::Vanished || trusted_file(at) {
+                        run.fail(Some(at), fault.error);
+                    }
+                    None
+                }
+            };
+            storage.file(at).set_expected(size.is_some() || trusted_file(at));
+            size
+        })
+        .collect();
+    let mut list = Vec::new();
+    let mut skipped = 0;
+    for piece in storage.geometry().all_pieces() {
+        let (trust, hash) = (plan.trust.get(piece), plan.hash.get(piece));
+        if !trust && !hash {
+            continue;
+        }
+        let there = layout
+            .piece_spans(piece)
+            .all(|span| sizes[span.file].is_some_and(|size| span.offset + span.length <= size));
+        let doubtful = layout.piece_spans(piece).any(|span| doubtful[span.file]);
+        if there && trust && !hash && !doubtful {
+            storage.mark(piece);
+            // It comes from a record, and a record holds what was synced.
+            storage.synced().set(piece);
+        } else {
+            storage.unmark(piece);
+            if there {
+                list.push(piece);
+                continue;
+            }
+        }
+        skipped += 1;
+    }
+    // A file that is complete by what is trusted looked like that before anybody could write to it.
+    for (at, stat) in stats.iter().enumerate() {
+        if let Some(stat) = stat
+            && storage.file(at).is_complete()
+        {
+            storage.file(at).note(stat, true);
+        }
+    }
+    if skipped > 0 {
+        run.looked_at(skipped);
+    }
+    // A torrent of empty files only is complete without a write.
+    if storage.geometry().total() == 0
+        && let Err(fault) = io.make_empty_files(storage)
+    {
+        run.fail(fault.file, fault.error);
+    }
+    list
+}
+
+/// Hashes adjacent pieces; says how many before it was cancelled.
+pub(super) fn hash(reader: &mut Reader<'_>, run: &Run, pieces: &[PieceIndex]) -> usize {
+    let storage = &run.storage;
+    for (done, piece) in pieces.iter().enumerate() {
+        match reader.hash(run, *piece) {
+            Ok(None) => {
+                reader.open = None;
+                return done;
+            }
+            Ok(Some(hash)) => {
+                run.hashed.fetch_add(u64::from(storage.geometry().piece_size(*piece)), Ordering::AcqRel);
+                if hash == storage.layout().piece_hash(*piece) {
+                    // It was read, perhaps from memory that the last run left behind: what is
+                    // claimed for good has to be synced.
+                    for span in storage.layout().piece_spans(*piece) {
+                        if !storage.layout().files()[span.file].pad {
+                            storage.file(span.file).set_dirty();
+                        }
+                    }
+                    storage.mark(*piece);
+                }
+            }
+            Err(fault) => run.fail(fault.file, fault.error),
+        }
+        run.looked_at(1);
+    }
+    reader.open = None;
+    pieces.len()
+}
+
+/// Reads from front to end, past the cache of open files: a check must not close those that live
+/// traffic uses.
+pub(super) struct Reader<'a> {
+    io: &'a Io,
+    buffer: Vec<u8>,
+    open: Option<(usize, OpenFile)>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) const fn new(io: &'a Io) -> Self {
+        Self { io, buffer: Vec::new(), open: None }
+    }
+
+    /// The SHA-1 of what is on disk; `None` when cancelled.
+    fn hash(&mut self, run: &Run, piece: PieceIndex) -> Result<Option<[u8; 20]>, Fault> {
+        let storage = &run.storage;
+        let mut hash = Sha1::new();
+        self.buffer.resize(CHUNK, 0);
+        for span in storage.layout().piece_spans(piece) {
+            let pad = storage.layout().files()[span.file].pad;
+            let mut at = span.offset;
+            let end = span.offset + span.length;
+            while at < end {
+                if run.cancelled.load(Ordering::Acquire) {
+                    return Ok(None);
+                }
+                let part = &mut self.buffer[..usize::try_from(end - at).unwrap_or(CHUNK).min(CHUNK)];
+                if pad {
+                    part.fill(0);
+                } else {
+                    let file = match &self.open {
+                        Some((open, file)) if *open == span.file => file,
+                        _ => {
+                            let file = self.io.open(storage, span.file, false)?;
+                            advise(&file);
+                            &self.open.insert((span.file, file)).1
+                        }
+                    };
+                    self.io
+                        .read_span(file, part, at)
+                        .map_err(|error| self.io.fault(storage, span.file, &error))?;
+                }
+                hash.update(&*part);
+                at += part.len() as u64;
+            }
+        }
+        Ok(Some(hash.finalize().into()))
+    }
+}
+
+/// Asks for a longer read-ahead.
+fn advise(file: &OpenFile) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::fs::fadvise(&file.file, 0, None, rustix::fs::Advice::Sequential);
+    #[cfg(not(target_os = "linux"))]
+    let _ = file;
+}

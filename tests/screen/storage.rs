@@ -1,0 +1,49 @@
+//! What a person does to data on disk: checks it again.
+
+use std::fs;
+
+use crate::scenarios::{leave, see_cursor, see_in_row};
+use crate::support::home::Home;
+use crate::support::pty::Pty;
+use crate::support::single::{content, single};
+
+const SIZE: usize = 300_000;
+const PIECE: u32 = 65_536;
+
+/// The dashboard over one torrent whose data is all there; its folder and the path of the data.
+fn seeding(home: &Home) -> (Pty, std::path::PathBuf) {
+    let bytes = content(1, SIZE);
+    let torrent = home.write("alpha.torrent", single("alpha.bin", &bytes, PIECE, None));
+    let data = home.write("data/alpha.bin", bytes);
+    let folder = data.parent().expect("it lies in a folder").display().to_string();
+    let args = ["--listen", "127.0.0.1:0", "-d", &folder, &torrent.display().to_string()];
+    let mut pty = Pty::start(home, &args, (100, 30), &[]);
+    see_cursor(&mut pty, "alpha.bin");
+    see_in_row(&mut pty, "alpha.bin", "100%");
+    (pty, data)
+}
+
+#[test]
+fn a_check_asks_finds_what_was_changed_and_what_was_put_right() {
+    let home = Home::new();
+    let (mut pty, data) = seeding(&home);
+    let good = fs::read(&data).unwrap();
+    let mut bad = good.clone();
+    bad[200_000] ^= 1;
+    fs::write(&data, bad).unwrap();
+    for no in ["n", "\x1b", "q"] {
+        pty.keys("c").see("Check alpha.bin?").keys(no).see_no("Check alpha.bin?");
+    }
+    see_in_row(&mut pty, "alpha.bin", "100%");
+    pty.keys("c").see("Check alpha.bin?").keys("y").see_no("Check alpha.bin?");
+    // One of five pieces is bad.
+    see_in_row(&mut pty, "alpha.bin", "78.1%");
+    fs::write(&data, good).unwrap();
+    // A torrent that rests is checked without a question, and rests again.
+    pty.keys("p");
+    see_in_row(&mut pty, "alpha.bin", "paused");
+    pty.keys("c");
+    see_in_row(&mut pty, "alpha.bin", "100%");
+    see_in_row(&mut pty, "alpha.bin", "paused");
+    leave(pty);
+}
