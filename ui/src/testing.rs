@@ -123,6 +123,7 @@ pub fn torrents() -> Vec<SessionStats> {
                 ),
                 private: false,
                 stalled: false,
+                retries: false,
             }
         };
     let mut list = vec![

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
+use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::FileType;
@@ -84,6 +85,29 @@ impl Io {
                 left -= written;
             }
             storage.file(span.file).set_dirty();
+            storage.file(span.file).reached(at);
+        }
+        Ok(())
+    }
+
+    /// Whether the files of a range are as we left them: a file that was cut short would grow again by
+    /// the next write, and nobody could tell that what lies between is not ours. One that cannot be
+    /// opened is for the write to tell of.
+    pub(crate) fn look(&self, storage: &Storage, offset: u64, length: u64) -> Result<(), Fault> {
+        for span in storage.layout().spans(offset, length) {
+            let state = storage.file(span.file);
+            let reach = state.reach();
+            if reach == 0 {
+                continue;
+            }
+            let Ok(file) = self.file(storage, span.file, true) else { continue };
+            let stat = self.backend.fstat(&file).map_err(|error| self.fault(storage, span.file, &error))?;
+            let error = match u64::try_from(stat.st_size) {
+                _ if stat.st_nlink == 0 => DiskError::Vanished,
+                Ok(size) if size >= reach => continue,
+                _ => DiskError::Short,
+            };
+            return Err(Fault { file: Some(span.file), error });
         }
         Ok(())
     }
@@ -207,21 +231,22 @@ impl Io {
         for folder in folders.iter().rev() {
             self.backend
                 .sync_folder(layout.root(), folder)
-                .map_err(|error| Fault { file: None, error: self.error(storage, &error) })?;
+                .map_err(|error| Fault { file: None, error: self.error(storage, layout.root(), &error) })?;
         }
         Ok(())
     }
 
     pub(crate) fn fault(&self, storage: &Storage, file: usize, error: &io::Error) -> Fault {
         let gone = error.kind() == io::ErrorKind::NotFound;
-        let error = if gone { DiskError::Vanished } else { self.error(storage, error) };
+        let path = storage.layout().path(file);
+        let error = if gone { DiskError::Vanished } else { self.error(storage, &path, error) };
         Fault { file: Some(file), error }
     }
 
-    fn error(&self, storage: &Storage, error: &io::Error) -> DiskError {
-        DiskError::from_io(error, || {
-            (storage.lacks(), self.backend.free_space(storage.layout().root()).unwrap_or(0))
-        })
+    /// `path` lies on the file system that it is about, which need not be that of the root.
+    fn error(&self, storage: &Storage, path: &Path, error: &io::Error) -> DiskError {
+        let free = || self.backend.free_space(path).unwrap_or(0);
+        DiskError::from_io(error, || (storage.lacks(), free()))
     }
 }
 

@@ -1,9 +1,10 @@
 //! The state store: a thread of its own that writes what sessions post, newest first in effect.
 
 use std::collections::HashMap;
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use super::folder::Folder;
 use super::journal::Journal;
 use super::lock::{Lock, lock};
 use super::record::ResumeRecord;
-use super::table::Table;
+use super::table::{self, Table};
 use crate::error::Error;
 use crate::storage::NoteHashed;
 use crate::types::InfoHash;
@@ -53,6 +54,16 @@ struct Shared {
     /// A leaf lock, held to post or take.
     inner: Mutex<Inner>,
     posted: Condvar,
+    tell: OnceLock<Tell>,
+}
+
+/// Who is told of the first save that fails.
+struct Tell(Box<dyn Fn(&io::Error) + Send + Sync>);
+
+impl std::fmt::Debug for Tell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tell")
+    }
 }
 
 #[derive(Debug, Default)]
@@ -181,6 +192,12 @@ impl StateStore {
         result.await.map_err(|_| Error::Stopping)?.map_err(Error::State)
     }
 
+    /// Calls this when a save fails, the first time in a row, on the store's thread. Only the first call
+    /// of this sets it.
+    pub fn on_trouble(&self, tell: impl Fn(&io::Error) + Send + Sync + 'static) {
+        let _ = self.shared.tell.set(Tell(Box::new(tell)));
+    }
+
     /// Why the last save failed; `None` when it did not. What was saved before is still good, and
     /// the save is tried again every 30 s.
     pub fn trouble(&self) -> Option<String> {
@@ -256,13 +273,19 @@ impl Saver {
     fn run(mut self) {
         loop {
             let (changes, waiting, closing) = self.take();
-            let result = self.save(&changes).map_err(|error| error.to_string());
+            let result = self.save(&changes);
+            if let Err(error) = &result
+                && self.failed.is_none()
+            {
+                tracing::error!(%error, "the state could not be saved");
+                if let Some(tell) = self.shared.tell.get() {
+                    (tell.0)(error);
+                }
+            }
+            let result = result.map_err(|error| error.to_string());
             let mut inner = self.shared.lock();
             inner.trouble = result.as_ref().err().cloned();
-            if let Err(error) = &result {
-                if self.failed.is_none() {
-                    tracing::error!(%error, "the state could not be saved");
-                }
+            if result.is_err() {
                 self.failed = Some(Instant::now());
                 self.table = None;
                 // What was posted meanwhile is newer.
@@ -305,10 +328,7 @@ impl Saver {
 
     /// The list first, then the records: a torrent without a record is checked, a record without a
     /// torrent is dropped at the next start.
-    fn save(
-        &mut self,
-        changes: &HashMap<InfoHash, Change>,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    fn save(&mut self, changes: &HashMap<InfoHash, Change>) -> io::Result<()> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -326,7 +346,7 @@ impl Saver {
         }
         let table = match self.table.take() {
             Some(table) => table,
-            None => Table::reopen(&self.dir)?,
+            None => Table::reopen(&self.dir).map_err(table::into_io)?,
         };
         let records = || {
             changes.iter().map(|(info_hash, change)| match change {
@@ -334,7 +354,7 @@ impl Saver {
                 Change::Remove => (info_hash, None),
             })
         };
-        self.table.insert(table).write(records())?;
+        self.table.insert(table).write(records()).map_err(table::into_io)?;
         self.journal.saved(records());
         Ok(())
     }

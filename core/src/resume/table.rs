@@ -15,9 +15,6 @@ const RECORDS: TableDefinition<'_, &[u8; 20], &[u8]> = TableDefinition::new("res
 /// Ten thousand records of a few KiB are read once, at start; afterwards only inner pages matter.
 const CACHE: usize = 8 << 20;
 
-/// What went wrong, in words: what to do is the same for all of it.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 /// The open store.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -67,8 +64,8 @@ impl Table {
     }
 
     /// Opens the store to write on, after a failure.
-    pub(crate) fn reopen(state: &Path) -> Result<Self, Failure> {
-        Ok(create(&state.join("state.redb"))?)
+    pub(crate) fn reopen(state: &Path) -> Result<Self, redb::Error> {
+        Ok(create(&state.join("state.redb"), false)?)
     }
 
     pub(super) fn read(&self) -> Result<Records, redb::Error> {
@@ -91,7 +88,7 @@ impl Table {
     pub(crate) fn write<'a>(
         &self,
         changes: impl Iterator<Item = (&'a InfoHash, Option<&'a ResumeRecord>)>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), redb::Error> {
         let transaction = self.database.begin_write()?;
         {
             let mut table = transaction.open_table(RECORDS)?;
@@ -107,6 +104,14 @@ impl Table {
             }
         }
         Ok(transaction.commit()?)
+    }
+}
+
+/// What the system said, where it was the system.
+pub(crate) fn into_io(error: redb::Error) -> io::Error {
+    match error {
+        redb::Error::Io(error) => error,
+        other => io::Error::other(other),
     }
 }
 
@@ -135,9 +140,10 @@ fn is_damage(error: &io::Error) -> bool {
 }
 
 fn open_and_read(path: &Path) -> Result<(Table, Records), OpenError> {
-    // Pages that were changed from outside can lead the store anywhere, also to a panic.
+    // The last guard against pages that were changed from outside: they could lead the store anywhere.
     let result = std::panic::catch_unwind(AssertUnwindSafe(|| {
-        let table = create(path)?;
+        // All of it is read now anyway, and afterwards nothing contradicts itself.
+        let table = create(path, true)?;
         let records = table.read()?;
         Ok::<_, redb::Error>((table, records))
     }));
@@ -147,8 +153,10 @@ fn open_and_read(path: &Path) -> Result<(Table, Records), OpenError> {
     }
 }
 
-fn create(path: &Path) -> Result<Table, redb::DatabaseError> {
-    Ok(Table { database: Database::builder().set_cache_size(CACHE).create(path)? })
+fn create(path: &Path, check: bool) -> Result<Table, redb::DatabaseError> {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE).set_check_integrity_on_open(check);
+    Ok(Table { database: builder.create(path)? })
 }
 
 #[cfg(test)]

@@ -203,6 +203,8 @@ pub struct Actor {
     pub(super) checked: bool,
     /// The disk has no room: nothing is fetched until then, while all that is there is served.
     pub(super) full: Option<(Trouble, Instant)>,
+    /// That was published, and no piece came since.
+    pub(super) full_told: bool,
     /// `session.completed` was published for all that is wanted.
     pub(super) completed: bool,
     /// All of the torrent was there in this run, and the trackers know if it was fetched.

@@ -80,6 +80,7 @@ pub fn actor(
         upload_only: false,
         checked: false,
         full: None,
+        full_told: false,
         completed: false,
         whole: false,
         check_posted: false,
@@ -136,6 +137,7 @@ fn first_snapshot(
         tracker: first_host(torrent),
         private: metainfo.private,
         stalled: false,
+        retries: false,
     }
 }
 

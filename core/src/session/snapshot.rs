@@ -104,6 +104,10 @@ impl Actor {
             tracker: self.tracker_host.clone(),
             private: metainfo.private,
             stalled: downloading && silent,
+            retries: matches!(
+                (&self.phase, &self.full),
+                (Phase::Failed(_, Some(_)), _) | (Phase::Running, Some(_))
+            ),
         }
     }
 }

@@ -22,11 +22,12 @@ use crate::bandwidth::Limiter;
 use crate::config::Config;
 use crate::disk::{Backend, Disk, System};
 use crate::error::Error;
-use crate::event::EventBus;
+use crate::event::{Event, EventBus, Kind};
 use crate::net::resolver::Resolver;
 use crate::net::udp::UdpSockets;
 use crate::resume::{Saved, StateStore};
 use crate::stats::StatsBoard;
+use crate::storage::DiskError;
 use crate::tracker::{TrackerOptions, Trackers};
 use crate::types::LinkId;
 use crate::untrusted::Untrusted;
@@ -140,6 +141,10 @@ impl SharedResources {
             stopping: watch::Sender::new(false),
             config,
         });
+        if let (Some(store), Some(dir)) = (&shared.store, &shared.config.state_dir) {
+            let (hub, dir) = (shared.hub.clone(), Untrusted::new(dir.to_string_lossy()));
+            store.on_trouble(move |error| tell_unsaved(&hub, &dir, error));
+        }
         incoming::listen(&shared);
         totals::keep(&shared);
         Ok(shared)
@@ -276,6 +281,24 @@ impl Drop for SharedResources {
         if let Some(runtime) = runtime {
             runtime.shutdown_background();
         }
+    }
+}
+
+/// The list and the records are not saved for now: it concerns all torrents.
+fn tell_unsaved(hub: &EventBus, dir: &Untrusted, error: &std::io::Error) {
+    let error = DiskError::from_io(error, || (0, 0));
+    let full = matches!(error, DiskError::Full { .. });
+    let why = if full { "disk full".to_owned() } else { error.to_string() };
+    let (message, code) = (format!("the state in {dir} is not saved: {why}"), error.code());
+    match full {
+        true => hub.publish(Kind::StorageFull, || Event::StorageFull {
+            message: message.as_str().into(),
+            code: code.into(),
+        }),
+        false => hub.publish(Kind::StorageError, || Event::StorageError {
+            message: message.as_str().into(),
+            code: code.into(),
+        }),
     }
 }
 

@@ -24,11 +24,9 @@ fn round(dice: &mut Dice, backend: &Arc<Cuttable>) -> (Option<ResumeRecord>, Vec
     bench.disk_until(|bench| bench.actor.phase == super::super::actor::Phase::Running);
     let mut pieces: Vec<u32> = (0..PIECES as u32).collect();
     dice.shuffle(&mut pieces);
-    let mut written = 0;
-    for at in pieces {
+    for (written, at) in pieces.into_iter().zip(1..).map(|(at, written)| (written, at)) {
         let next: PieceIndex = piece(&bench, at);
         bench.write(next);
-        written += 1;
         match dice.below(6) {
             // The time of a sync comes, and results of the disk come before or after it.
             0 => _ = bench.sleep(11 * SECOND),
