@@ -15,8 +15,8 @@ use crate::resume::{ResumeRecord, Saved};
 use crate::session::{OpenOptions, Session};
 use crate::settings::TorrentSettings;
 use crate::shared::SharedResources;
-use crate::stats::StatsBoard;
-use crate::types::{InfoHash, UnixTime};
+use crate::stats::{BanStats, StatsBoard};
+use crate::types::{BanTarget, InfoHash, UnixTime};
 
 /// How a torrent is added.
 #[derive(Clone, Debug, Default)]
@@ -252,6 +252,21 @@ impl TorrentManager {
         drop(list);
         entry.session.remove(data);
         Ok(())
+    }
+
+    /// Bans a peer for all torrents, as [`SharedResources::ban`].
+    pub fn ban(&self, address: SocketAddr) -> bool {
+        self.shared.ban(address)
+    }
+
+    /// Ends a ban, as [`SharedResources::lift_ban`].
+    pub fn lift_ban(&self, target: BanTarget) -> bool {
+        self.shared.lift_ban(target)
+    }
+
+    /// The bans that last, the newest first.
+    pub fn bans(&self) -> Vec<BanStats> {
+        self.shared.bans()
     }
 
     /// One queue for the events of all torrents, present and future.

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use crate::settings::Priority;
-use crate::types::{InfoHash, LinkId, UnixTime};
+use crate::types::{BanReason, BanTarget, InfoHash, LinkId, UnixTime};
 use crate::untrusted::Untrusted;
 
 /// What a session is doing.
@@ -137,6 +137,8 @@ pub struct GlobalStats {
     pub listen_error: Option<Untrusted>,
     /// Whether anything came in from outside.
     pub incoming_seen: bool,
+    /// Bans that last.
+    pub banned: u32,
 }
 
 /// The parts of a torrent that are only gathered while somebody looks.
@@ -150,6 +152,8 @@ pub enum DetailKind {
     Trackers,
     /// [`Detail::Overview`]
     Overview,
+    /// [`Detail::Bans`]
+    Bans,
 }
 
 /// A detail pane's content.
@@ -163,6 +167,19 @@ pub enum Detail {
     Trackers(Vec<TrackerStats>),
     /// What changes too rarely for [`SessionStats`].
     Overview(OverviewStats),
+    /// Who is not talked to, over all torrents; the newest first.
+    Bans(Vec<BanStats>),
+}
+
+/// One ban.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanStats {
+    /// Whom it hits.
+    pub target: BanTarget,
+    /// Why.
+    pub reason: BanReason,
+    /// Seconds until it ends.
+    pub left: u64,
 }
 
 /// One file.

@@ -1,6 +1,7 @@
 //! The field's words as types: hashes, ids, pieces and blocks (BEP 3, BEP 52).
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use serde::de::Error as _;
@@ -181,6 +182,61 @@ pub struct LinkId(pub u64);
 impl fmt::Debug for LinkId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "link {}", self.0)
+    }
+}
+
+/// Whom a ban hits: an address, and on loopback and private ranges, where many peers share one, only
+/// one port of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct BanTarget {
+    ip: IpAddr,
+    port: Option<u16>,
+}
+
+impl BanTarget {
+    /// What a ban of the peer at this address hits.
+    pub const fn of(address: SocketAddr) -> Self {
+        let ip = address.ip().to_canonical();
+        let shared = match ip {
+            IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+            IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+        };
+        Self { ip, port: if shared { Some(address.port()) } else { None } }
+    }
+}
+
+impl fmt::Display for BanTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) => SocketAddr::new(self.ip, port).fmt(f),
+            None => self.ip.fmt(f),
+        }
+    }
+}
+
+/// Why a peer is banned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum BanReason {
+    /// Every block of a piece that failed its hash came from it.
+    BadPiece(PieceIndex),
+    /// It sent this block otherwise than the good piece has it.
+    BadBlock {
+        /// The piece.
+        piece: PieceIndex,
+        /// Number of the block within it.
+        block: u32,
+    },
+    /// A person did not want it.
+    ByHand,
+}
+
+impl fmt::Display for BanReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadPiece(piece) => write!(f, "every block of bad piece {piece} came from it"),
+            Self::BadBlock { piece, block } => write!(f, "its block {block} of piece {piece} was bad"),
+            Self::ByHand => f.write_str("banned by hand"),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The benchmark in small, so that it works on the day it is wanted.
 
+use crate::clients::make::Make;
 use crate::lab::require;
 use crate::rounds::{self, Client, Options};
 
@@ -8,9 +9,7 @@ const SIZE: u64 = (20 << 20) + 40_960;
 
 #[test]
 fn benchmark_measures_both() {
-    let ready =
-        if crate::clients::driver::python().exists() { Ok(()) } else { Err("no libtorrent".to_owned()) };
-    let Some(()) = require(ready, "benchmark_measures_both") else { return };
+    let Some(_) = require(Make::Libtorrent.program(), "benchmark_measures_both") else { return };
     let options = Options { rounds: 1, size: SIZE, clients: vec![Client::TcTui, Client::Libtorrent] };
     let report = rounds::run(&options).to_string();
     for job in ["download", "upload", "recheck"] {

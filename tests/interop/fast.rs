@@ -1,13 +1,15 @@
 //! Ours and libtorrent with the fast extension (BEP 6), each way: both agree on it, and each request has
 //! its answer.
 
+use crate::clients::make::Make::Libtorrent;
+use crate::clients::other::Options;
 use crate::lab::{self, Lab};
 use crate::net::Family;
 use crate::torrent::Content;
 
 /// libtorrent's log of its peers names the messages that came (`<==`) and went (`==>`).
-fn settings() -> serde_json::Value {
-    serde_json::json!({"log_peers": true})
+fn with_log() -> Options {
+    Options { settings: serde_json::json!({"log_peers": true}), ..Options::default() }
 }
 
 fn content(seed: u64) -> Content {
@@ -17,9 +19,9 @@ fn content(seed: u64) -> Content {
 #[test]
 fn libtorrent_and_we_speak_the_fast_extension() {
     let test = "libtorrent_and_we_speak_the_fast_extension";
-    let Some(mut lab) = Lab::new(test, content(61), Family::V4) else { return };
+    let Some(mut lab) = Lab::new(test, &[Libtorrent], content(61), Family::V4) else { return };
     // It has all and says so in one message; we have nothing and say that in one.
-    let (_, seed) = lab.libtorrent_seed(settings());
+    let seed = lab.other_seed(Libtorrent, &with_log());
     let (_, mut leech) = lab.ours("leech", &[]);
     let (status, lines) = leech.wait_exit(lab::transfer());
     assert!(status.success(), "{status}: {:?}", lines.last());
@@ -32,11 +34,11 @@ fn libtorrent_and_we_speak_the_fast_extension() {
 #[test]
 fn we_seed_to_libtorrent_with_the_fast_extension() {
     let test = "we_seed_to_libtorrent_with_the_fast_extension";
-    let Some(mut lab) = Lab::new(test, content(62), Family::V4) else { return };
+    let Some(mut lab) = Lab::new(test, &[Libtorrent], content(62), Family::V4) else { return };
     let (_, mut seed) = lab.our_seed();
-    let (_, mut leech) = lab.libtorrent("leech", settings());
-    leech.wait_seeding(&lab.info_hash, lab::transfer());
-    lab.assert_same("leech");
+    let mut leech = lab.other_with(Libtorrent, "leech", &with_log());
+    leech.wait_seeding(lab::transfer());
+    lab.assert_same_at(Libtorrent, "leech");
     for what in ["<== HAVE_ALL", "==> HAVE_NONE", "<== ALLOWED_FAST"] {
         leech.wait_peer_log(what, lab::ready());
     }

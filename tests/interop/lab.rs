@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
-
 use crate::clients::driver;
-use crate::clients::libtorrent::Libtorrent;
+use crate::clients::make::Make;
+use crate::clients::other::{Options, Other};
 use crate::clients::ours::Ours;
 use crate::clients::tracker::Tracker;
-use crate::clients::transmission::{self, Transmission};
 use crate::net::{Family, Host, Net};
 use crate::torrent::{self, Content};
 use crate::wait::Deadline;
@@ -35,22 +33,23 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Sets up, or says why this machine cannot and returns nothing.
+    /// Sets up for a test with clients of these makes, or says why this machine cannot and returns nothing.
     ///
     /// # Panics
     /// Where `CI` is set, a test that cannot run is a failure.
-    pub fn new(test: &str, content: Content, family: Family) -> Option<Self> {
-        Self::with_tracker(test, content, family, |tracker| tracker.url(family))
+    pub fn new(test: &str, makes: &[Make], content: Content, family: Family) -> Option<Self> {
+        Self::with_tracker(test, makes, content, family, |tracker| tracker.url(family))
     }
 
     /// The same with a tracker of the test's choice.
     pub fn with_tracker(
         test: &str,
+        makes: &[Make],
         content: Content,
         family: Family,
         url: impl FnOnce(&Tracker) -> String,
     ) -> Option<Self> {
-        let mut net = require(programs().and_then(|()| Net::new()), test)?;
+        let mut net = require(programs(makes).and_then(|()| Net::new()), test)?;
         let work = Work::new(test);
         let tracker = Tracker::start(net.host("tracker"), &work);
         let torrent = work.join("test.torrent");
@@ -60,6 +59,11 @@ impl Lab {
         Some(Self { tracker, net, work, family, torrent, info_hash, content, sums })
     }
 
+    /// Bytes of the content.
+    pub fn size(&self) -> u64 {
+        self.content.size()
+    }
+
     /// A folder of the test.
     pub fn dir(&self, name: &str) -> PathBuf {
         let dir = self.work.join(name);
@@ -67,67 +71,65 @@ impl Lab {
         dir
     }
 
-    /// libtorrent with this torrent, its files in the test's folder `name`.
-    pub fn libtorrent(&mut self, name: &str, mut settings: Value) -> (Host, Libtorrent) {
-        let host = self.net.host(name);
-        // TCP is what is tested here.
-        settings["enable_outgoing_utp"] = false.into();
-        settings["enable_incoming_utp"] = false.into();
-        let mut client = Libtorrent::start(&host, self.family, settings, self.work.log(name));
-        assert_eq!(client.add(&self.torrent, &self.dir(name)), self.info_hash);
-        (host, client)
+    /// A client of another make with this torrent, its files in the test's folder `name`.
+    pub fn other(&mut self, make: Make, name: &str) -> Other {
+        self.other_with(make, name, &Options::default())
     }
 
-    /// transmission with this torrent, its files in the test's folder `name`.
-    pub fn transmission(&mut self, name: &str) -> (Host, Transmission) {
+    /// The same with more to say to it.
+    pub fn other_with(&mut self, make: Make, name: &str, options: &Options) -> Other {
         let host = self.net.host(name);
-        let mut client = Transmission::start(&host, &self.work);
+        let mut client = Other::start(make, &host, self.family, name, &self.work, options);
         client.add(&self.torrent, &self.dir(name));
-        (host, client)
+        client
     }
 
     /// `tc-tui get` of this torrent, its files in the test's folder `name`.
     pub fn ours(&mut self, name: &str, more: &[&str]) -> (Host, Ours) {
         let host = self.net.host(name);
-        let client = Ours::get(&host, self.family, &self.torrent, &self.dir(name), name, &self.work, more);
+        let client = self.ours_again(&host, name, more);
         (host, client)
     }
 
-    /// libtorrent with all of the content, listed by the tracker.
-    pub fn libtorrent_seed(&mut self, settings: Value) -> (Host, Libtorrent) {
-        let (host, mut seed) = self.libtorrent("seed", settings);
-        seed.wait_seeding(&self.info_hash, ready());
-        self.tracker.wait_seed(&host, ready());
-        (host, seed)
+    /// The same at a place where it has run before, with the files and the state that it left there.
+    pub fn ours_again(&self, host: &Host, name: &str, more: &[&str]) -> Ours {
+        Ours::get(host, self.family, &self.torrent, &self.dir(name), name, &self.work, more)
     }
 
-    /// transmission with all of the content, listed by the tracker.
-    pub fn transmission_seed(&mut self) -> (Host, Transmission) {
-        let (host, mut seed) = self.transmission("seed");
+    /// A client of another make with all of the content, listed by the tracker.
+    pub fn other_seed(&mut self, make: Make, options: &Options) -> Other {
+        let mut seed = self.other_with(make, "seed", options);
         seed.wait_seeding(ready());
-        self.tracker.wait_seed(&host, ready());
-        (host, seed)
+        self.tracker.wait_seed(&seed.host, ready());
+        seed
     }
 
     /// Ours with all of the content, listed by the tracker.
     pub fn our_seed(&mut self) -> (Host, Ours) {
-        let (host, seed) = self.ours("seed", &["--seed-after"]);
+        self.our_seed_with(&[])
+    }
+
+    /// The same with more arguments.
+    pub fn our_seed_with(&mut self, more: &[&str]) -> (Host, Ours) {
+        let (host, seed) = self.ours("seed", &[&["--seed-after"], more].concat());
         let checked = seed.event("session.checked", ready());
-        assert_eq!(checked["bytes_hashed"], self.content.size(), "{checked}");
+        assert_eq!(checked["bytes_hashed"], self.size(), "{checked}");
         self.tracker.wait_seed(&host, ready());
         (host, seed)
     }
 
-    /// Checks that the folder `name` holds the content and nothing else, by SHA-256.
+    /// Checks that the folder `name` of ours holds the content and nothing else, by SHA-256.
     pub fn assert_same(&self, name: &str) {
         self.compare(name, &self.sums);
     }
 
-    /// The same for a client that makes no file of no bytes, as transmission 3.00.
-    pub fn assert_same_but_empty(&self, name: &str) {
+    /// The same for a client of another make.
+    pub fn assert_same_at(&self, make: Make, name: &str) {
         let mut sums = self.sums.clone();
-        for (path, _) in self.content.files.iter().filter(|(_, length)| *length == 0) {
-            sums.remove(&Path::new(&self.content.name).join(path));
+        if !make.makes_empty_files() {
+            for (path, _) in self.content.files.iter().filter(|(_, length)| *length == 0) {
+                sums.remove(&Path::new(&self.content.name).join(path));
+            }
         }
         self.compare(name, &sums);
     }
@@ -154,16 +156,13 @@ pub fn transfer() -> Deadline {
     Deadline::seconds(TRANSFER_SECONDS)
 }
 
-/// libtorrent's defaults.
-pub fn defaults() -> Value {
-    json!({})
-}
-
-fn programs() -> Result<(), String> {
-    if !driver::python().exists() {
-        return Err(format!("{} is missing", driver::python().display()));
+/// What the test drives clients with, and the clients.
+pub fn programs(makes: &[Make]) -> Result<(), String> {
+    let python = driver::python();
+    if !python.exists() {
+        return Err(format!("{} is missing", python.display()));
     }
-    transmission::program().map(drop).ok_or_else(|| "transmission-daemon is missing".to_owned())
+    makes.iter().try_for_each(|make| make.program().map(drop))
 }
 
 /// Says why a test is skipped, which is a failure where `CI` is set.

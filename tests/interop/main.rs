@@ -1,7 +1,7 @@
 //! Transfers between this program and other clients, in networks of the test's own.
 //!
 //! Each test has a network to itself, so they run side by side; each wait has a deadline. Needs
-//! root, iproute2, libtorrent and transmission-daemon: `tests/run` sees to it.
+//! root, iproute2 and the clients of `clients::make`: `tests/run` sees to it.
 
 #[path = "../support/clients/mod.rs"]
 mod clients;
@@ -21,7 +21,10 @@ mod work;
 mod bench;
 mod fast;
 mod lab;
+mod limits;
 mod others;
+mod restarts;
 mod swarm;
 mod transfer;
 mod udp_tracker;
+mod versions;

@@ -1,5 +1,7 @@
-//! Ours and libtorrent find each other through a UDP tracker and nothing else (BEP 15, 41).
+//! Ours and another client find each other through a UDP tracker and nothing else (BEP 15, 41).
 
+use crate::clients::make::Make::{self, Libtorrent, Rtorrent};
+use crate::clients::other::Options;
 use crate::clients::tracker::UDP_PATH;
 use crate::lab::{self, Lab};
 use crate::net::Family;
@@ -7,32 +9,42 @@ use crate::torrent::Content;
 
 #[test]
 fn a_udp_tracker_brings_us_to_libtorrent() {
-    libtorrent_seeds("a_udp_tracker_brings_us_to_libtorrent", Family::V4);
+    we_download("a_udp_tracker_brings_us_to_libtorrent", Libtorrent, Family::V4);
 }
 
 #[test]
 fn a_udp_tracker_brings_us_to_libtorrent_over_ipv6() {
-    libtorrent_seeds("a_udp_tracker_brings_us_to_libtorrent_over_ipv6", Family::V6);
+    we_download("a_udp_tracker_brings_us_to_libtorrent_over_ipv6", Libtorrent, Family::V6);
+}
+
+#[test]
+fn a_udp_tracker_brings_us_to_rtorrent() {
+    we_download("a_udp_tracker_brings_us_to_rtorrent", Rtorrent, Family::V4);
 }
 
 #[test]
 fn a_udp_tracker_brings_libtorrent_to_us() {
-    libtorrent_downloads("a_udp_tracker_brings_libtorrent_to_us", Family::V4);
+    we_seed("a_udp_tracker_brings_libtorrent_to_us", Libtorrent, Family::V4);
 }
 
 #[test]
 fn a_udp_tracker_brings_libtorrent_to_us_over_ipv6() {
-    libtorrent_downloads("a_udp_tracker_brings_libtorrent_to_us_over_ipv6", Family::V6);
+    we_seed("a_udp_tracker_brings_libtorrent_to_us_over_ipv6", Libtorrent, Family::V6);
 }
 
-fn lab(test: &str, family: Family) -> Option<Lab> {
+#[test]
+fn a_udp_tracker_brings_rtorrent_to_us() {
+    we_seed("a_udp_tracker_brings_rtorrent_to_us", Rtorrent, Family::V4);
+}
+
+fn lab(test: &str, make: Make, family: Family) -> Option<Lab> {
     let content = Content::single(3_000_001, 64 << 10, 21);
-    Lab::with_tracker(test, content, family, |tracker| tracker.udp_url(family))
+    Lab::with_tracker(test, &[make], content, family, |tracker| tracker.udp_url(family))
 }
 
-fn libtorrent_seeds(test: &str, family: Family) {
-    let Some(mut lab) = lab(test, family) else { return };
-    let _seed = lab.libtorrent_seed(lab::defaults());
+fn we_download(test: &str, make: Make, family: Family) {
+    let Some(mut lab) = lab(test, make, family) else { return };
+    let _seed = lab.other_seed(make, &Options::default());
     let (host, mut leech) = lab.ours("leech", &[]);
     let (status, lines) = leech.wait_exit(lab::transfer());
     assert!(status.success(), "{status}: {:?}", lines.last());
@@ -44,12 +56,12 @@ fn libtorrent_seeds(test: &str, family: Family) {
     }
 }
 
-fn libtorrent_downloads(test: &str, family: Family) {
-    let Some(mut lab) = lab(test, family) else { return };
+fn we_seed(test: &str, make: Make, family: Family) {
+    let Some(mut lab) = lab(test, make, family) else { return };
     let (host, mut seed) = lab.our_seed();
-    let (_, mut leech) = lab.libtorrent("leech", lab::defaults());
-    leech.wait_seeding(&lab.info_hash, lab::transfer());
-    lab.assert_same("leech");
+    let mut leech = lab.other(make, "leech");
+    leech.wait_seeding(lab::transfer());
+    lab.assert_same_at(make, "leech");
     let (status, _) = seed.interrupt();
     assert!(status.success(), "{status}");
     let stopped = lab.tracker.wait(&host, lab::ready(), |announce| announce.said == "stopped");

@@ -76,6 +76,18 @@ impl Content {
         Self { name, files, piece_length, seed }
     }
 
+    /// Files of which five meet in the second piece: it ends one, holds three, and begins one.
+    pub fn five_in_a_piece(seed: u64) -> Self {
+        let lengths = [70_000, 20_000, 1, 30_000, 100_000, 500_000];
+        let files = lengths.iter().zip(0..).map(|(&length, n)| (format!("{n}.bin").into(), length)).collect();
+        Self { name: format!("five-{seed}"), files, piece_length: 64 << 10, seed }
+    }
+
+    /// The same content in pieces of so many bytes.
+    pub fn in_pieces_of(self, piece_length: u32) -> Self {
+        Self { piece_length, ..self }
+    }
+
     /// One file.
     pub fn single(length: u64, piece_length: u32, seed: u64) -> Self {
         Self { name: format!("single-{seed}.bin"), files: vec![(PathBuf::new(), length)], piece_length, seed }

@@ -11,10 +11,10 @@ use ratatui::buffer::Buffer;
 use tc_core::event::{Delivery, Event, Tagged};
 use tc_core::settings::Priority;
 use tc_core::stats::{
-    Changes, Detail, DetailKind, FileStats, GlobalStats, OverviewStats, PeerSource, PeerStats, SessionState,
-    SessionStats, TrackerState, TrackerStats,
+    BanStats, Changes, Detail, DetailKind, FileStats, GlobalStats, OverviewStats, PeerSource, PeerStats,
+    SessionState, SessionStats, TrackerState, TrackerStats,
 };
-use tc_core::types::{InfoHash, LinkId, PieceIndex, UnixTime};
+use tc_core::types::{BanReason, BanTarget, InfoHash, LinkId, PieceIndex, UnixTime};
 
 use crate::message::{Effect, Message};
 use crate::state::{AppState, Look};
@@ -246,6 +246,19 @@ pub fn detail(kind: DetailKind) -> Detail {
                 tracker(1, "https://old.example.net/announce", TrackerState::Failing, Some(870)),
             ])
         }
+        DetailKind::Bans => {
+            let ban = |address: &str, reason: BanReason, left: u64| BanStats {
+                target: BanTarget::of(address.parse().expect("an address")),
+                reason,
+                left,
+            };
+            let (bad, piece) = (PieceIndex::new(1_207), PieceIndex::new(88));
+            Detail::Bans(vec![
+                ban("198.51.100.7:49001", BanReason::BadBlock { piece: bad, block: 12 }, 86_000),
+                ban("[2a02:8109::7]:6881", BanReason::BadPiece(piece), 41_000),
+                ban("192.168.1.9:6881", BanReason::ByHand, 125),
+            ])
+        }
     }
 }
 
@@ -267,6 +280,8 @@ pub fn hostile(kind: DetailKind, words: &str) -> Detail {
                 tracker.history = vec![(UnixTime(0), words.into())];
             }
         }
+        // The engine's own words.
+        Detail::Bans(_) => {}
     }
     detail
 }

@@ -80,6 +80,22 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         storage::sync_folder(root, folder)
     }
 
+    /// Gives a regular file another place, never over anything that is there.
+    ///
+    /// # Errors
+    /// What the system says; [`io::ErrorKind::AlreadyExists`] where something is.
+    fn rename(&self, from_root: &Path, from: &Path, to_root: &Path, to: &Path) -> io::Result<()> {
+        storage::rename(from_root, from, to_root, to)
+    }
+
+    /// Removes one regular file.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn remove(&self, root: &Path, path: &Path) -> io::Result<()> {
+        storage::remove(root, path)
+    }
+
     /// Bytes that we may still write to the file system of this path; `None` when that is unknown.
     fn free_space(&self, path: &Path) -> Option<u64> {
         // The folder itself may not be there yet.

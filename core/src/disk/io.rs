@@ -9,6 +9,7 @@ use rustix::fs::FileType;
 
 use crate::disk::backend::{Backend, OpenFile};
 use crate::disk::cache::FileCache;
+use crate::metainfo::FileEntry;
 use crate::storage::{DirSync, DiskError, OpenFor, Storage};
 
 /// Buffers of one vectored write: 1 MiB of blocks, which is where larger writes stop paying.
@@ -29,9 +30,10 @@ pub(crate) struct Io {
 }
 
 impl Io {
-    /// Reads exactly `buffer.len()` bytes of the content. Pad files read as zeros.
+    /// Reads exactly `buffer.len()` bytes of a piece. Pad files read as zeros.
     pub(crate) fn read(&self, storage: &Storage, offset: u64, buffer: &mut [u8]) -> Result<(), Fault> {
         let mut rest = buffer;
+        let _gate = storage.hold_gate();
         for span in storage.layout().spans(offset, rest.len() as u64) {
             let (part, after) = rest.split_at_mut(span.length as usize);
             rest = after;
@@ -39,9 +41,9 @@ impl Io {
                 part.fill(0);
                 continue;
             }
-            let file = self.file(storage, span.file, false)?;
-            self.read_span(&file, part, span.offset)
-                .map_err(|error| self.fault(storage, span.file, &error))?;
+            let (at, offset) = storage.place(span);
+            let file = self.file(storage, at, false)?;
+            self.read_span(&file, part, offset).map_err(|error| self.fault(storage, at, &error))?;
         }
         if rest.is_empty() { Ok(()) } else { Err(Fault { file: None, error: DiskError::Short }) }
     }
@@ -60,54 +62,57 @@ impl Io {
         Ok(())
     }
 
-    /// Writes adjacent buffers at `offset` of the content. Pad files are left out.
+    /// Writes adjacent buffers of a piece at `offset` of the content. Pad files are left out.
     pub(crate) fn write(&self, storage: &Storage, offset: u64, buffers: &[&[u8]]) -> Result<(), Fault> {
         let length = buffers.iter().map(|buffer| buffer.len() as u64).sum();
         let mut source = Source { buffers, skip: 0 };
+        let _gate = storage.hold_gate();
         for span in storage.layout().spans(offset, length) {
             if storage.layout().files()[span.file].pad {
                 source.advance(span.length);
                 continue;
             }
-            let file = self.file(storage, span.file, true)?;
-            let (mut at, mut left) = (span.offset, span.length);
+            let (place, mut at) = storage.place(span);
+            let file = self.file(storage, place, true)?;
+            let mut left = span.length;
             while left > 0 {
                 let mut vector = [IoSlice::new(&[]); VECTOR];
                 let count = source.fill(left, &mut vector);
                 let written = match self.backend.pwritev(&file, &vector[..count], at) {
-                    Ok(0) => return Err(self.fault(storage, span.file, &io::ErrorKind::WriteZero.into())),
+                    Ok(0) => return Err(self.fault(storage, place, &io::ErrorKind::WriteZero.into())),
                     Ok(written) => (written as u64).min(left),
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    Err(error) => return Err(self.fault(storage, span.file, &error)),
+                    Err(error) => return Err(self.fault(storage, place, &error)),
                 };
                 source.advance(written);
                 at += written;
                 left -= written;
             }
-            storage.file(span.file).set_dirty();
-            storage.file(span.file).reached(at);
+            storage.file(place).set_dirty();
+            storage.file(place).reached(at);
         }
         Ok(())
     }
 
     /// Whether the files of a range are as we left them: a file that was cut short would grow again by
     /// the next write, and nobody could tell that what lies between is not ours. One that cannot be
-    /// opened is for the write to tell of.
+    /// opened is for the write to tell of. The part file shrinks by our own doing.
     pub(crate) fn look(&self, storage: &Storage, offset: u64, length: u64) -> Result<(), Fault> {
+        let _gate = storage.hold_gate();
         for span in storage.layout().spans(offset, length) {
-            let state = storage.file(span.file);
-            let reach = state.reach();
-            if reach == 0 {
+            let (place, _) = storage.place(span);
+            let reach = storage.file(place).reach();
+            if reach == 0 || place == storage.parts() {
                 continue;
             }
-            let Ok(file) = self.file(storage, span.file, true) else { continue };
-            let stat = self.backend.fstat(&file).map_err(|error| self.fault(storage, span.file, &error))?;
+            let Ok(file) = self.file(storage, place, true) else { continue };
+            let stat = self.backend.fstat(&file).map_err(|error| self.fault(storage, place, &error))?;
             let error = match u64::try_from(stat.st_size) {
                 _ if stat.st_nlink == 0 => DiskError::Vanished,
                 Ok(size) if size >= reach => continue,
                 _ => DiskError::Short,
             };
-            return Err(Fault { file: Some(span.file), error });
+            return Err(Fault { file: Some(place), error });
         }
         Ok(())
     }
@@ -130,17 +135,17 @@ impl Io {
     /// Opens a file past the cache.
     pub(crate) fn open(&self, storage: &Storage, at: usize, write: bool) -> Result<OpenFile, Fault> {
         let layout = storage.layout();
-        let (entry, state) = (&layout.files()[at], storage.file(at));
+        let (path, state) = (layout.below_root(at), storage.file(at));
         let how = if write {
             OpenFor::Write { create: !state.is_expected(), create_root: !storage.expects_files() }
         } else {
             OpenFor::Read
         };
-        let opened = match self.backend.open(layout.root(), &entry.path, how) {
+        let opened = match self.backend.open(layout.root(), path, how) {
             // No file number is left: close some that can be opened again.
             Err(error) if is_out_of_files(&error) => {
                 self.cache.shrink();
-                self.backend.open(layout.root(), &entry.path, how)
+                self.backend.open(layout.root(), path, how)
             }
             other => other,
         };
@@ -152,20 +157,45 @@ impl Io {
         }
         if opened.created {
             state.set_created();
-            #[cfg(unix)]
-            if entry.executable {
-                use std::os::unix::fs::PermissionsExt;
-                // Convenience for the person; the content is right without it.
-                let _ = file.file.set_permissions(std::fs::Permissions::from_mode(0o755));
+            if let Some(entry) = layout.files().get(at) {
+                self.set_executable(entry, &file);
             }
         } else {
             state.set_expected(true);
         }
         // What somebody appended, or an older file of this name: the torrent's file ends here.
-        if write && u64::try_from(stat.st_size).is_ok_and(|size| size > entry.length) {
+        if let Some(entry) = layout.files().get(at)
+            && write
+            && u64::try_from(stat.st_size).is_ok_and(|size| size > entry.length)
+        {
             file.file.set_len(entry.length).map_err(|error| self.fault(storage, at, &error))?;
         }
         Ok(file)
+    }
+
+    /// Convenience for the person: the content is right without it, so a failure is none.
+    pub(crate) fn set_executable(&self, entry: &FileEntry, file: &OpenFile) {
+        #[cfg(unix)]
+        if entry.executable {
+            use std::os::unix::fs::PermissionsExt;
+            let _ = file.file.set_permissions(std::fs::Permissions::from_mode(0o755));
+        }
+        #[cfg(not(unix))]
+        let _ = (entry, file);
+    }
+
+    /// Writes all of the buffer to one file.
+    pub(crate) fn write_span(&self, file: &OpenFile, buffer: &[u8], offset: u64) -> io::Result<()> {
+        let mut done = 0;
+        while done < buffer.len() {
+            match self.backend.pwritev(file, &[IoSlice::new(&buffer[done..])], offset + done as u64) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Makes the torrent's files of no bytes, once.
@@ -175,9 +205,11 @@ impl Io {
         }
         let files = storage.layout().files().iter().enumerate();
         for (at, _) in files.filter(|(_, file)| file.length == 0 && !file.pad) {
-            self.open(storage, at, true)?;
+            if !storage.file(at).is_unwanted() {
+                self.open(storage, at, true)?;
+            }
         }
-        storage.set_prepared();
+        storage.set_prepared(true);
         Ok(())
     }
 
@@ -207,7 +239,8 @@ impl Io {
 
     fn sync_noting(&self, storage: &Storage, made: &mut Vec<usize>) -> Result<(), Fault> {
         let layout = storage.layout();
-        for at in 0..layout.files().len() {
+        let _gate = storage.hold_gate();
+        for at in 0..=storage.parts() {
             let state = storage.file(at);
             if !state.is_dirty() {
                 continue;
@@ -226,7 +259,7 @@ impl Io {
             state.note(&stat, complete);
         }
         let folders: BTreeSet<_> =
-            made.iter().flat_map(|at| DirSync::for_created(&layout.files()[*at].path)).collect();
+            made.iter().flat_map(|at| DirSync::for_created(layout.below_root(*at))).collect();
         // Deepest first, so that a folder is there for good before its parent says so.
         for folder in folders.iter().rev() {
             self.backend

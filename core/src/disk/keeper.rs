@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::disk::io::Io;
 use crate::disk::queue::Queue;
+use crate::disk::sort::sort;
 use crate::storage::{self, DiskDone, DiskError, Op, Storage};
 
 /// What the keeper is asked to do.
@@ -14,6 +15,8 @@ use crate::storage::{self, DiskDone, DiskError, Op, Storage};
 pub(crate) enum Job {
     /// At most one per storage waits.
     Sync(Arc<Storage>),
+    /// Other files are wanted now.
+    Sort(Arc<Storage>),
     /// Every worker has dropped the storage.
     Closed(Arc<Storage>),
     /// The same, and then its files go. The answer stands for [`DiskDone::Closed`].
@@ -26,7 +29,7 @@ impl Job {
     /// The disk is shut down; those who wait are told.
     pub(crate) fn refuse(self) {
         match self {
-            Self::Sync(_) | Self::FreeSpace(..) => {}
+            Self::Sync(_) | Self::Sort(_) | Self::FreeSpace(..) => {}
             Self::Closed(storage) => storage.tell(DiskDone::Closed),
             Self::Delete(_, answer) => {
                 let _ = answer.send(Err(DiskError::Stopped));
@@ -41,8 +44,10 @@ pub(crate) fn run(io: &Io, queue: &Queue<Job>) {
     while queue.take(&mut jobs, 1) {
         for job in jobs.drain(..) {
             match job {
+                Job::Sort(storage) => sort(io, &storage),
                 Job::Sync(storage) => {
                     storage.begin_sync();
+                    sort(io, &storage);
                     sync(io, &storage);
                 }
                 Job::Closed(storage) => {
@@ -101,6 +106,12 @@ fn sync(io: &Io, storage: &Storage) {
 
 fn delete(io: &Io, storage: &Storage) -> Result<(), DiskError> {
     let layout = storage.layout();
+    let parts = layout.parts();
+    let unfinished = (0..layout.files().len()).filter(|at| storage.file(*at).is_parted());
+    for name in unfinished.map(|at| parts.unfinished(at)).chain([parts.name().to_path_buf()]) {
+        // Hidden, and worth nothing without the rest; most often it is not there.
+        let _ = io.backend.remove(layout.root(), &name);
+    }
     storage::delete(layout.root(), layout.files()).map_err(|(file, error)| {
         let fault = io.fault(storage, file, &error);
         storage.tell_error(Op::Delete, Some(file), None, fault.error.clone());

@@ -9,7 +9,8 @@ use sha1::{Digest, Sha1};
 use super::check::Run;
 use crate::disk::backend::OpenFile;
 use crate::disk::io::{Fault, Io};
-use crate::storage::DiskError;
+use crate::disk::sort::try_sort;
+use crate::storage::{DiskError, Span, Storage};
 use crate::types::PieceIndex;
 
 /// Bytes read at once: large enough that the system call does not show, small enough to be hashed
@@ -24,12 +25,44 @@ pub(super) fn device_of(io: &Io, root: &Path) -> Option<u64> {
     Some(stat.st_dev as u64)
 }
 
+/// Finds out which files' bytes lie in the part file: those that are not there while nobody wants them,
+/// or while a move out of it was cut short.
+fn find_places(io: &Io, storage: &Storage) -> Result<(), Fault> {
+    let (layout, parts) = (storage.layout(), storage.parts());
+    let gate = storage.close_gate();
+    let has_parts = io.backend.stat(&layout.path(parts)).is_ok();
+    storage.file(parts).set_expected(has_parts);
+    let mut any = false;
+    for at in (0..parts).filter(|at| !layout.files()[*at].pad) {
+        let state = storage.file(at);
+        let may_be = state.is_unwanted() || has_parts;
+        let is_gone = || {
+            let found = io.backend.stat(&layout.path(at));
+            found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+        };
+        state.set_parted(may_be && is_gone());
+        if state.is_parted() {
+            state.set_expected(false);
+            any = true;
+        }
+    }
+    drop(gate);
+    if any || has_parts { try_sort(io, storage) } else { Ok(()) }
+}
+
 /// Looks at every file once, accepts what is trusted, and lists what is to be hashed.
 pub(super) fn prepare(io: &Io, run: &Run) -> Vec<PieceIndex> {
     let (storage, plan) = (&run.storage, &run.plan);
     let layout = storage.layout();
     // A file may have been taken away and another put in its place.
     io.cache.forget_all(storage.id());
+    if let Err(fault) = find_places(io, storage) {
+        run.fail(fault.file, fault.error);
+    }
+    let parts = storage.file(storage.parts());
+    let part_stat = io.backend.stat(&layout.path(storage.parts())).ok();
+    let part_now = part_stat.as_ref().map(|stat| parts.note(stat, false)).unwrap_or_default();
+    parts.set_expected(part_stat.is_some());
     plan.hash.iter().for_each(|piece| {
         storage.unmark(piece);
     });
@@ -41,6 +74,11 @@ pub(super) fn prepare(io: &Io, run: &Run) -> Vec<PieceIndex> {
             let file = &layout.files()[at];
             if file.pad {
                 return Some(u64::MAX);
+            }
+            storage.file(at).forget_reach();
+            if storage.file(at).is_parted() {
+                doubtful[at] = plan.stamps.get(at).is_some_and(|stamp| !stamp.is_plausible(&part_now));
+                return Some(part_now.size);
             }
             let complete = storage.file(at).is_complete();
             let size = match io.backend.stat(&layout.path(at)) {
@@ -75,9 +113,11 @@ pub(super) fn prepare(io: &Io, run: &Run) -> Vec<PieceIndex> {
         if !trust && !hash {
             continue;
         }
-        let there = layout
-            .piece_spans(piece)
-            .all(|span| sizes[span.file].is_some_and(|size| span.offset + span.length <= size));
+        let there = layout.piece_spans(piece).all(|span| {
+            // A pad file has no place.
+            let offset = if layout.files()[span.file].pad { 0 } else { storage.place(span).1 };
+            sizes[span.file].is_some_and(|size| offset.saturating_add(span.length) <= size)
+        });
         let doubtful = layout.piece_spans(piece).any(|span| doubtful[span.file]);
         if there && trust && !hash && !doubtful {
             storage.mark(piece);
@@ -126,9 +166,10 @@ pub(super) fn hash(reader: &mut Reader<'_>, run: &Run, pieces: &[PieceIndex]) ->
                 if hash == storage.layout().piece_hash(*piece) {
                     // It was read, perhaps from memory that the last run left behind: what is
                     // claimed for good has to be synced.
+                    let _gate = storage.hold_gate();
                     for span in storage.layout().piece_spans(*piece) {
                         if !storage.layout().files()[span.file].pad {
-                            storage.file(span.file).set_dirty();
+                            storage.file(storage.place(span).0).set_dirty();
                         }
                     }
                     storage.mark(*piece);
@@ -172,17 +213,20 @@ impl<'a> Reader<'a> {
                 if pad {
                     part.fill(0);
                 } else {
+                    let _gate = storage.hold_gate();
+                    let rest = Span { offset: at, length: end - at, ..span };
+                    let (place, offset) = storage.place(rest);
                     let file = match &self.open {
-                        Some((open, file)) if *open == span.file => file,
+                        Some((open, file)) if *open == place => file,
                         _ => {
-                            let file = self.io.open(storage, span.file, false)?;
+                            let file = self.io.open(storage, place, false)?;
                             advise(&file);
-                            &self.open.insert((span.file, file)).1
+                            &self.open.insert((place, file)).1
                         }
                     };
                     self.io
-                        .read_span(file, part, at)
-                        .map_err(|error| self.io.fault(storage, span.file, &error))?;
+                        .read_span(file, part, offset)
+                        .map_err(|error| self.io.fault(storage, place, &error))?;
                 }
                 hash.update(&*part);
                 at += part.len() as u64;

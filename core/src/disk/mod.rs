@@ -14,12 +14,14 @@
 mod backend;
 mod cache;
 mod check;
+mod fingerprint;
 mod io;
 mod keeper;
 mod look;
 mod partial;
 mod queue;
 mod reader;
+mod sort;
 mod worker;
 
 use std::path::PathBuf;
@@ -37,7 +39,7 @@ use self::check::Checks;
 use self::io::Io;
 use self::queue::Queue;
 use crate::storage::{CheckPlan, DiskError, Layout, Storage};
-use crate::types::{BLOCK_SIZE, BlockRef, LinkId, PieceRange};
+use crate::types::{BLOCK_SIZE, BlockRef, LinkId, PieceIndex, PieceRange};
 
 /// Reads that may wait or run at once over all torrents: 4 MiB of blocks, a queue that a slow disk
 /// works off in a few hundred milliseconds.
@@ -70,7 +72,7 @@ struct Handle {
 #[derive(Debug)]
 struct Shared {
     io: Arc<Io>,
-    /// Bounded by credits, and one close per storage.
+    /// Bounded by credits, one close per storage, and one disowning per ban or per failure of a piece.
     writes: Vec<Queue<worker::Job>>,
     /// Bounded by [`READS`].
     reads: Queue<reader::Read>,
@@ -192,6 +194,39 @@ impl Disk {
         let queue = &shared.writes[shared.worker_of(storage, block)];
         // Refused after shutdown: nobody waits for it.
         let _ = queue.push(worker::Job::Write(write));
+    }
+
+    /// Says which files nobody wants, in torrent order: before the first check, and whenever it changes. Of
+    /// a file that is not wanted nothing appears on disk: its bytes in pieces that it shares go to the
+    /// [part file](crate::storage::PartFile). A file of which there is something already is left as it is.
+    /// What becomes wanted moves to its own file soon; [`DiskDone::Error`](crate::storage::DiskDone::Error)
+    /// with [`Op::Write`](crate::storage::Op::Write) and no piece tells when that fails, and it is tried again
+    /// with every sync and check. Pieces stay readable all the while. Never blocks.
+    pub fn set_unwanted(&self, storage: &Arc<Storage>, unwanted: &[bool]) {
+        if storage.set_unwanted(unwanted) && !storage.is_closed() {
+            // Refused after shutdown: the next run asks again.
+            let _ = self.shared().keeper.push(keeper::Job::Sort(storage.clone()));
+        }
+    }
+
+    /// Makes all blocks of unfinished pieces missing that this link sent, and refuses what it still
+    /// sends: it lied. What was there comes as [`DiskDone::Disowned`](crate::storage::DiskDone::Disowned).
+    pub fn disown(&self, storage: &Arc<Storage>, link: LinkId) {
+        let what = worker::Disowned::Link(link);
+        for queue in &self.shared().writes {
+            // Refused after shutdown: nobody waits for it.
+            let _ = queue.push(worker::Job::Disown(worker::Disown { storage: storage.clone(), what }));
+        }
+    }
+
+    /// Makes every block of an unfinished piece missing; then comes
+    /// [`DiskDone::Restarted`](crate::storage::DiskDone::Restarted).
+    pub fn restart(&self, storage: &Arc<Storage>, piece: PieceIndex) {
+        let shared = self.shared();
+        let queue = &shared.writes[shared.worker_of(storage, BlockRef { piece, block: 0 })];
+        let what = worker::Disowned::Piece(piece);
+        // Refused after shutdown: nobody waits for it.
+        let _ = queue.push(worker::Job::Disown(worker::Disown { storage: storage.clone(), what }));
     }
 
     /// Reads a range of a verified piece, for a peer. May be cancelled without loss.

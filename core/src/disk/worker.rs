@@ -1,6 +1,7 @@
 //! The threads that write blocks and hash pieces. All blocks of a piece come to the same worker, so
 //! nothing here is shared and a piece is never written while it is hashed.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,9 +9,11 @@ use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
 use crate::disk::Credit;
+use crate::disk::fingerprint::Fingerprint;
 use crate::disk::io::{Fault, Io, VECTOR};
 use crate::disk::partial::Partial;
 use crate::disk::queue::Queue;
+use crate::download::{Claim, SmartBan};
 use crate::storage::{DiskDone, DiskError, Op, Storage};
 use crate::types::{BLOCK_SIZE, BlockRef, LinkId, PieceIndex};
 
@@ -21,10 +24,15 @@ const HAND: usize = 256;
 /// Bytes read again at once where blocks came out of order.
 const COLD: usize = 256 * 1024;
 
+/// Liars whose last blocks may still be on their way: a link ends within a moment of its ban.
+const DISOWNED: usize = 64;
+
 /// What a worker is asked to do.
 #[derive(Debug)]
 pub(crate) enum Job {
     Write(Write),
+    /// Drop blocks of unfinished pieces.
+    Disown(Disown),
     /// Drop what is known of unfinished pieces.
     Forget(Arc<Storage>),
     /// The same, for good.
@@ -41,6 +49,22 @@ pub(crate) struct Write {
     pub(crate) _credit: Credit,
 }
 
+/// Blocks that are to be missing again.
+#[derive(Clone, Debug)]
+pub(crate) struct Disown {
+    pub(crate) storage: Arc<Storage>,
+    pub(crate) what: Disowned,
+}
+
+/// Which blocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Disowned {
+    /// What this link sent and sends, of every piece.
+    Link(LinkId),
+    /// All of this piece.
+    Piece(PieceIndex),
+}
+
 /// A storage that is being closed: the last worker through goes on with it.
 #[derive(Debug)]
 pub(crate) struct Closing {
@@ -53,13 +77,28 @@ pub(crate) struct Closing {
 pub(crate) struct Worker {
     io: Arc<Io>,
     keeper: Arc<Queue<super::keeper::Job>>,
-    partials: FxHashMap<(u64, PieceIndex), Partial>,
+    partials: FxHashMap<Key, Partial>,
+    print: Fingerprint,
+    smart_ban: SmartBan<Key>,
+    /// The newest last.
+    disowned: VecDeque<LinkId>,
     scratch: Vec<u8>,
 }
 
+/// A piece of a storage.
+type Key = (u64, PieceIndex);
+
 impl Worker {
     pub(crate) fn new(io: Arc<Io>, keeper: Arc<Queue<super::keeper::Job>>) -> Self {
-        Self { io, keeper, partials: FxHashMap::default(), scratch: Vec::new() }
+        Self {
+            io,
+            keeper,
+            partials: FxHashMap::default(),
+            print: Fingerprint::new(),
+            smart_ban: SmartBan::default(),
+            disowned: VecDeque::new(),
+            scratch: Vec::new(),
+        }
     }
 
     /// Works until the queue is closed and empty.
@@ -69,6 +108,10 @@ impl Worker {
             for job in jobs.drain(..) {
                 match job {
                     Job::Write(write) => writes.push(write),
+                    Job::Disown(disown) => {
+                        self.write_all(&mut writes);
+                        self.disown(&disown);
+                    }
                     Job::Forget(storage) => {
                         self.write_all(&mut writes);
                         self.forget(&storage);
@@ -85,13 +128,17 @@ impl Worker {
 
     /// Writes a hand of blocks, adjacent ones together.
     fn write_all(&mut self, writes: &mut Vec<Write>) {
+        writes.retain(|write| !write.storage.is_frozen());
         // Stable: of two blocks for the same place the first one wins.
         writes.sort_by_key(|write| (write.storage.id(), write.block.piece, write.block.block));
-        let mut last = None;
-        writes.retain(|write| {
+        let (mut last, mut doubles) = (None, Vec::new());
+        let fresh = |write: &mut Write| {
+            write.storage.layout().clear_pads(write.block, &mut write.data);
             let this = (write.storage.id(), write.block);
-            self.is_fresh(write, last.replace(this) == Some(this))
-        });
+            self.is_there(write) || last.replace(this) == Some(this)
+        };
+        doubles.extend(writes.extract_if(.., fresh));
+        self.refuse_disowned(writes);
         let mut rest = &writes[..];
         while let Some(first) = rest.first() {
             let adjacent = |write: &Write, at: usize| {
@@ -107,23 +154,75 @@ impl Worker {
             }
         }
         writes.clear();
+        doubles.drain(..).for_each(|double| self.compare(&double));
     }
 
-    /// Whether a block is to be written: not when it is there, or came `twice` in this hand.
-    fn is_fresh(&self, write: &Write, twice: bool) -> bool {
+    /// Whether a block is there, so that it must not be written again.
+    fn is_there(&self, write: &Write) -> bool {
         let Write { storage, block, .. } = write;
-        if storage.is_frozen() {
-            return false;
-        }
         debug_assert_eq!(storage.geometry().block_size(*block) as usize, write.data.len());
         let partial = self.partials.get(&(storage.id(), block.piece));
-        let there = twice
-            || storage.has(block.piece)
-            || partial.is_some_and(|partial| partial.epoch == storage.epoch() && partial.has(block.block));
-        if there {
-            storage.tell(DiskDone::Duplicate { block: *block, from: write.from });
+        storage.has(block.piece)
+            || partial.is_some_and(|partial| partial.epoch == storage.epoch() && partial.has(block.block))
+    }
+
+    /// A block that is there already is compared with it, and dropped.
+    fn compare(&mut self, double: &Write) {
+        let Write { storage, block, from, .. } = double;
+        storage.tell(DiskDone::Duplicate { block: *block, from: *from });
+        let key = (storage.id(), block.piece);
+        let claim = Claim { block: block.block, from: *from, print: self.print.of(&double.data) };
+        match self.partials.get_mut(&key) {
+            Some(partial) if partial.epoch == storage.epoch() => partial.compare(claim),
+            _ if self.smart_ban.late(key, claim) => {
+                storage.tell(DiskDone::Lies { piece: block.piece, lies: vec![claim] });
+            }
+            _ => {}
         }
-        !there
+    }
+
+    /// Drops blocks of links that are disowned, and says so: the session may have counted on them.
+    fn refuse_disowned(&self, writes: &mut Vec<Write>) {
+        if self.disowned.is_empty() {
+            return;
+        }
+        writes.retain(|write| {
+            let refused = self.disowned.contains(&write.from);
+            if refused {
+                write.storage.tell(DiskDone::Disowned { blocks: vec![write.block] });
+            }
+            !refused
+        });
+    }
+
+    /// Makes blocks missing that were there.
+    fn disown(&mut self, disown: &Disown) {
+        let Disown { storage, what } = disown;
+        let (link, piece) = match *what {
+            Disowned::Link(link) => (Some(link), None),
+            Disowned::Piece(piece) => (None, Some(piece)),
+        };
+        if let Some(link) = link
+            && !self.disowned.contains(&link)
+        {
+            if self.disowned.len() == DISOWNED {
+                self.disowned.pop_front();
+            }
+            self.disowned.push_back(link);
+        }
+        let mut blocks = Vec::new();
+        self.partials.retain(|(id, at), partial| {
+            if *id == storage.id() && piece.is_none_or(|piece| piece == *at) {
+                let gone = partial.take_away(link);
+                blocks.extend(gone.into_iter().map(|block| BlockRef { piece: *at, block }));
+            }
+            !partial.is_empty()
+        });
+        if let Some(piece) = piece {
+            storage.tell(DiskDone::Restarted { piece });
+        } else if !blocks.is_empty() {
+            storage.tell(DiskDone::Disowned { blocks });
+        }
     }
 
     /// Writes adjacent blocks of one piece and extends its hash.
@@ -151,7 +250,7 @@ impl Worker {
             *partial = new();
         }
         for write in run {
-            partial.add(write.block.block, &write.data, write.from);
+            partial.add(write.block.block, &write.data, self.print.of(&write.data), write.from);
         }
         while let Some((start, end)) = partial.cold() {
             let end = end.min(start + COLD as u32 / BLOCK_SIZE);
@@ -160,7 +259,11 @@ impl Worker {
             self.scratch.resize(COLD, 0);
             let buffer = &mut self.scratch[..(to - from) as usize];
             self.io.read(storage, offset + u64::from(from), buffer)?;
-            partial.hash_cold(end - start, buffer);
+            for block in buffer.chunks(BLOCK_SIZE as usize) {
+                if !partial.hash_cold(block, self.print.of(block)) {
+                    return Err(Fault { file: None, error: DiskError::Changed });
+                }
+            }
         }
         if partial.is_full()
             && let Some(partial) = self.partials.remove(&key)
@@ -170,13 +273,17 @@ impl Worker {
         Ok(())
     }
 
-    fn judge(&self, storage: &Storage, piece: PieceIndex, partial: Partial) {
-        let epoch = partial.epoch;
-        let (hash, senders) = partial.finish();
-        if hash != storage.layout().piece_hash(piece) {
+    fn judge(&mut self, storage: &Storage, piece: PieceIndex, partial: Partial) {
+        let (epoch, key) = (partial.epoch, (storage.id(), piece));
+        let finished = partial.finish();
+        if finished.hash != storage.layout().piece_hash(piece) {
+            let senders = finished.senders();
+            self.smart_ban.failed(key, finished.claims.into_iter().chain(finished.others));
             storage.tell(DiskDone::Failed { piece, senders });
             return;
         }
+        let good = finished.claims.iter().map(|claim| claim.print).collect();
+        let lies = self.smart_ban.verified(key, good, finished.others);
         storage.mark(piece);
         storage.layout().note_hashed(piece);
         // A sync that failed meanwhile took stock of the marks either before or after this one.
@@ -185,6 +292,10 @@ impl Worker {
         } else {
             storage.unmark(piece);
             storage.tell_error(Op::Sync, None, Some(piece), DiskError::Unverified);
+        }
+        // After the verdict, which makes the piece ours; a ban can wait that long.
+        if !lies.is_empty() {
+            storage.tell(DiskDone::Lies { piece, lies });
         }
     }
 
@@ -215,6 +326,7 @@ impl Worker {
 
     fn close(&mut self, closing: &Closing) {
         self.forget(&closing.storage);
+        self.smart_ban.forget(|(id, _)| *id == closing.storage.id());
         if closing.left.fetch_sub(1, Ordering::AcqRel) == 1
             && let Some(job) = closing.then.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
             && let Err(job) = self.keeper.push(job)

@@ -3,7 +3,11 @@
 //! After a failure the piece is fetched by one link at a time, first by links that had no part in
 //! the failure: if it fails again, one link is to blame. A suspect gets it only when it would
 //! otherwise be idle, so that a torrent that only suspects can finish is finished. Which sender of
-//! a shared piece lied is found by comparing blocks, where the blocks are: on the disk's side.
+//! a shared piece lied is found by comparing blocks (`smart_ban`), where the blocks are: on the disk's
+//! side. A piece that fails again and again takes blocks of one link only, so that each try proves
+//! something: liars run out, whatever they do.
+
+use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 
@@ -29,40 +33,92 @@ impl Blame {
     }
 }
 
+/// Failures of a piece after which it is fetched from one link alone: the blocks of others are dropped
+/// before, so that one more failure has one sender and proves who lies. Before that a link that chokes
+/// us half way may be helped out: smart ban names the liars once the piece is good. Three strikes, as
+/// others have it.
+pub(super) const STRIKES: u32 = 3;
+
+/// A link that began a piece alone and sends no more of it has this long to go on: two rounds of the
+/// optimistic unchoke. Then another one begins anew.
+pub(super) const HOLD: Duration = Duration::from_secs(60);
+
+/// A piece on retry.
+#[derive(Debug, Default)]
+pub(super) struct Retry {
+    /// The suspects of all failures.
+    pub(super) suspects: Vec<LinkId>,
+    failures: u32,
+    /// Since when another link would take it over.
+    waiting: Option<Instant>,
+    /// The disk is dropping its blocks: nobody gets it meanwhile.
+    pub(super) restarting: bool,
+}
+
+impl Retry {
+    /// Whether it takes blocks of one link only.
+    pub(super) const fn is_solo(&self) -> bool {
+        self.failures >= STRIKES
+    }
+
+    /// Some link goes on with it.
+    pub(super) const fn taken(&mut self) {
+        self.waiting = None;
+    }
+
+    /// Another link would take it over; says whether it has waited for long enough.
+    pub(super) fn wanted(&mut self, now: Instant) -> bool {
+        let since = *self.waiting.get_or_insert(now);
+        now.saturating_duration_since(since) >= HOLD
+    }
+}
+
 /// The pieces that failed and are not verified since.
 #[derive(Debug, Default)]
 pub(super) struct Retries {
-    suspects: FxHashMap<PieceIndex, Vec<LinkId>>,
+    by_piece: FxHashMap<PieceIndex, Retry>,
 }
 
 impl Retries {
     /// Whether no piece is on retry, which is the rule.
     pub(super) fn is_empty(&self) -> bool {
-        self.suspects.is_empty()
+        self.by_piece.is_empty()
     }
 
-    /// The suspects of all failures of this piece; `None` when it is not on retry.
-    pub(super) fn suspects(&self, piece: PieceIndex) -> Option<&[LinkId]> {
-        self.suspects.get(&piece).map(Vec::as_slice)
+    /// This piece, if it is on retry.
+    pub(super) fn get(&self, piece: PieceIndex) -> Option<&Retry> {
+        self.by_piece.get(&piece)
+    }
+
+    /// This piece, if it is on retry.
+    pub(super) fn get_mut(&mut self, piece: PieceIndex) -> Option<&mut Retry> {
+        self.by_piece.get_mut(&piece)
+    }
+
+    /// The pieces on retry.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = PieceIndex> + '_ {
+        self.by_piece.keys().copied()
     }
 
     /// The piece failed.
     pub(super) fn failed(&mut self, piece: PieceIndex, blame: &Blame) {
-        let suspects = self.suspects.entry(piece).or_default();
-        suspects.extend(&blame.suspects);
-        suspects.sort_unstable();
-        suspects.dedup();
+        let retry = self.by_piece.entry(piece).or_default();
+        retry.suspects.extend(&blame.suspects);
+        retry.suspects.sort_unstable();
+        retry.suspects.dedup();
+        retry.failures += 1;
+        retry.waiting = None;
     }
 
     /// The piece is there.
     pub(super) fn verified(&mut self, piece: PieceIndex) {
-        self.suspects.remove(&piece);
+        self.by_piece.remove(&piece);
     }
 
     /// The link is gone, and its name is never used again.
     pub(super) fn link_gone(&mut self, link: LinkId) {
-        for suspects in self.suspects.values_mut() {
-            suspects.retain(|suspect| *suspect != link);
+        for retry in self.by_piece.values_mut() {
+            retry.suspects.retain(|suspect| *suspect != link);
         }
     }
 }

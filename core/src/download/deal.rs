@@ -1,6 +1,6 @@
 //! Dealing a hand of blocks to a link.
 //!
-//! Within a class: what the link holds, what nobody holds, what links as slow as it share, then a
+//! Within a class: a piece that failed and that it had no part in, what the link holds, what nobody holds, what links as slow as it share, then a
 //! new piece, the rarest it has; last what others hold. When too much has begun, others' pieces
 //! come before new ones. A fast link has its pieces to itself, so that a failed hash has one
 //! suspect; slow ones share, so that a piece does not take as long as its slowest sender.
@@ -39,6 +39,9 @@ impl LinkSpeed {
 
 /// Partials looked at on one bench before a new piece is preferred.
 const BENCH_LOOKS: usize = 16;
+
+/// Pieces on retry looked at for one hand; what more failed is found as any other piece.
+const RETRY_LOOKS: usize = 16;
 
 /// A hand in the making.
 #[derive(Debug)]
@@ -99,6 +102,7 @@ impl DownloadManager {
 
     fn deal_classes(&mut self, hand: &mut Hand<'_>) {
         for class in CLASSES {
+            self.deal_retries(hand, class);
             self.deal_held(hand, class);
             self.deal_bench(hand, class, Bench::Orphans, BENCH_LOOKS, usize::MAX);
             if hand.speed != LinkSpeed::Fast {
@@ -116,6 +120,44 @@ impl DownloadManager {
             if crowded {
                 self.deal_new(hand, class);
             }
+        }
+    }
+
+    /// What failed and this link may retry: at once, because it says who is not to be trusted with more.
+    fn deal_retries(&mut self, hand: &mut Hand<'_>, class: Class) {
+        if self.retries.is_empty() || hand.left == 0 {
+            return;
+        }
+        let of_class = |piece: &PieceIndex| self.class(*piece) == Some(class);
+        let pieces: Vec<_> = self.retries.pieces().take(RETRY_LOOKS).filter(of_class).collect();
+        self.looks += pieces.len() as u64;
+        for piece in pieces {
+            if self.may_take(hand, piece) {
+                if self.partials.get(piece).is_none() {
+                    self.picker.remove(piece);
+                    self.partials.begin(piece, self.geometry.blocks_in(piece));
+                }
+                self.take(hand, piece);
+                if let Some(retry) = self.retries.get_mut(piece) {
+                    retry.taken();
+                }
+            } else if self.may_retry(hand, piece) {
+                self.take_over(hand, piece);
+            }
+            if hand.left == 0 {
+                return;
+            }
+        }
+    }
+
+    /// The link would begin a piece anew that another one has left half done.
+    fn take_over(&mut self, hand: &Hand<'_>, piece: PieceIndex) {
+        let Some(partial) = self.partials.get(piece) else { return };
+        let abandoned = partial.senders.iter().flatten().all(|sender| !self.links.contains_key(sender));
+        let Some(retry) = self.retries.get_mut(piece) else { return };
+        if !partial.is_full() && (abandoned || retry.wanted(hand.now)) {
+            retry.restarting = true;
+            self.restarts.push(piece);
         }
     }
 
@@ -200,10 +242,24 @@ impl DownloadManager {
 
     /// Whether the link has the piece, and may have it if it is on retry.
     pub(super) fn may_take(&self, hand: &Hand<'_>, piece: PieceIndex) -> bool {
+        let Some(retry) = self.retries.get(piece) else {
+            return self.links.get(&hand.link).is_some_and(|link| link.pieces.has(piece));
+        };
+        self.may_retry(hand, piece) && !(retry.is_solo() && self.is_half_done_by_others(hand.link, piece))
+    }
+
+    /// Whether it is this link's turn with a piece on retry.
+    fn may_retry(&self, hand: &Hand<'_>, piece: PieceIndex) -> bool {
         let has = self.links.get(&hand.link).is_some_and(|link| link.pieces.has(piece));
-        has && self.retries.suspects(piece).is_none_or(|suspects| {
+        has && self.retries.get(piece).is_some_and(|retry| {
             let busy = self.partials.get(piece).is_some_and(|partial| partial.is_shared_by_others(hand.link));
-            !busy && (hand.last_resort || !suspects.contains(&hand.link))
+            !busy && !retry.restarting && (hand.last_resort || !retry.suspects.contains(&hand.link))
         })
+    }
+
+    /// Whether a block of the piece came from another link.
+    fn is_half_done_by_others(&self, link: LinkId, piece: PieceIndex) -> bool {
+        let partial = self.partials.get(piece);
+        partial.is_some_and(|partial| partial.senders.iter().flatten().any(|sender| *sender != link))
     }
 }

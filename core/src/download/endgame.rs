@@ -23,7 +23,7 @@ impl DownloadManager {
             && self.picker.len() == out_of_reach
             && self.partials.all_loose().all(|piece| {
                 self.availability.copies(piece) == 0
-                    || self.retries.suspects(piece).is_some()
+                    || self.retries.get(piece).is_some()
                         && self.partials.get(piece).is_some_and(|partial| partial.sharers() > 0)
             })
     }
@@ -46,7 +46,7 @@ impl DownloadManager {
                 && !takers.contains(hand.link)
                 && link.pieces.has(block.piece)
                 && self.priorities[block.piece.as_usize()].is_wanted()
-                && self.retries.suspects(block.piece).is_none()
+                && self.retries.get(block.piece).is_none()
             {
                 open.push((takers.len(), block));
             }

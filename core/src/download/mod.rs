@@ -25,7 +25,8 @@
 //! | `choose` | which pieces a link begins |
 //! | `hints` | pieces that a peer named |
 //! | `endgame` | second chances for the last blocks |
-//! | `blame` | who spoilt a piece, who may retry it |
+//! | `blame` | who may have spoilt a piece, who may retry it |
+//! | `smart_ban` | who did spoil it |
 
 mod availability;
 mod blame;
@@ -38,6 +39,7 @@ mod links;
 mod partial;
 mod picker;
 mod priority;
+mod smart_ban;
 #[cfg(test)]
 mod tests;
 
@@ -50,6 +52,7 @@ pub use self::blame::Blame;
 pub use self::deal::LinkSpeed;
 pub use self::links::PeerPieces;
 pub use self::priority::of_pieces;
+pub use self::smart_ban::{Claim, Print, SmartBan};
 
 use self::availability::Availability;
 use self::blame::Retries;
@@ -101,6 +104,8 @@ pub struct DownloadManager {
     partials: Partials,
     flights: Flights,
     retries: Retries,
+    /// Pieces whose blocks are to be dropped, until somebody takes the list.
+    restarts: Vec<PieceIndex>,
     rng: SmallRng,
     /// Entries looked at while dealing: what the cost of a block is measured by.
     looks: u64,
@@ -125,6 +130,7 @@ impl DownloadManager {
             partials: Partials::default(),
             flights: Flights::default(),
             retries: Retries::default(),
+            restarts: Vec::new(),
             rng: SmallRng::seed_from_u64(seed),
             looks: 0,
         };
@@ -140,6 +146,7 @@ impl DownloadManager {
         self.partials = Partials::default();
         self.flights = Flights::default();
         self.retries = Retries::default();
+        self.restarts.clear();
         for link in self.links.values_mut() {
             link.assigned.clear();
             link.held.clear();
@@ -246,6 +253,29 @@ impl DownloadManager {
         self.retries.failed(piece, &blame);
         self.lost(piece);
         blame
+    }
+
+    /// The block is missing again: whoever sent it lies. Nothing happens when it was not received.
+    pub fn disowned(&mut self, block: BlockRef) {
+        if self.partials.get_mut(block.piece).is_some_and(|partial| partial.take_away(block.block)) {
+            self.settle(block.piece);
+        }
+    }
+
+    /// Pieces that are to begin anew, as [`deal`](Self::deal) found: each stays with nobody until it
+    /// has [`restarted`](Self::restarted).
+    pub fn take_restarts(&mut self) -> Vec<PieceIndex> {
+        std::mem::take(&mut self.restarts)
+    }
+
+    /// No block of the piece is there any more.
+    pub fn restarted(&mut self, piece: PieceIndex) {
+        if let Some(retry) = self.retries.get_mut(piece) {
+            retry.restarting = false;
+        }
+        if piece.get() < self.geometry.pieces() && !self.have.get(piece) {
+            self.lost(piece);
+        }
     }
 
     /// The piece is missing again, whatever was known of it: its file has vanished, or the disk

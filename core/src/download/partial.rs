@@ -148,6 +148,16 @@ impl Partial {
         self.received += 1;
     }
 
+    /// The block is missing again; says whether it was received.
+    pub(super) fn take_away(&mut self, block: u32) -> bool {
+        let received = self.senders.get_mut(block as usize).and_then(Option::take).is_some();
+        if received {
+            self.received -= 1;
+            self.put_back(block);
+        }
+        received
+    }
+
     /// Blocks that are neither missing nor received.
     pub(super) fn assigned(&self) -> impl Iterator<Item = u32> + '_ {
         let missing = |block: u32| self.free.binary_search_by(|free| block.cmp(free)).is_ok();

@@ -6,6 +6,7 @@
 //!             +------------- Mailbox <---------- session (merged slots, never waits)
 //! ```
 
+pub mod bans;
 pub mod client;
 pub mod conn;
 pub mod fast;

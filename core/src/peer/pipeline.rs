@@ -204,9 +204,10 @@ impl Pipeline {
         depth.saturating_sub(self.outstanding_len())
     }
 
-    /// How many requests this peer is good for.
+    /// How many requests this peer is good for: one fewer than it grants, since transmission keeps a
+    /// place free and drops what finds no other, without the fast extension in silence.
     pub fn depth(&self) -> u32 {
-        self.depth.min(self.reqq).min(MOST)
+        self.depth.min((self.reqq - 1).max(1)).min(MOST)
     }
 
     /// The requests on their way, the oldest first.

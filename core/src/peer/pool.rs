@@ -3,7 +3,7 @@
 //! Nothing is ever redialled in a tight loop: each failure doubles the wait, and a link that was of
 //! no use counts as one.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
@@ -26,8 +26,8 @@ const MAX_WAIT: Duration = Duration::from_secs(30 * 60);
 /// Failures in a row after which an address that nobody named by hand is forgotten.
 const GIVE_UP: u32 = 6;
 
-/// How long a liar is not talked to: addresses change hands, so a ban must end.
-pub const BAN: Duration = Duration::from_secs(24 * 60 * 60);
+/// A peer that a person named and that is banned is looked at again so often: the ban may be lifted.
+const BANNED_WAIT: Duration = Duration::from_secs(60);
 
 /// What came of a link or of a try to make one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +46,6 @@ pub enum Outcome {
 #[derive(Debug, Default)]
 pub struct PeerPool {
     known: FxHashMap<SocketAddr, Known>,
-    /// By address; by address and port where many peers share one (loopback and private ranges).
-    banned: FxHashMap<(IpAddr, u16), Instant>,
     connected: usize,
     dialling: usize,
 }
@@ -100,17 +98,29 @@ impl PeerPool {
     }
 
     /// Up to `n` addresses to dial now; they count as dialling until told otherwise. People's own
-    /// first, then those that failed least.
-    pub fn dial(&mut self, now: Instant, n: usize) -> Vec<SocketAddr> {
+    /// first, then those that failed least. Those that are banned meanwhile are forgotten: who named
+    /// them will name them again.
+    pub fn dial(
+        &mut self,
+        now: Instant,
+        n: usize,
+        is_banned: impl Fn(SocketAddr) -> bool,
+    ) -> Vec<SocketAddr> {
         if n == 0 {
             return Vec::new();
         }
-        self.banned.retain(|_, until| *until > now);
         let due = |known: &Known| known.state == State::Idle && known.next_try <= now;
+        self.known.retain(|address, known| {
+            let banned = due(known) && is_banned(*address);
+            if banned {
+                known.next_try = now + BANNED_WAIT;
+            }
+            !banned || known.source == PeerSource::Manual
+        });
         let mut able: Vec<_> = self
             .known
             .iter()
-            .filter(|(address, known)| due(known) && !self.is_banned(now, address))
+            .filter(|(_, known)| due(known))
             .map(|(address, known)| (known.source != PeerSource::Manual, known.failures, *address))
             .collect();
         able.sort_unstable();
@@ -127,9 +137,9 @@ impl PeerPool {
     }
 
     /// When [`dial`](Self::dial) has something to give at the earliest.
-    pub fn next_due(&self, now: Instant) -> Option<Instant> {
-        let idle = self.known.iter().filter(|(_, known)| known.state == State::Idle);
-        idle.map(|(address, known)| known.next_try.max(self.ban_end(now, address).unwrap_or(now))).min()
+    pub fn next_due(&self) -> Option<Instant> {
+        let idle = self.known.values().filter(|known| known.state == State::Idle);
+        idle.map(|known| known.next_try).min()
     }
 
     /// A link to this address is up; says how the address came to be known. `Err` if there is one
@@ -173,7 +183,11 @@ impl PeerPool {
                 known.failures = 0;
                 known.next_try = now + first;
             }
-            Outcome::Useless => known.next_try = now + MAX_WAIT,
+            // It was there: what failed before is over.
+            Outcome::Useless => {
+                known.failures = 0;
+                known.next_try = now + MAX_WAIT;
+            }
             Outcome::Unreachable | Outcome::Fault => {
                 known.failures += if outcome == Outcome::Fault { 2 } else { 1 };
                 let wait = first.saturating_mul(1 << known.failures.saturating_sub(1).min(12));
@@ -202,17 +216,6 @@ impl PeerPool {
         }
     }
 
-    /// Bans a liar. Peers that share its public address are hit too; on loopback and private ranges
-    /// only its own port is.
-    pub fn ban(&mut self, now: Instant, address: SocketAddr) {
-        self.banned.insert(ban_key(&address), now + BAN);
-    }
-
-    /// Whether this address is banned now.
-    pub fn is_banned(&self, now: Instant, address: &SocketAddr) -> bool {
-        self.ban_end(now, address).is_some()
-    }
-
     /// The link to this address, if there is one.
     pub fn link_to(&self, address: &SocketAddr) -> Option<LinkId> {
         match self.known.get(address)?.state {
@@ -227,10 +230,6 @@ impl PeerPool {
         self.known.iter().filter(move |(_, known)| good(known)).map(|(address, _)| *address)
     }
 
-    fn ban_end(&self, now: Instant, address: &SocketAddr) -> Option<Instant> {
-        self.banned.get(&ban_key(address)).copied().filter(|until| *until > now)
-    }
-
     /// Makes room by dropping an idle address, the one that failed most; `false` if all are in use
     /// or none has failed.
     fn forget_worst(&mut self) -> bool {
@@ -238,14 +237,6 @@ impl PeerPool {
         let worst = idle.max_by_key(|(_, known)| known.failures).map(|(address, _)| *address);
         worst.is_some_and(|address| self.known.remove(&address).is_some())
     }
-}
-
-fn ban_key(address: &SocketAddr) -> (IpAddr, u16) {
-    let shared = match address.ip() {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-    };
-    (address.ip(), if shared { address.port() } else { 0 })
 }
 
 #[cfg(test)]
@@ -268,9 +259,9 @@ mod tests {
     fn an_address_is_dialled_once_at_a_time() {
         let now = Instant::now();
         let mut pool = pool(3, now);
-        assert_eq!(pool.dial(now, 2).len(), 2);
-        assert_eq!(pool.dial(now, 2).len(), 1);
-        assert_eq!(pool.dial(now, 2).len(), 0);
+        assert_eq!(pool.dial(now, 2, |_| false).len(), 2);
+        assert_eq!(pool.dial(now, 2, |_| false).len(), 1);
+        assert_eq!(pool.dial(now, 2, |_| false).len(), 0);
         assert_eq!(pool.busy(), 3);
     }
 
@@ -280,12 +271,12 @@ mod tests {
         let mut pool = pool(1, now);
         let mut tries = 0;
         let start = now;
-        while let Some(due) = pool.next_due(now) {
+        while let Some(due) = pool.next_due() {
             now = now.max(due);
-            let dialled = pool.dial(now, 1);
+            let dialled = pool.dial(now, 1, |_| false);
             assert_eq!(dialled.len(), 1);
             pool.ended(now, dialled[0], Outcome::Unreachable);
-            assert_eq!(pool.dial(now, 1).len(), 0, "no tight loop");
+            assert_eq!(pool.dial(now, 1, |_| false).len(), 0, "no tight loop");
             tries += 1;
         }
         assert_eq!(tries, GIVE_UP);
@@ -298,26 +289,24 @@ mod tests {
         let mut now = Instant::now();
         let mut pool = pool(5, now);
         pool.learn(now, address(9), PeerSource::Manual);
-        assert_eq!(pool.dial(now, 1), [address(9)]);
+        assert_eq!(pool.dial(now, 1, |_| false), [address(9)]);
         for _ in 0..20 {
             pool.ended(now, address(9), Outcome::Unreachable);
             now += MAX_WAIT;
-            assert_eq!(pool.dial(now, 1), [address(9)]);
+            assert_eq!(pool.dial(now, 1, |_| false), [address(9)]);
         }
     }
 
     #[test]
-    fn a_ban_is_by_address_in_public_and_by_port_on_shared_ranges_and_ends() {
+    fn who_is_banned_is_not_dialled_and_one_that_a_person_named_is_remembered() {
         let now = Instant::now();
-        let mut pool = PeerPool::default();
-        pool.ban(now, "11.1.1.1:1000".parse().unwrap());
-        pool.ban(now, "127.0.0.1:1000".parse().unwrap());
-        let banned = |at, text: &str| pool.is_banned(at, &text.parse().unwrap());
-        assert!(banned(now, "11.1.1.1:2000"));
-        assert!(!banned(now, "11.1.1.2:1000"));
-        assert!(banned(now, "127.0.0.1:1000"));
-        assert!(!banned(now, "127.0.0.1:1001"));
-        assert!(!banned(now + BAN, "11.1.1.1:2000"));
+        let mut pool = pool(3, now);
+        pool.learn(now, address(9), PeerSource::Manual);
+        let banned = |other| other == address(1) || other == address(9);
+        assert_eq!(pool.dial(now, 9, banned), [address(0), address(2)]);
+        assert_eq!(pool.known(), 3);
+        assert_eq!(pool.next_due(), Some(now + BANNED_WAIT));
+        assert_eq!(pool.dial(now + BANNED_WAIT, 9, |_| false), [address(9)]);
     }
 
     #[test]
@@ -327,7 +316,11 @@ mod tests {
         assert_eq!(pool.connected(now, address(0), PeerSource::Incoming, LinkId(1)), Ok(PeerSource::Tracker));
         assert_eq!(pool.connected(now, address(0), PeerSource::Incoming, LinkId(2)), Err(LinkId(1)));
         pool.ended(now, address(0), Outcome::Useless);
-        assert_eq!(pool.dial(now + FIRST_WAIT, 1).len(), 0, "seeds do not call each other again soon");
+        assert_eq!(
+            pool.dial(now + FIRST_WAIT, 1, |_| false).len(),
+            0,
+            "seeds do not call each other again soon"
+        );
         assert_eq!(pool.busy(), 0);
     }
 
@@ -335,12 +328,20 @@ mod tests {
     fn when_more_is_wanted_the_useless_are_called_again_and_the_unreachable_are_not() {
         let now = Instant::now();
         let mut pool = pool(2, now);
-        assert_eq!(pool.dial(now, 2).len(), 2);
-        pool.ended(now, address(0), Outcome::Useless);
+        assert_eq!(pool.dial(now, 2, |_| false).len(), 2);
+        pool.ended(now, address(0), Outcome::Unreachable);
         pool.ended(now, address(1), Outcome::Unreachable);
-        assert_eq!(pool.dial(now, 2).len(), 0);
-        pool.call_again(now);
-        assert_eq!(pool.dial(now, 2), [address(0)]);
+        let later = now + FIRST_WAIT;
+        assert_eq!(pool.dial(later, 2, |_| false).len(), 2);
+        assert_eq!(
+            pool.connected(later, address(0), PeerSource::Tracker, LinkId(1)),
+            Ok(PeerSource::Tracker)
+        );
+        pool.ended(later, address(0), Outcome::Useless);
+        pool.ended(later, address(1), Outcome::Unreachable);
+        assert_eq!(pool.dial(later, 2, |_| false).len(), 0);
+        pool.call_again(later);
+        assert_eq!(pool.dial(later, 2, |_| false), [address(0)]);
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! What a run keeps: the list of torrents and their resume records.
+//! What a run keeps: the list of torrents, their resume records, and the bans.
 //!
 //! The list is a folder of write-once `<info-hash>.torrent` files. What changes is one
 //! [redb](https://docs.rs/redb) store, each value with a version and a checksum. A store that does
 //! not open is set aside and the list rebuilt from the folder: the list is never lost. Between two
 //! records a journal has hints of what else to look at.
 
+mod bans;
 mod folder;
 mod journal;
 mod lock;
@@ -12,6 +13,7 @@ mod record;
 mod store;
 mod table;
 
+pub use self::bans::SavedBan;
 pub use self::record::{RecordError, ResumeRecord, trusted};
 pub use self::store::{Saved, StateStore};
 

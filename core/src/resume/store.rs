@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::bans::SavedBan;
 use super::folder::Folder;
 use super::journal::Journal;
 use super::lock::{Lock, lock};
@@ -38,6 +39,8 @@ pub struct Saved {
 #[derive(Debug)]
 pub struct StateStore {
     shared: Arc<Shared>,
+    /// What the last run kept, until somebody takes it.
+    bans: Mutex<Vec<SavedBan>>,
     journal: Journal,
     running: Mutex<Option<Running>>,
 }
@@ -70,6 +73,8 @@ impl std::fmt::Debug for Tell {
 struct Inner {
     /// Bounded by the number of torrents: the newest change replaces the one before.
     changes: HashMap<InfoHash, Change>,
+    /// All bans, if they have changed: the newest list replaces the one before.
+    bans: Option<Vec<SavedBan>>,
     /// Bounded by the callers who wait.
     waiting: Vec<oneshot::Sender<Result<(), String>>>,
     closing: bool,
@@ -99,6 +104,7 @@ impl StateStore {
         let lock = lock(dir, &mut problems)?;
         let folder = Folder::open(dir).map_err(failed)?;
         let (table, mut records) = Table::open(dir, &mut problems).map_err(failed)?;
+        let bans = Mutex::new(table.bans(&mut problems));
         let mut list: Vec<Saved> = Vec::new();
         for (info_hash, torrent) in folder.list(&mut problems).map_err(failed)? {
             let record = match records.remove(&info_hash) {
@@ -144,7 +150,7 @@ impl StateStore {
         let thread =
             std::thread::Builder::new().name("state".into()).spawn(|| saver.run()).map_err(Error::Start)?;
         let running = Mutex::new(Some(Running { thread, _lock: lock }));
-        Ok((Self { shared, journal, running }, list, problems))
+        Ok((Self { shared, bans, journal, running }, list, problems))
     }
 
     /// Where the disk notes the pieces of this torrent that it has hashed: what no record holds when the
@@ -173,6 +179,21 @@ impl StateStore {
     #[cfg(test)]
     pub(crate) fn posted(&self, info_hash: &InfoHash) -> Option<ResumeRecord> {
         self.shared.lock().posted.get(info_hash).cloned()
+    }
+
+    /// Replaces the bans that are kept.
+    pub fn put_bans(&self, bans: Vec<SavedBan>) {
+        let mut inner = self.shared.lock();
+        if !inner.closing {
+            inner.bans = Some(bans);
+            drop(inner);
+            self.shared.posted.notify_one();
+        }
+    }
+
+    /// The bans that the last run kept; given once.
+    pub fn take_bans(&self) -> Vec<SavedBan> {
+        std::mem::take(&mut *self.bans.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits until everything posted so far is saved for good.
@@ -272,8 +293,8 @@ struct Saver {
 impl Saver {
     fn run(mut self) {
         loop {
-            let (changes, waiting, closing) = self.take();
-            let result = self.save(&changes);
+            let (changes, bans, waiting, closing) = self.take();
+            let result = self.save(&changes, bans.as_deref());
             if let Err(error) = &result
                 && self.failed.is_none()
             {
@@ -289,6 +310,7 @@ impl Saver {
                 self.failed = Some(Instant::now());
                 self.table = None;
                 // What was posted meanwhile is newer.
+                inner.bans = inner.bans.take().or(bans);
                 let newer = std::mem::replace(&mut inner.changes, changes);
                 newer.into_iter().for_each(|(hash, change)| merge(&mut inner.changes, hash, change));
             } else {
@@ -307,15 +329,19 @@ impl Saver {
     /// Waits for something to do. After a failure, for the time to try again, or for somebody who
     /// waits.
     #[allow(clippy::type_complexity)]
-    fn take(&self) -> (HashMap<InfoHash, Change>, Vec<oneshot::Sender<Result<(), String>>>, bool) {
+    fn take(
+        &self,
+    ) -> (HashMap<InfoHash, Change>, Option<Vec<SavedBan>>, Vec<oneshot::Sender<Result<(), String>>>, bool)
+    {
         let mut inner = self.shared.lock();
         loop {
             let wait =
                 self.failed.map(|at| RETRY.saturating_sub(at.elapsed())).filter(|left| !left.is_zero());
-            let due = !inner.changes.is_empty() && wait.is_none();
+            let due = (!inner.changes.is_empty() || inner.bans.is_some()) && wait.is_none();
             if due || inner.closing || !inner.waiting.is_empty() {
                 let changes = std::mem::take(&mut inner.changes);
-                return (changes, std::mem::take(&mut inner.waiting), inner.closing);
+                let bans = inner.bans.take();
+                return (changes, bans, std::mem::take(&mut inner.waiting), inner.closing);
             }
             inner = match wait {
                 Some(left) => {
@@ -328,8 +354,8 @@ impl Saver {
 
     /// The list first, then the records: a torrent without a record is checked, a record without a
     /// torrent is dropped at the next start.
-    fn save(&mut self, changes: &HashMap<InfoHash, Change>) -> io::Result<()> {
-        if changes.is_empty() {
+    fn save(&mut self, changes: &HashMap<InfoHash, Change>, bans: Option<&[SavedBan]>) -> io::Result<()> {
+        if changes.is_empty() && bans.is_none() {
             return Ok(());
         }
         let mut listed = false;
@@ -354,7 +380,7 @@ impl Saver {
                 Change::Remove => (info_hash, None),
             })
         };
-        self.table.insert(table).write(records()).map_err(table::into_io)?;
+        self.table.insert(table).write(records(), bans).map_err(table::into_io)?;
         self.journal.saved(records());
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The store of resume records: one redb file with one table.
+//! The store of resume records and bans: one redb file, a table for each.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -7,10 +7,14 @@ use std::{fs, io};
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
+use super::bans::{self, SavedBan};
 use super::record::{RecordError, ResumeRecord};
 use crate::types::InfoHash;
 
 const RECORDS: TableDefinition<'_, &[u8; 20], &[u8]> = TableDefinition::new("resume");
+
+/// One value: all bans.
+const BANS: TableDefinition<'_, (), &[u8]> = TableDefinition::new("bans");
 
 /// Ten thousand records of a few KiB are read once, at start; afterwards only inner pages matter.
 const CACHE: usize = 8 << 20;
@@ -84,12 +88,37 @@ impl Table {
         Ok(records)
     }
 
-    /// Writes and removes records, all or none.
+    /// The bans. Those that cannot be read are forgotten, and `problems` says so: they end within a day
+    /// anyway.
+    pub(crate) fn bans(&self, problems: &mut Vec<String>) -> Vec<SavedBan> {
+        let read = || -> Result<Option<Vec<SavedBan>>, redb::Error> {
+            let transaction = self.database.begin_read()?;
+            let table = match transaction.open_table(BANS) {
+                Ok(table) => table,
+                Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Some(Vec::new())),
+                Err(error) => return Err(error.into()),
+            };
+            let value = table.get(())?;
+            Ok(value.map_or_else(|| Some(Vec::new()), |value| bans::decode(value.value())))
+        };
+        match read() {
+            Ok(Some(bans)) => return bans,
+            Ok(None) => problems.push("the bans of the last run are damaged, and forgotten".into()),
+            Err(failure) => problems.push(format!("the bans of the last run cannot be read ({failure})")),
+        }
+        Vec::new()
+    }
+
+    /// Writes and removes records, and replaces the bans, all or none.
     pub(crate) fn write<'a>(
         &self,
         changes: impl Iterator<Item = (&'a InfoHash, Option<&'a ResumeRecord>)>,
+        bans: Option<&[SavedBan]>,
     ) -> Result<(), redb::Error> {
         let transaction = self.database.begin_write()?;
+        if let Some(bans) = bans {
+            transaction.open_table(BANS)?.insert((), bans::encode(bans).as_slice())?;
+        }
         {
             let mut table = transaction.open_table(RECORDS)?;
             for (info_hash, record) in changes {
@@ -174,6 +203,15 @@ fn free_name(path: &Path, word: &str) -> PathBuf {
         .map(|at| path.with_extension(format!("redb.{word}-{at}")))
         .find(|name| !name.exists())
         .expect("fewer than 2^64 files are there")
+}
+
+/// Puts any bytes in the place of the bans.
+#[cfg(test)]
+pub(super) fn plant_bans(state: &Path, value: &[u8]) {
+    let table = Table::reopen(state).unwrap();
+    let transaction = table.database.begin_write().unwrap();
+    transaction.open_table(BANS).unwrap().insert((), value).unwrap();
+    transaction.commit().unwrap();
 }
 
 /// Puts any bytes in the place of a record.

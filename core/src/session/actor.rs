@@ -184,6 +184,10 @@ pub struct Actor {
     /// Links that were told to close and have not said their last word: what they moved counts, and
     /// so do their connections.
     pub(super) parting: FxHashMap<LinkId, LinkEntry>,
+    /// Peers that are gone and sent something.
+    pub(super) gone: super::links::Gone,
+    /// The count of changes of the bans that links were looked through for.
+    pub(super) bans_seen: u64,
     pub(super) watches: Vec<Watch>,
     pub(super) up: Limiter,
     pub(super) down: Limiter,
@@ -237,9 +241,12 @@ impl Actor {
         while self.phase != Phase::Stopped {
             let due = self.next_timeout(clock());
             let input = doors.next(control, &self.storage, due).await;
-            if matches!(input, Input::Disk(DiskDone::Failed { .. })) {
+            if let Input::Disk(
+                DiskDone::Failed { .. } | DiskDone::Disowned { .. } | DiskDone::Restarted { .. },
+            ) = input
+            {
                 // Links report a block before the disk gets it. What was reported until now belongs to
-                // the failed try; taken for the next one, it would never be asked for again.
+                // what is dropped; taken for the next try, it would never be asked for again.
                 for _ in 0..doors.reports.len() {
                     let Ok(report) = doors.reports.try_recv() else { break };
                     self.turn(clock(), Input::Peer(report));

@@ -32,6 +32,7 @@ impl Actor {
             DetailKind::Peers => Detail::Peers(self.peer_stats()),
             DetailKind::Trackers => Detail::Trackers(self.trackers.stats(now, UnixTime::now())),
             DetailKind::Overview => Detail::Overview(self.overview()),
+            DetailKind::Bans => Detail::Bans(self.shared.bans()),
         }
     }
 

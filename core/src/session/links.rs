@@ -1,5 +1,6 @@
 //! What a session keeps of each link.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::download::LinkSpeed;
 use crate::peer::{LinkGauge, Mailbox};
 use crate::stats::PeerSource;
-use crate::types::{PeerId, PieceIndex};
+use crate::types::{LinkId, PeerId, PieceIndex};
 use crate::untrusted::Untrusted;
 use crate::upload::Candidate;
 
@@ -92,7 +93,7 @@ impl LinkEntry {
     }
 
     /// What the choker sees of it.
-    pub fn candidate(&self, link: crate::types::LinkId) -> Candidate {
+    pub fn candidate(&self, link: LinkId) -> Candidate {
         let uploaded = LinkGauge::get(&self.gauge.uploaded);
         Candidate {
             link,
@@ -129,5 +130,39 @@ impl LinkEntry {
     pub fn close(&mut self, why: &'static str) {
         self.closing = true;
         self.mailbox.post(|mail| mail.close = Some(why));
+    }
+}
+
+/// Peers that are gone and sent something: ten times the links that a torrent may have. Who lied is
+/// known only when the piece is good, and liars do not wait for that.
+const MAX_GONE: usize = 1_000;
+
+/// Where peers were that are gone, the newest last.
+#[derive(Debug, Default)]
+pub struct Gone {
+    links: VecDeque<(LinkId, SocketAddr, SocketAddr)>,
+}
+
+impl Gone {
+    /// A link is let go.
+    pub fn note(&mut self, link: LinkId, entry: &LinkEntry) {
+        if LinkGauge::get(&entry.gauge.downloaded) == 0 {
+            return;
+        }
+        if self.links.len() == MAX_GONE {
+            self.links.pop_front();
+        }
+        self.links.push_back((link, entry.address, entry.known_as));
+    }
+
+    /// Where this peer was, and where it listened.
+    pub fn find(&self, link: LinkId) -> Option<(SocketAddr, SocketAddr)> {
+        let found = self.links.iter().rev().find(|(other, ..)| *other == link);
+        found.map(|(_, address, listens)| (*address, *listens))
+    }
+
+    /// Nobody can be blamed any more.
+    pub fn clear(&mut self) {
+        self.links = VecDeque::new();
     }
 }

@@ -151,7 +151,7 @@ impl Actor {
         }
         match result {
             Ok(reply) => {
-                for address in &reply.peers {
+                for address in reply.peers.iter().filter(|address| !self.shared.is_banned(**address)) {
                     self.pool.learn(now, *address, PeerSource::Tracker);
                 }
                 if let (Some(seeds), Some(leechers)) = (reply.seeds, reply.leechers) {
@@ -191,7 +191,8 @@ impl Actor {
         let room = self.max_links().saturating_sub(self.pool.busy()).min(DIALS);
         // Tickets first: where there are none, nobody goes through the pool in vain.
         let tickets: Vec<_> = std::iter::from_fn(|| self.shared.dial_ticket()).take(room).collect();
-        for (address, (half_open, permit)) in self.pool.dial(now, tickets.len()).into_iter().zip(tickets) {
+        let addresses = self.pool.dial(now, tickets.len(), |address| self.shared.is_banned(address));
+        for (address, (half_open, permit)) in addresses.into_iter().zip(tickets) {
             let source = self.shared.source_for(&address);
             let (info_hash, peer_id) = (self.torrent.info_hash(), self.torrent.peer_id);
             let found = self.to_discoveries.clone();

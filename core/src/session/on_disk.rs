@@ -1,15 +1,17 @@
 //! What happens when the disk has done something: pieces become ours, or turn out to be lies.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Trouble;
 use super::actor::{Actor, Phase, TICK};
 use crate::bitfield::Bitfield;
+use crate::download::Claim;
 use crate::event::{Event, Kind};
 use crate::peer::pool::Outcome;
 use crate::storage::{DiskDone, DiskError, Op};
-use crate::types::{LinkId, PieceIndex, UnixTime};
+use crate::types::{BanReason, LinkId, PieceIndex, UnixTime};
 use crate::untrusted::Untrusted;
 
 /// A full disk is looked at again this often.
@@ -23,6 +25,19 @@ impl Actor {
             DiskDone::Failed { piece, senders } => self.on_failed(now, piece, &senders),
             DiskDone::Duplicate { block, .. } => {
                 self.totals.wasted += u64::from(self.torrent.metainfo.geometry.block_size(block));
+            }
+            DiskDone::Lies { piece, lies } => {
+                for Claim { block, from, .. } in lies {
+                    self.ban(now, from, BanReason::BadBlock { piece, block });
+                }
+            }
+            DiskDone::Disowned { blocks } => {
+                blocks.into_iter().for_each(|block| self.download.disowned(block));
+                self.feed = true;
+            }
+            DiskDone::Restarted { piece } => {
+                self.download.restarted(piece);
+                self.feed = true;
             }
             DiskDone::CheckProgress { checked, .. } => {
                 self.pieces_checked = self.pieces_known + checked;
@@ -114,34 +129,40 @@ impl Actor {
         let geometry = self.torrent.metainfo.geometry;
         self.totals.wasted += u64::from(geometry.piece_size(piece));
         let blame = self.download.failed(piece);
-        let address = |link: &LinkId| self.links.get(link).map(|entry| entry.address);
-        let from: Vec<_> = blame.suspects.iter().filter_map(address).collect();
+        let from: Vec<_> = blame.suspects.iter().filter_map(|link| self.whereabouts(*link)).collect();
         self.torrent.bus.publish(Kind::PieceHashFailed, || Event::PieceHashFailed {
             index: piece,
             size: geometry.piece_size(piece),
-            from,
+            from: from.iter().map(|(address, _)| *address).collect(),
         });
         self.feed = true;
         // A link that was let go may have written blocks that we never heard of: the disk knows.
         if let Some(liar) = blame.sole.filter(|sole| senders == [*sole]) {
-            self.ban(now, liar);
+            self.ban(now, liar, BanReason::BadPiece(piece));
         }
         self.show_interest_to_all();
     }
 
-    /// Every block of a bad piece came from this link: there is nobody else to blame.
-    fn ban(&mut self, now: Instant, link: LinkId) {
-        // It may be on its way out already.
-        let Some(entry) = self.links.get_mut(&link).or_else(|| self.parting.get_mut(&link)) else { return };
-        let address = entry.address;
-        entry.close("sent a bad piece");
-        if self.pool.is_banned(now, &address) {
-            return;
+    /// This link lied, and perhaps is gone. What else it sent is not waited for to fail.
+    fn ban(&mut self, now: Instant, link: LinkId, reason: BanReason) {
+        let Some((address, listens)) = self.whereabouts(link) else { return };
+        if let Some(entry) = self.links.get_mut(&link).or_else(|| self.parting.get_mut(&link)) {
+            entry.close("it lied");
         }
-        self.pool.ban(now, address);
-        let why = "every block of a bad piece came from it";
-        self.torrent.bus.publish(Kind::PeerBanned, || Event::PeerBanned { address, why: why.into() });
+        // Two are one where a ban is by address.
+        let fresh = self.shared.ban_for(address, reason) | self.shared.ban_for(listens, reason);
+        if fresh {
+            let why = reason.to_string().into();
+            self.torrent.bus.publish(Kind::PeerBanned, || Event::PeerBanned { address, why });
+        }
+        self.shared.disk().disown(&self.storage, link);
         self.let_go(now, link, "banned", Outcome::Fault);
+    }
+
+    /// Where a peer is that sent something, and where it listens.
+    fn whereabouts(&self, link: LinkId) -> Option<(SocketAddr, SocketAddr)> {
+        let entry = self.links.get(&link).or_else(|| self.parting.get(&link));
+        entry.map(|entry| (entry.address, entry.known_as)).or_else(|| self.gone.find(link))
     }
 
     fn on_checked(&mut self, now: Instant, bytes_hashed: u64) {

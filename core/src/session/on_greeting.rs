@@ -26,7 +26,7 @@ impl Actor {
     pub(super) fn on_incoming(&mut self, now: Instant, greeted: Greeted) {
         let room = self.phase == Phase::Running
             && self.links.len() < self.max_links()
-            && !self.pool.is_banned(now, &greeted.address);
+            && !self.shared.is_banned(greeted.address);
         if let Some(permit) = room.then(|| self.shared.connection_permit()).flatten() {
             self.welcome(now, greeted, permit, true);
         }
@@ -172,6 +172,11 @@ impl Actor {
             return;
         }
         let listens = SocketAddr::new(entry.address.ip(), port);
+        if self.shared.is_banned(listens) {
+            entry.close("banned");
+            self.let_go(now, link, "banned", Outcome::Fault);
+            return;
+        }
         if self.pool.connected(now, listens, PeerSource::Tracker, link).is_ok() {
             self.pool.ended(now, entry.known_as, Outcome::Ended);
             entry.known_as = listens;

@@ -156,6 +156,9 @@ impl Actor {
                 entry.mailbox.post(|mail| mail.deal(hand));
             }
         }
+        for piece in self.download.take_restarts() {
+            self.shared.disk().restart(&self.storage, piece);
+        }
     }
 
     /// Tells a link that we want something it has. That we want nothing any more is told by the
@@ -200,6 +203,9 @@ impl Actor {
     pub(super) fn let_go(&mut self, now: Instant, link: LinkId, why: &str, outcome: Outcome) {
         let Some(mut entry) = self.links.remove(&link) else { return };
         self.totals.count(&mut entry);
+        if !self.download.is_complete() {
+            self.gone.note(link, &entry);
+        }
         self.download.link_gone(link);
         self.upload.gone(now, link);
         self.pool.ended(now, entry.known_as, outcome);

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::actor::{Actor, Phase, TICK};
+use super::links::LinkEntry;
 use crate::peer::pool::Outcome;
 use crate::types::LinkId;
 use crate::upload::{Candidate, Change};
@@ -26,7 +27,7 @@ impl Actor {
             due = [due, self.trackers.next_due(), round].into_iter().flatten().min();
             // A tick dials too, and the pool is long.
             if self.tick.is_none() {
-                let dial = self.wants_links().then(|| self.pool.next_due(now)).flatten();
+                let dial = self.wants_links().then(|| self.pool.next_due()).flatten();
                 // A dial that got no ticket is tried again later, not at once.
                 let dial = dial.map(|at| at.max(now + TICK));
                 due = [due, dial, self.stalls_at()].into_iter().flatten().min();
@@ -67,7 +68,7 @@ impl Actor {
     /// Asks the trackers that are due and dials. A download whose pool is dry is in need of peers; a
     /// seed is not, and keeps to the intervals.
     fn seek_peers(&mut self, now: Instant) {
-        let dry = || self.wants_links() && self.pool.next_due(now).is_none();
+        let dry = || self.wants_links() && self.pool.next_due().is_none();
         let in_need = !self.download.is_finished() && dry();
         self.trackers.want_peers(now, in_need);
         self.announce(now);
@@ -87,6 +88,10 @@ impl Actor {
         if moved > 0 {
             self.saving.moved(now);
         }
+        self.drop_banned(now);
+        if self.download.is_complete() && self.parting.is_empty() {
+            self.gone.clear();
+        }
         let links: Vec<_> = self.links.keys().copied().collect();
         for link in links {
             self.look_after(now, link);
@@ -99,6 +104,24 @@ impl Actor {
         self.scrape(now);
         self.pin(now);
         self.show_details(now);
+    }
+
+    /// Lets links go to peers that a person, or another torrent, has banned since the last look.
+    fn drop_banned(&mut self, now: Instant) {
+        let changes = self.shared.ban_changes();
+        if std::mem::replace(&mut self.bans_seen, changes) == changes {
+            return;
+        }
+        let banned =
+            |entry: &LinkEntry| self.shared.is_banned(entry.address) || self.shared.is_banned(entry.known_as);
+        let links: Vec<_> =
+            self.links.iter().filter(|(_, entry)| banned(entry)).map(|(link, _)| *link).collect();
+        for link in links {
+            if let Some(entry) = self.links.get_mut(&link) {
+                entry.close("banned");
+            }
+            self.let_go(now, link, "banned", Outcome::Fault);
+        }
     }
 
     /// Once a second for each link: interest that is over, and links that are of no use to anybody.

@@ -67,6 +67,8 @@ pub fn actor(
         settings: kept.settings,
         links: FxHashMap::default(),
         parting: FxHashMap::default(),
+        gone: super::links::Gone::default(),
+        bans_seen: 0,
         watches: Vec::new(),
         up: shared.up().child(),
         down: shared.down().child(),

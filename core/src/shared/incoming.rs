@@ -133,6 +133,10 @@ fn take_callers(
 
 /// Greets one peer in a task of its own; too many at once, or from one address, are turned away.
 fn greet(shared: &Arc<SharedResources>, stream: TcpStream, address: SocketAddr, greetings: &Arc<Greetings>) {
+    // Nobody is told that there is a listener who knows them.
+    if shared.is_banned(address) {
+        return;
+    }
     let Some(guard) = Greeting::begin(greetings, address) else { return };
     let engine: Weak<SharedResources> = Arc::downgrade(shared);
     let registry = shared.registry.clone();

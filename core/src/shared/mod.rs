@@ -1,8 +1,9 @@
-//! What all sessions borrow and none owns: runtime, disk, listeners, resolver, bandwidth, totals.
+//! What all sessions borrow and none owns: runtime, disk, listeners, resolver, bandwidth, bans, totals.
 //!
 //! The number of borrowers is the `Arc`'s own count. What a session registers comes back as a guard
 //! that takes it back on drop.
 
+mod bans;
 mod incoming;
 mod registry;
 mod tasks;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use self::bans::SharedBans;
 pub use self::registry::{Door, Registration, Registry};
 pub use self::tasks::Tasks;
 use crate::bandwidth::Limiter;
@@ -55,6 +57,7 @@ pub struct SharedResources {
     udp: UdpSockets,
     trackers: Trackers,
     registry: Arc<Registry>,
+    bans: SharedBans,
     store: Option<StateStore>,
     /// What the last run kept, until the manager takes it.
     saved: Mutex<Vec<Saved>>,
@@ -129,6 +132,7 @@ impl SharedResources {
             board: Arc::default(),
             resolver,
             registry: Arc::default(),
+            bans: SharedBans::resume(store.as_ref().map(StateStore::take_bans).unwrap_or_default()),
             store,
             saved: Mutex::new(saved),
             next_link: AtomicU64::new(1),

@@ -87,6 +87,7 @@ impl Keeper {
             free_space: self.free,
             listening: listening.addresses,
             listen_error: listening.error,
+            banned: shared.ban_count(),
             incoming_seen: shared.incoming_seen.load(Ordering::Relaxed),
             ..GlobalStats::default()
         };

@@ -184,6 +184,46 @@ pub fn sync_folder(root: &Path, folder: &DirSync) -> io::Result<()> {
     }
 }
 
+/// Gives a regular file another place, which may be below another root; folders on the way are made.
+/// Never through a symbolic link, and never over anything that is there.
+///
+/// # Errors
+/// What the system says; [`io::ErrorKind::AlreadyExists`] where something is.
+pub fn rename(from_root: &Path, from: &Path, to_root: &Path, to: &Path) -> io::Result<()> {
+    let (folders, name) = split(from)?;
+    let source = walk(rustix::fs::open(from_root, FOLDER, Mode::empty())?, &folders, false)?;
+    must_be_regular(&source, name)?;
+    let (folders, new_name) = split(to)?;
+    let target = walk(rustix::fs::open(to_root, FOLDER, Mode::empty())?, &folders, true)?;
+    match rename_new(&source, name, &target, new_name) {
+        // File systems and kernels that cannot promise not to replace: two steps that cannot either,
+        // as a link fails where something is.
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            rustix::fs::linkat(&source, name, &target, new_name, AtFlags::empty())?;
+            Ok(rustix::fs::unlinkat(&source, name, AtFlags::empty())?)
+        }
+        other => Ok(other?),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn rename_new(source: &OwnedFd, name: &OsStr, target: &OwnedFd, new_name: &OsStr) -> Result<(), Errno> {
+    rustix::fs::renameat_with(source, name, target, new_name, rustix::fs::RenameFlags::NOREPLACE)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn rename_new(_: &OwnedFd, _: &OsStr, _: &OwnedFd, _: &OsStr) -> Result<(), Errno> {
+    Err(Errno::NOSYS)
+}
+
+/// Removes one regular file; never a symbolic link, and never through one.
+///
+/// # Errors
+/// What the system says.
+pub fn remove(root: &Path, path: &Path) -> io::Result<()> {
+    unlink(root, path, AtFlags::empty())
+}
+
 /// Removes the torrent's own regular files below `root`, then their folders where those are empty.
 /// Never follows a symbolic link, never removes one, and leaves `root` itself.
 ///
@@ -193,7 +233,7 @@ pub fn delete(root: &Path, files: &[FileEntry]) -> Result<(), (usize, io::Error)
     let mut failed = None;
     let mut folders = BTreeSet::new();
     for (at, entry) in files.iter().enumerate().filter(|(_, entry)| !entry.pad) {
-        match delete_file(root, &entry.path) {
+        match remove(root, &entry.path) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => failed = failed.or(Some((at, error))),
@@ -208,22 +248,22 @@ pub fn delete(root: &Path, files: &[FileEntry]) -> Result<(), (usize, io::Error)
     failed.map_or(Ok(()), Err)
 }
 
-fn delete_file(root: &Path, path: &Path) -> io::Result<()> {
-    unlink(root, path, AtFlags::empty())
-}
-
 fn unlink(root: &Path, path: &Path, flags: AtFlags) -> io::Result<()> {
     let (folders, name) = split(path)?;
     let folder = walk(rustix::fs::openat(CWD, root, FOLDER, Mode::empty())?, &folders, false)?;
     if !flags.contains(AtFlags::REMOVEDIR) {
-        let stat = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => {}
-            FileType::Symlink => return Err(Errno::LOOP.into()),
-            _ => return Err(io::ErrorKind::IsADirectory.into()),
-        }
+        must_be_regular(&folder, name)?;
     }
     Ok(rustix::fs::unlinkat(&folder, name, flags)?)
+}
+
+fn must_be_regular(folder: &OwnedFd, name: &OsStr) -> io::Result<()> {
+    let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(()),
+        FileType::Symlink => Err(Errno::LOOP.into()),
+        _ => Err(io::ErrorKind::IsADirectory.into()),
+    }
 }
 
 #[cfg(test)]

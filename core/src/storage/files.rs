@@ -54,6 +54,11 @@ const CREATED: u8 = 2;
 /// It was there, so it is not made anew when it is gone.
 const EXPECTED: u8 = 4;
 
+/// Nobody wants it.
+const UNWANTED: u8 = 8;
+/// Its bytes lie in the part file. Changed behind a closed gate.
+const PARTED: u8 = 16;
+
 /// One file's state. The flags are set by whoever writes and taken by whoever syncs.
 #[derive(Debug, Default)]
 pub(crate) struct FileState {
@@ -122,19 +127,46 @@ impl FileState {
     }
 
     pub(crate) fn set_expected(&self, expected: bool) {
-        if expected {
-            self.flags.fetch_or(EXPECTED, Ordering::AcqRel);
-        } else {
-            self.flags.fetch_and(!EXPECTED, Ordering::AcqRel);
-        }
+        self.set(EXPECTED, expected);
     }
 
     pub(crate) fn is_expected(&self) -> bool {
-        self.flags.load(Ordering::Acquire) & EXPECTED != 0
+        self.is(EXPECTED)
     }
 
     pub(crate) fn is_dirty(&self) -> bool {
-        self.flags.load(Ordering::Acquire) & DIRTY != 0
+        self.is(DIRTY)
+    }
+
+    /// Says whether that is news.
+    pub(crate) fn set_unwanted(&self, unwanted: bool) -> bool {
+        self.set(UNWANTED, unwanted) != unwanted
+    }
+
+    pub(crate) fn is_unwanted(&self) -> bool {
+        self.is(UNWANTED)
+    }
+
+    pub(crate) fn set_parted(&self, parted: bool) {
+        self.set(PARTED, parted);
+    }
+
+    pub(crate) fn is_parted(&self) -> bool {
+        self.is(PARTED)
+    }
+
+    fn is(&self, flag: u8) -> bool {
+        self.flags.load(Ordering::Acquire) & flag != 0
+    }
+
+    /// Says whether it was set before.
+    fn set(&self, flag: u8, set: bool) -> bool {
+        let before = if set {
+            self.flags.fetch_or(flag, Ordering::AcqRel)
+        } else {
+            self.flags.fetch_and(!flag, Ordering::AcqRel)
+        };
+        before & flag != 0
     }
 
     /// Takes the marks off: whether it was written to, and whether it was made.

@@ -4,10 +4,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::geometry::Geometry;
 use crate::metainfo::{FileEntry, Metainfo};
+use crate::storage::parts::PartFile;
 use crate::storage::span::{self, Span};
-use crate::types::PieceIndex;
+use crate::types::{BlockRef, PieceIndex};
 
 /// Who knows the hash that a piece must have.
 pub trait PieceHashes: Send + Sync + 'static {
@@ -40,7 +43,10 @@ pub struct Layout {
     geometry: Geometry,
     files: Arc<[FileEntry]>,
     root: Arc<Path>,
+    parts: PartFile,
     hashes: Arc<dyn PieceHashes>,
+    /// Some file is a pad file.
+    padded: bool,
     journal: Option<Arc<dyn NoteHashed>>,
 }
 
@@ -48,7 +54,18 @@ impl Layout {
     /// The files of a torrent below the folder `root`. The folder may be a symbolic link, and need
     /// not exist yet.
     pub fn new(metainfo: &Arc<Metainfo>, root: impl Into<PathBuf>) -> Self {
-        Self::from_parts(metainfo.geometry, metainfo.files.clone(), root, metainfo.clone())
+        let (geometry, files): (_, Arc<[FileEntry]>) = (metainfo.geometry, metainfo.files.as_slice().into());
+        let parts = PartFile::new(&geometry, &files, Some(&metainfo.info_hash));
+        let padded = files.iter().any(|file| file.pad);
+        Self {
+            geometry,
+            files,
+            root: root.into().into(),
+            parts,
+            hashes: metainfo.clone(),
+            padded,
+            journal: None,
+        }
     }
 
     /// For content that has no `.torrent` file. `files` are in torrent order, each starting where
@@ -59,7 +76,10 @@ impl Layout {
         root: impl Into<PathBuf>,
         hashes: Arc<dyn PieceHashes>,
     ) -> Self {
-        Self { geometry, files: files.into(), root: root.into().into(), hashes, journal: None }
+        let files: Arc<[FileEntry]> = files.into();
+        let padded = files.iter().any(|file| file.pad);
+        let parts = PartFile::new(&geometry, &files, None);
+        Self { geometry, files, root: root.into().into(), parts, hashes, padded, journal: None }
     }
 
     /// The same, with a place to note the pieces that are hashed.
@@ -91,9 +111,31 @@ impl Layout {
         &self.root
     }
 
-    /// Where a file lies, by its number.
+    /// The part file.
+    pub const fn parts(&self) -> &PartFile {
+        &self.parts
+    }
+
+    /// Where a file lies, by its number; the number after the last one is the part file's.
     pub fn path(&self, file: usize) -> PathBuf {
-        self.files.get(file).map_or_else(|| self.root.to_path_buf(), |entry| self.root.join(&entry.path))
+        self.root.join(self.below_root(file))
+    }
+
+    /// The same, below the root.
+    pub(crate) fn below_root(&self, file: usize) -> &Path {
+        self.files.get(file).map_or_else(|| self.parts.name(), |entry| &entry.path)
+    }
+
+    /// Where a span of one piece lies in the part file.
+    pub(crate) fn part_offset(&self, span: Span) -> u64 {
+        self.parts.offset(&self.geometry, self.files[span.file].offset + span.offset)
+    }
+
+    /// Bytes of the piece at this place of a file that begin there.
+    pub(crate) fn left_in_piece(&self, file: usize, offset: u64) -> u64 {
+        let at = self.files[file].offset + offset;
+        let length = u64::from(self.geometry.piece_length());
+        length - at % length
     }
 
     /// The hash that a piece must have.
@@ -109,6 +151,25 @@ impl Layout {
     /// The parts of files that a piece covers.
     pub fn piece_spans(&self, piece: PieceIndex) -> impl Iterator<Item = Span> + '_ {
         span::piece_spans(&self.geometry, &self.files, piece)
+    }
+
+    /// Sets the bytes of pad files (BEP 47) in a received block to the zeros that they read as: what a
+    /// peer sends there is of no consequence.
+    pub(crate) fn clear_pads(&self, block: BlockRef, data: &mut Bytes) {
+        if !self.padded {
+            return;
+        }
+        let start = self.geometry.piece_offset(block.piece) + u64::from(block.begin());
+        let mut at = 0;
+        for span in self.spans(start, data.len() as u64) {
+            let range = at..at + span.length as usize;
+            at = range.end;
+            if self.files[span.file].pad && data[range.clone()].iter().any(|byte| *byte != 0) {
+                let mut cleared = data.to_vec();
+                cleared[range].fill(0);
+                *data = cleared.into();
+            }
+        }
     }
 
     /// The pieces that hold a byte of a file.

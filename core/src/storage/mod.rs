@@ -9,16 +9,17 @@ mod bits;
 mod error;
 mod files;
 mod layout;
+mod parts;
 mod span;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::Notify;
 
-pub(crate) use self::beneath::{DirSync, OpenFor, Opened, delete, open, sync_folder};
+pub(crate) use self::beneath::{DirSync, OpenFor, Opened, delete, open, remove, rename, sync_folder};
 use self::bits::AtomicBits;
 pub use self::error::{DiskError, Op};
 pub use self::files::FileStamp;
@@ -26,8 +27,10 @@ pub(crate) use self::files::FileState;
 #[cfg(test)]
 pub(crate) use self::layout::entries;
 pub use self::layout::{Layout, NoteHashed, PieceHashes};
+pub use self::parts::PartFile;
 pub use self::span::{Span, pieces_of, spans};
 use crate::bitfield::Bitfield;
+use crate::download::Claim;
 use crate::geometry::Geometry;
 use crate::types::{BlockRef, LinkId, PieceIndex};
 
@@ -52,6 +55,23 @@ pub enum DiskDone {
         block: BlockRef,
         /// Who sent it.
         from: LinkId,
+    },
+    /// What these links sent for the piece is not what the piece turned out to be: they lied.
+    Lies {
+        /// The piece, which is good.
+        piece: PieceIndex,
+        /// One lie of each.
+        lies: Vec<Claim>,
+    },
+    /// These blocks are missing again, as [`Disk::disown`](crate::disk::Disk::disown) wanted it.
+    Disowned {
+        /// The blocks.
+        blocks: Vec<BlockRef>,
+    },
+    /// Every block of this piece is missing again, as [`Disk::restart`](crate::disk::Disk::restart) wanted it.
+    Restarted {
+        /// The piece.
+        piece: PieceIndex,
     },
     /// How far a check is; at most about ten times a second, and the newest replaces one that
     /// nobody took.
@@ -136,7 +156,13 @@ pub struct Storage {
     id: u64,
     layout: Layout,
     verified: AtomicBits,
+    /// Of each file, and of the part file behind them.
     files: Box<[FileState]>,
+    /// Held shared by whoever touches bytes of files, for one call of the system or a few; closed by
+    /// whoever moves them to another place. Only disk threads wait at it.
+    gate: RwLock<()>,
+    /// A file is not where it belongs.
+    unsorted: AtomicBool,
     /// Pieces that a sync has covered. A leaf lock, held to change bits.
     synced: Mutex<Bitfield>,
     /// Counts failed syncs: blocks from before one are worth nothing.
@@ -158,11 +184,15 @@ impl Storage {
             .files()
             .iter()
             .map(|file| FileState::new(pieces_of(geometry, file).len() as u32))
+            // The part file is never complete.
+            .chain([FileState::new(u32::MAX)])
             .collect();
         Self {
             id,
             verified: AtomicBits::new(geometry.pieces()),
             files,
+            gate: RwLock::new(()),
+            unsorted: AtomicBool::new(false),
             synced: Mutex::new(Bitfield::new(geometry.pieces())),
             epoch: AtomicU32::new(0),
             sync_posted: AtomicBool::new(false),
@@ -200,7 +230,57 @@ impl Storage {
 
     /// How the files looked when they were last noted, in torrent order.
     pub(crate) fn stamps(&self) -> Vec<FileStamp> {
-        self.files.iter().map(FileState::seen).collect()
+        let parts = FileStamp { complete: false, ..self.files[self.parts()].seen() };
+        let files = self.files[..self.parts()].iter();
+        files.map(|file| if file.is_parted() { parts } else { file.seen() }).collect()
+    }
+
+    /// The number of the part file, behind those of the files.
+    pub(crate) fn parts(&self) -> usize {
+        self.files.len() - 1
+    }
+
+    /// Says which files nobody wants; says whether that is news.
+    pub(crate) fn set_unwanted(&self, unwanted: &[bool]) -> bool {
+        let files = self.files[..self.parts()].iter();
+        let unwanted = unwanted.iter().copied().chain(std::iter::repeat(false));
+        let news = files.zip(unwanted).filter(|(file, unwanted)| file.set_unwanted(*unwanted)).count();
+        if news > 0 {
+            self.set_unsorted();
+        }
+        news > 0
+    }
+
+    /// Where a span of one piece lies: in which file, and where in it. Asked with the gate held.
+    pub(crate) fn place(&self, span: Span) -> (usize, u64) {
+        if self.files[span.file].is_parted() {
+            (self.parts(), self.layout.part_offset(span))
+        } else {
+            (span.file, span.offset)
+        }
+    }
+
+    /// While this is held, every byte stays in the file that it is in.
+    pub(crate) fn hold_gate(&self) -> RwLockReadGuard<'_, ()> {
+        // It guards no data, so a panic elsewhere leaves nothing half done in it.
+        self.gate.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// While this is held, nobody else touches the files' bytes.
+    pub(crate) fn close_gate(&self) -> RwLockWriteGuard<'_, ()> {
+        self.gate.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_unsorted(&self) -> bool {
+        self.unsorted.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_unsorted(&self) {
+        self.unsorted.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn set_sorted(&self) {
+        self.unsorted.store(false, Ordering::Release);
     }
 
     /// The shape of the content.
@@ -341,8 +421,8 @@ impl Storage {
         self.prepared.load(Ordering::Acquire)
     }
 
-    pub(crate) fn set_prepared(&self) {
-        self.prepared.store(true, Ordering::Release);
+    pub(crate) fn set_prepared(&self, prepared: bool) {
+        self.prepared.store(prepared, Ordering::Release);
     }
 
     /// Whether a file of it was seen on disk, so that its folder must be there.

@@ -19,7 +19,8 @@ use self::leecher::Leecher;
 pub use self::report::Report;
 use self::seeder::Seeder;
 use self::usage::usage;
-use crate::clients::libtorrent::{self, Libtorrent};
+use crate::clients::make::Make;
+use crate::clients::other::{self, Options as Wishes, Other};
 use crate::clients::ours::{self, Ours};
 use crate::net::{Family, Host};
 use crate::torrent::{self, Content};
@@ -204,29 +205,28 @@ impl Bench {
     fn measure_libtorrent(&self, job: Job, dir: &Path) -> Sample {
         let deadline = Deadline::seconds(JOB_SECONDS);
         let settings = json!({
-            "enable_outgoing_utp": false,
-            "enable_incoming_utp": false,
             // 2: disabled.
             "out_enc_policy": 2,
             "in_enc_policy": 2,
         });
         let seeder = (job == Job::Download).then(|| self.seeder());
-        let mut client = Libtorrent::start(&CLIENT, Family::V4, settings, self.work.log("libtorrent"));
+        let wishes = Wishes { settings, ..Wishes::default() };
         // Not counted: starting Python and loading the library.
-        client.wait_ready();
-        let before = usage(client.pid());
-        let info_hash = client.add(&self.torrent, dir);
+        let mut client = Other::start(Make::Libtorrent, &CLIENT, Family::V4, "client", &self.work, &wishes);
+        let pid = client.pid();
+        let before = usage(pid);
+        client.add(&self.torrent, dir);
         if let Some(seeder) = &seeder {
-            client.connect(&info_hash, seeder.address());
+            client.connect(seeder.address());
         }
         let alert = if job == Job::Download { "torrent_finished" } else { "torrent_checked" };
-        let seconds = client.wait_alert(alert, &info_hash, deadline);
-        let mut sample = usage(client.pid()).since(before).over(seconds);
+        let seconds = client.wait_alert(alert, deadline);
+        let mut sample = usage(pid).since(before).over(seconds);
         match job {
-            Job::Download => client.wait_seeding(&info_hash, deadline),
+            Job::Download => client.wait_seeding(deadline),
             Job::Upload => {
-                client.wait_seeding(&info_hash, deadline);
-                sample = self.upload_from(SocketAddr::new(CLIENT.v4.into(), libtorrent::PORT), client.pid());
+                client.wait_seeding(deadline);
+                sample = self.upload_from(SocketAddr::new(CLIENT.v4.into(), other::PORT), pid);
             }
             Job::Recheck => {}
         }

@@ -58,11 +58,6 @@ impl Driver {
         Self { script, child, stdin, lines, asked: 0 }
     }
 
-    /// The process id of the script.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Has a command carried out and returns its result.
     ///
     /// # Panics

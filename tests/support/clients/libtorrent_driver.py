@@ -1,6 +1,7 @@
-"""A libtorrent session as a driver. Its only argument: the session's settings as JSON."""
+"""A libtorrent session as a driver. `settings` are libtorrent's (daemon.py has what else it is told)."""
 
 import json
+import os
 import sys
 import threading
 import time
@@ -9,57 +10,67 @@ import libtorrent as lt
 
 from driver import emit, serve
 
+start = json.loads(sys.argv[1])
+address = f"[{start['v6']}]" if start["family"] == "v6" else start["v4"]
 # Nothing of the outside, and no queueing: what a test adds runs at once.
 SETTINGS = {
+    "listen_interfaces": f"{address}:{start['port']}",
+    "outgoing_interfaces": start[start["family"]],
+    "enable_outgoing_utp": False,
+    "enable_incoming_utp": False,
     "enable_dht": False,
     "enable_lsd": False,
     "enable_upnp": False,
     "enable_natpmp": False,
+    "upload_rate_limit": start["upload_limit"],
     "alert_mask": lt.alert.category_t.status_notification
     | lt.alert.category_t.error_notification
     | lt.alert.category_t.storage_notification
     | lt.alert.category_t.tracker_notification,
 }
 
-settings = {**SETTINGS, **json.loads(sys.argv[1])}
+settings = {**SETTINGS, **start["settings"]}
 if settings.pop("log_peers", False):
     settings["alert_mask"] |= lt.alert.category_t.peer_log_notification
 session = lt.session(settings)
-added = {}  # info-hash -> (handle, time of adding)
+adding = threading.Lock()
+added = []  # its only torrent: (handle, time of adding)
+flush_asked = False
+flushed = threading.Event()
 
 
-def add(torrent, dir, upload_limit=0, download_limit=0):
+def add(torrent, dir):
     params = lt.load_torrent_file(torrent)
     params.save_path = dir
     params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
-    params.upload_limit, params.download_limit = upload_limit, download_limit
-    info_hash = str(params.info_hashes.v1)
-    start = time.monotonic()
+    now = time.monotonic()
     # Held for the alerts, which may come before this line is done.
     with adding:
-        added[info_hash] = (session.add_torrent(params), start)
-    return info_hash
+        added.append((session.add_torrent(params), now))
 
 
-def status(info_hash):
-    now = added[info_hash][0].status()
+def has_all():
+    """All is there, checked or downloaded, and has been written to its files."""
+    global flush_asked
+    handle, _ = added[0]
+    if handle.status().is_seeding and not flush_asked:
+        flush_asked = True
+        handle.flush_cache()
+    return flushed.is_set()
+
+
+def status():
+    now = added[0][0].status()
     return {
-        "state": str(now.state),
-        "progress": now.progress,
-        "seeding": now.is_seeding,
         "downloaded": now.total_payload_download,
         "uploaded": now.total_payload_upload,
         "peers": now.num_peers,
+        "message": str(now.state),
     }
 
 
-def flush(info_hash):
-    """Writes what is still in memory; the event `cache_flushed` follows."""
-    added[info_hash][0].flush_cache()
-
-
-def connect_peer(info_hash, ip, port):
-    added[info_hash][0].connect_peer((ip, port))
+def connect(ip, port):
+    added[0][0].connect_peer((ip, port))
 
 
 def watch():
@@ -69,13 +80,23 @@ def watch():
         for alert in session.pop_alerts():
             now = time.monotonic()
             fields = {"message": alert.message()}
-            if isinstance(alert, lt.torrent_alert) and alert.handle.is_valid():
-                info_hash = str(alert.handle.info_hashes().v1)
+            if isinstance(alert, lt.torrent_alert):
                 with adding:
-                    fields |= {"info_hash": info_hash, "seconds": now - added[info_hash][1]}
+                    fields["seconds"] = now - added[0][1]
+            if alert.what() == "cache_flushed":
+                flushed.set()
             emit(alert.what(), **fields)
 
 
-adding = threading.Lock()
 threading.Thread(target=watch, daemon=True).start()
-serve({"ready": lambda: True, "add": add, "status": status, "flush": flush, "connect_peer": connect_peer})
+serve(
+    {
+        "alive": lambda: True,
+        "version": lambda: lt.__version__,
+        "pid": os.getpid,
+        "add": add,
+        "has_all": has_all,
+        "status": status,
+        "connect": connect,
+    }
+)

@@ -1,7 +1,7 @@
 //! Clients of this and other makes as child processes, each in its place in a test's network.
 
 pub mod driver;
-pub mod libtorrent;
+pub mod make;
+pub mod other;
 pub mod ours;
 pub mod tracker;
-pub mod transmission;

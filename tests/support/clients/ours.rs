@@ -64,7 +64,12 @@ impl Ours {
 
     /// Waits for the first event of a kind.
     pub fn event(&self, kind: &str, deadline: Deadline) -> Value {
-        let found = self.lines.find(deadline, |line| line["kind"] == kind);
+        self.event_that(kind, deadline, |_| true)
+    }
+
+    /// Waits for the first event of a kind that `wanted` accepts.
+    pub fn event_that(&self, kind: &str, deadline: Deadline, wanted: impl Fn(&Value) -> bool) -> Value {
+        let found = self.lines.find(deadline, |line| line["kind"] == kind && wanted(line));
         found.unwrap_or_else(|why| panic!("{}: no {kind}: {why}", self.name))
     }
 
@@ -81,11 +86,17 @@ impl Ours {
         kill_process(pid, Signal::INT).unwrap_or_else(|error| panic!("{}: {error}", self.name));
         self.wait_exit(Deadline::seconds(LEAVE_SECONDS))
     }
+
+    /// Ends it as a crash would.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it is our child");
+        self.child.wait().expect("it is our child");
+    }
 }
 
 impl Drop for Ours {
     fn drop(&mut self) {
-        // Only a test that failed leaves it running.
+        // Only a test that failed leaves it running; one that was killed is gone.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

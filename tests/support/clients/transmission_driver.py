@@ -1,27 +1,44 @@
-"""transmission-daemon as a driver: starts it, passes commands to its RPC, ends it.
+"""transmission-daemon as a driver, through its RPC. `settings` are those of settings.json."""
 
-Arguments: the daemon's program, its folder, its settings as JSON. The folder keeps settings.json and the log.
-"""
-
+import base64
 import json
 import pathlib
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 
-from driver import emit, serve
+import daemon
 
 RPC = "http://127.0.0.1:9091/transmission/rpc"
 SESSION_ID = "X-Transmission-Session-Id"
-# What it may take to write its state down; the rest of the wait is for trackers that are gone too.
-GOODBYE_SECONDS = 2
+# Waits to seed, seeds.
+SEEDS = (5, 6)
 
-program, folder, settings = sys.argv[1], pathlib.Path(sys.argv[2]), json.loads(sys.argv[3])
+start, folder = daemon.start, daemon.folder
 headers = {"Content-Type": "application/json"}
+settings = {
+    "bind-address-ipv4": start["v4"],
+    "bind-address-ipv6": start["v6"],
+    "peer-port": start["port"],
+    "rpc-bind-address": "127.0.0.1",
+    "rpc-port": 9091,
+    "rpc-whitelist-enabled": False,
+    "rpc-host-whitelist-enabled": False,
+    "dht-enabled": False,
+    "pex-enabled": False,
+    "lpd-enabled": False,
+    "utp-enabled": False,
+    "port-forwarding-enabled": False,
+    "encryption": 0,
+    "download-queue-enabled": False,
+    "upload-slots-per-torrent": 64,
+    "rename-partial-files": False,
+    "preallocation": 0,
+    "speed-limit-up": start["upload_limit"] // 1000,
+    "speed-limit-up-enabled": start["upload_limit"] > 0,
+}
 
 
-def rpc(method, arguments):
+def rpc(method, **arguments):
     body = json.dumps({"method": method, "arguments": arguments}).encode()
     request = urllib.request.Request(RPC, body, headers)
     try:
@@ -32,37 +49,41 @@ def rpc(method, arguments):
             raise
         # The first call learns the id that all others must carry.
         headers[SESSION_ID] = error.headers[SESSION_ID]
-        return rpc(method, arguments)
+        return rpc(method, **arguments)
     if answer["result"] != "success":
         raise RuntimeError(answer["result"])
     return answer["arguments"]
 
 
-def alive():
-    """Whether the daemon answers yet; an error once it has gone."""
-    if daemon.poll() is not None:
-        raise RuntimeError(f"ended with {daemon.returncode}")
-    try:
-        rpc("session-get", {"fields": ["version"]})
-    except urllib.error.URLError:
-        return False
-    return True
+def version():
+    return rpc("session-get", fields=["version"])["version"].split()[0]
 
 
-folder.mkdir(parents=True, exist_ok=True)
-(folder / "settings.json").write_text(json.dumps(settings, indent=1))
-daemon = subprocess.Popen(
-    [program, "--foreground", "--config-dir", folder, "--logfile", folder / "transmission.log", "--log-debug"],
-    stdin=subprocess.DEVNULL,
-    stdout=sys.stderr,
+def add(torrent, dir):
+    metainfo = base64.b64encode(pathlib.Path(torrent).read_bytes()).decode()
+    rpc("torrent-add", **{"metainfo": metainfo, "download-dir": dir, "paused": False})
+
+
+def has_all():
+    torrent = rpc("torrent-get", fields=["status", "leftUntilDone", "errorString"])["torrents"][0]
+    if "No data found" in torrent["errorString"]:
+        raise RuntimeError(torrent["errorString"])
+    return torrent["status"] in SEEDS and torrent["leftUntilDone"] == 0
+
+
+def status():
+    torrent = rpc("torrent-get", fields=["downloadedEver", "uploadedEver", "peersConnected", "errorString"])["torrents"][0]
+    return {
+        "downloaded": torrent["downloadedEver"],
+        "uploaded": torrent["uploadedEver"],
+        "peers": torrent["peersConnected"],
+        "message": torrent["errorString"],
+    }
+
+
+(folder / "settings.json").write_text(json.dumps({**settings, **start["settings"]}, indent=1))
+daemon.run(
+    ["--foreground", "--config-dir", folder, "--logfile", folder / "transmission.log", "--log-debug"],
+    version,
+    {"version": version, "add": add, "has_all": has_all, "status": status},
 )
-try:
-    serve({"alive": alive, "rpc": rpc})
-finally:
-    daemon.terminate()
-    try:
-        daemon.wait(GOODBYE_SECONDS)
-    except subprocess.TimeoutExpired:
-        daemon.kill()
-        daemon.wait()
-    emit("ended", code=daemon.returncode)

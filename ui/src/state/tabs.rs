@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tc_core::stats::{Detail, DetailKind, OverviewStats, PeerStats, TrackerStats};
+use tc_core::stats::{BanStats, Detail, DetailKind, OverviewStats, PeerStats, TrackerStats};
 use tc_core::types::InfoHash;
 
 use super::files::FileTree;
@@ -75,6 +75,8 @@ pub struct DetailPane {
     pub peers: Option<Vec<PeerStats>>,
     /// For [`Tab::Trackers`].
     pub trackers: Option<Vec<TrackerStats>>,
+    /// For the list of bans.
+    pub bans: Option<Vec<BanStats>>,
     /// Where the cursors of the lists are, by tab.
     pub scroll: [Scroll; Tab::ALL.len()],
 }
@@ -123,6 +125,11 @@ impl DetailPane {
             Detail::Trackers(trackers) => {
                 let changed = self.trackers.as_ref() != Some(trackers);
                 self.trackers = Some(trackers.clone());
+                changed
+            }
+            Detail::Bans(bans) => {
+                let changed = self.bans.as_ref() != Some(bans);
+                self.bans = Some(bans.clone());
                 changed
             }
         }

@@ -3,6 +3,8 @@
 mod check;
 mod crash;
 mod faults;
+mod lies;
+mod parts;
 mod transfer;
 
 use std::fs;
@@ -81,8 +83,12 @@ impl Torrent {
     }
 
     async fn write_bytes(&self, block: BlockRef, data: Bytes) {
+        self.write_from(7, block, data).await;
+    }
+
+    async fn write_from(&self, link: u64, block: BlockRef, data: Bytes) {
         let credit = self.disk.credit(data.len() as u32).await;
-        self.disk.write(&self.storage, block, data, LinkId(7), credit);
+        self.disk.write(&self.storage, block, data, LinkId(link), credit);
     }
 
     async fn write_piece(&self, piece: u32) {

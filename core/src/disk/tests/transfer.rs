@@ -95,8 +95,10 @@ async fn what_is_there_is_not_written_over() {
         torrent.write(block).await;
     }
     assert_eq!(torrent.done().await, DiskDone::Verified { piece: PieceIndex::new(0) });
+    assert!(matches!(torrent.done().await, DiskDone::Lies { .. }));
     torrent.write_bytes(block, vec![0; 16_384].into()).await;
     assert_eq!(torrent.done().await, DiskDone::Duplicate { block, from: LinkId(7) });
+    assert!(matches!(torrent.done().await, DiskDone::Lies { .. }));
     assert_eq!(torrent.read(0, 0, 65_536).await.unwrap(), torrent.content[..65_536]);
 }
 

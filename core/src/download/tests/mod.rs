@@ -3,6 +3,7 @@
 mod cost;
 mod invariants;
 mod model;
+mod smart_ban;
 mod swarm;
 
 use std::collections::BTreeSet;
@@ -381,6 +382,70 @@ fn a_suspect_may_retry_when_it_would_be_idle() {
     fetch(&mut download, 0, 9);
     download.failed(piece(9));
     assert_eq!(deal(&mut download, 0, 8).len(), 4);
+}
+
+/// Fails a piece that all of these links sent a block of.
+fn spoil(download: &mut DownloadManager, index: u32, from: [usize; 4]) {
+    for (number, from) in (0..).zip(from) {
+        download.arrived(link(from), block(index, number));
+    }
+    download.failed(piece(index));
+    download.check_invariants();
+}
+
+#[test]
+fn what_failed_is_fetched_before_anything_else() {
+    let mut download = swarm("1111110000", &["1111111111"; 3], 4);
+    spoil(&mut download, 9, [0, 0, 1, 1]);
+    assert_eq!(pieces_of(&deal(&mut download, 2, 4)), [9]);
+}
+
+#[test]
+fn after_three_failures_a_piece_has_one_sender() {
+    let mut download = swarm("1111111110", &["1111111111"; 3], 4);
+    for _ in 0..3 {
+        spoil(&mut download, 9, [0, 1, 0, 1]);
+    }
+    let now = Instant::now();
+    let hand = |download: &mut DownloadManager, to: usize, after: u64| {
+        let mut out = Vec::new();
+        download.deal(now + Duration::from_secs(after), link(to), 2, LinkSpeed::Fast, &mut out);
+        download.check_invariants();
+        out
+    };
+    // Link 2 begins and is choked half way through. Others wait: it may go on in a moment.
+    for block in hand(&mut download, 2, 0) {
+        download.arrived(link(2), block);
+    }
+    assert_eq!(hand(&mut download, 0, 1), []);
+    assert_eq!(hand(&mut download, 1, 50), []);
+    assert_eq!(download.take_restarts(), []);
+    assert_eq!(hand(&mut download, 0, 61), []);
+    assert_eq!(download.take_restarts(), [piece(9)]);
+    // Until the disk has dropped what was there nobody gets it.
+    for to in 0..3 {
+        assert_eq!(hand(&mut download, to, 62), []);
+    }
+    assert_eq!(download.take_restarts(), []);
+    download.restarted(piece(9));
+    assert_eq!(hand(&mut download, 0, 63), [block(9, 0), block(9, 1)]);
+    // One that is gone is not waited for.
+    download.arrived(link(0), block(9, 0));
+    download.link_gone(link(0));
+    assert_eq!(hand(&mut download, 1, 64), []);
+    assert_eq!(download.take_restarts(), [piece(9)]);
+}
+
+#[test]
+fn what_a_liar_sent_is_missing_again() {
+    let mut download = swarm("1111111110", &["1111111111"; 2], 4);
+    deal(&mut download, 0, 2);
+    download.arrived(link(0), block(9, 0));
+    download.arrived(link(0), block(9, 1));
+    download.disowned(block(9, 1));
+    download.disowned(block(9, 3));
+    download.check_invariants();
+    assert_eq!(deal(&mut download, 1, 9), [block(9, 1), block(9, 2), block(9, 3)]);
 }
 
 #[test]

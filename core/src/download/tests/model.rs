@@ -33,6 +33,8 @@ enum Op {
     Verify(u32),
     Fail(u32),
     Lost(u32),
+    /// The n-th received block is to come again.
+    Disown(usize),
     Prefer(u32, Priority),
     Check(u8),
 }
@@ -55,8 +57,9 @@ fn ops() -> impl Strategy<Value = Op> {
         10 => any::<usize>().prop_map(Op::Arrive),
         1 => (0..LINKS, 0..PIECES + 1, 0..4u32).prop_map(|(l, p, b)| Op::Stray(l, p, b)),
         6 => (0..PIECES).prop_map(Op::Verify),
-        2 => (0..PIECES).prop_map(Op::Fail),
+        4 => (0..PIECES).prop_map(Op::Fail),
         1 => (0..PIECES).prop_map(Op::Lost),
+        1 => any::<usize>().prop_map(Op::Disown),
         2 => (0..PIECES, priority).prop_map(|(p, priority)| Op::Prefer(p, priority)),
         1 => any::<u8>().prop_map(Op::Check),
     ]
@@ -71,6 +74,7 @@ struct Model {
     received: BTreeMap<BlockRef, LinkId>,
     assigned: BTreeSet<(BlockRef, LinkId)>,
     suspects: BTreeMap<PieceIndex, BTreeSet<LinkId>>,
+    failures: BTreeMap<PieceIndex, u32>,
 }
 
 impl Model {
@@ -93,9 +97,13 @@ impl Model {
         self.assigned.retain(|(b, _)| b.piece != p);
     }
 
-    /// Whether somebody other than this link works on a piece that is on retry.
+    /// Whether somebody other than this link works on a piece that is on retry, or has begun one that
+    /// only one link may send.
     fn is_barred(&self, p: PieceIndex, l: LinkId) -> bool {
-        self.suspects.contains_key(&p) && self.assigned.iter().any(|(b, other)| b.piece == p && *other != l)
+        let busy = self.assigned.iter().any(|(b, other)| b.piece == p && *other != l);
+        let begun = self.received.iter().any(|(b, other)| b.piece == p && *other != l);
+        let solo = self.failures.get(&p).is_some_and(|failures| *failures >= 3);
+        self.suspects.contains_key(&p) && (busy || solo && begun)
     }
 
     fn can_be_sent(&self, b: BlockRef) -> bool {
@@ -204,6 +212,7 @@ fn run(have: u8, seed: u64, ops: Vec<Op>) {
         received: BTreeMap::new(),
         assigned: BTreeSet::new(),
         suspects: BTreeMap::new(),
+        failures: BTreeMap::new(),
     };
     // Names are never used again.
     let mut names: Vec<LinkId> = (0..LINKS).map(link).collect();
@@ -252,6 +261,14 @@ fn run(have: u8, seed: u64, ops: Vec<Op>) {
                 let mut out = Vec::new();
                 download.deal(now, names[n], blocks, speed, &mut out);
                 model.deal(names[n], blocks, &out);
+                for p in download.take_restarts() {
+                    let begun = model.received.iter().filter(|(b, _)| b.piece == p);
+                    let begun: BTreeSet<LinkId> = begun.map(|(_, l)| *l).collect();
+                    assert!(model.failures[&p] >= 3 && !begun.is_empty() && !begun.contains(&names[n]));
+                    assert!(!model.assigned.iter().any(|(b, _)| b.piece == p), "{p:?} is being sent");
+                    download.restarted(p);
+                    model.forget(p);
+                }
             }
             Op::DealOf(n, blocks, bits) => {
                 let mut out = Vec::new();
@@ -288,6 +305,7 @@ fn run(have: u8, seed: u64, ops: Vec<Op>) {
                     download.verified(piece(p)).expect("a full piece is not had");
                     model.forget(piece(p));
                     model.suspects.remove(&piece(p));
+                    model.failures.remove(&piece(p));
                     model.have.insert(piece(p));
                 }
             }
@@ -299,6 +317,7 @@ fn run(have: u8, seed: u64, ops: Vec<Op>) {
                     assert_eq!(blame.suspects, senders.iter().copied().collect::<Vec<_>>());
                     assert_eq!(blame.sole.is_some(), senders.len() == 1);
                     model.suspects.entry(piece(p)).or_default().extend(senders);
+                    *model.failures.entry(piece(p)).or_default() += 1;
                     model.forget(piece(p));
                 }
             }
@@ -306,6 +325,12 @@ fn run(have: u8, seed: u64, ops: Vec<Op>) {
                 download.lost(piece(p));
                 model.forget(piece(p));
                 model.have.remove(&piece(p));
+            }
+            Op::Disown(at) => {
+                if let Some(b) = model.received.keys().nth(at % model.received.len().max(1)).copied() {
+                    download.disowned(b);
+                    model.received.remove(&b);
+                }
             }
             Op::Prefer(p, priority) => {
                 download.set_priorities([(piece(p), priority)]);
@@ -320,6 +345,7 @@ fn run(have: u8, seed: u64, ops: Vec<Op>) {
                 model.received.clear();
                 model.assigned.clear();
                 model.suspects.clear();
+                model.failures.clear();
             }
         }
         download.check_invariants();

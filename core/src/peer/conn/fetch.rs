@@ -79,10 +79,12 @@ impl Fetch {
         if std::mem::replace(&mut self.peer_choking, choke) == choke {
             return;
         }
+        // What was asked for among a few allowed pieces is asked for anew among all, and the other way
+        // round: to the session either report ends the hunger of before.
+        self.hungry = false;
         if choke {
             let mut back = if self.fast { Vec::new() } else { self.pipeline.choked() };
             back.extend(self.hand.drain(..));
-            self.hungry = false;
             give_back(back, reports);
         }
         reports.push(Report::Unchoked(!choke));

@@ -89,7 +89,7 @@ fn a_long_fat_path_is_full_within_two_seconds() {
 fn loopback_is_full_at_once() {
     let mut link = Link::new(1_000_000_000, 0, 500);
     assert!(link.run(1) > 990_000_000);
-    assert_eq!(link.most_outstanding, 500);
+    assert_eq!(link.most_outstanding, 499);
 }
 
 #[test]
@@ -115,6 +115,14 @@ fn what_the_peer_takes_is_the_limit() {
     assert_eq!(small.depth(), 1);
     small.set_reqq(u32::MAX);
     assert_eq!(small.depth(), START);
+}
+
+/// transmission drops the request that would fill its queue: 511 of the 512 that it grants are taken.
+#[test]
+fn the_last_place_of_what_a_peer_grants_stays_free() {
+    let mut link = Link::new(1_000_000_000, 0, 512);
+    link.run(2);
+    assert_eq!(link.most_outstanding, 511);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::*;
 use crate::error::Error;
 use crate::geometry::Geometry;
 use crate::storage::{CheckPlan, FileStamp, Layout, entries};
-use crate::types::{InfoHash, PieceIndex, UnixTime};
+use crate::types::{BanReason, BanTarget, InfoHash, PieceIndex, UnixTime};
 
 fn hash(at: u8) -> InfoHash {
     InfoHash::new([at; 20])
@@ -85,6 +85,50 @@ async fn the_newest_record_wins_and_a_removed_torrent_stays_away() {
     let first = Saved { record: Some(ResumeRecord { uploaded: 999, ..record(1) }), ..saved(1) };
     assert_eq!(list, [first, saved(3)]);
     assert_eq!(problems, 0);
+}
+
+/// Bans of two peers, which end in ten years.
+fn bans() -> Vec<SavedBan> {
+    let ban = |at, reason| SavedBan {
+        target: BanTarget::of(std::net::SocketAddr::from(([11, 0, 0, at], 1))),
+        reason,
+        until: UnixTime(2_000_000_000),
+    };
+    vec![ban(1, BanReason::ByHand), ban(2, BanReason::BadPiece(PieceIndex::new(3)))]
+}
+
+#[test]
+fn bans_are_kept_and_the_newest_list_of_them_counts() {
+    let folder = filled();
+    let (store, _, _) = open(folder.path());
+    assert_eq!(store.take_bans(), []);
+    store.put_bans(bans()[..1].to_vec());
+    store.put_bans(bans());
+    store.close();
+    let (store, list, problems) = open(folder.path());
+    assert_eq!((list.len(), problems), (3, 0));
+    assert_eq!(store.take_bans(), bans());
+    assert_eq!(store.take_bans(), [], "given once");
+    // Records that change later leave them alone.
+    store.put(hash(1), record(1));
+    store.close();
+    assert_eq!(open(folder.path()).0.take_bans(), bans());
+}
+
+#[test]
+fn damaged_bans_are_no_bans_and_the_list_is_as_it_was() {
+    let folder = filled();
+    for damage in [&b"\x01nonsense"[..], b"", b"\x02\0\0\0\0"] {
+        table::plant_bans(folder.path(), damage);
+        let (store, list, problems) = open(folder.path());
+        assert_eq!(list, [saved(1), saved(2), saved(3)]);
+        assert_eq!(problems, 1, "{damage:?}");
+        assert_eq!(store.take_bans(), []);
+        store.put_bans(bans());
+        store.close();
+        let (store, _, problems) = open(folder.path());
+        assert_eq!((store.take_bans(), problems), (bans(), 0));
+    }
 }
 
 #[test]

@@ -202,11 +202,19 @@ impl Bench {
     /// Hands all blocks of a piece to the disk.
     pub fn write(&self, piece: PieceIndex) {
         for block in 0..(PIECE as u32 / BLOCK_SIZE) {
-            let credit: Credit = self.shared.disk().try_credit(BLOCK_SIZE).unwrap();
-            let at = piece.as_usize() * PIECE + (block * BLOCK_SIZE) as usize;
-            let data = self.content[at..at + BLOCK_SIZE as usize].to_vec().into();
-            self.shared.disk().write(&self.actor.storage, BlockRef { piece, block }, data, LinkId(9), credit);
+            let block = BlockRef { piece, block };
+            self.write_block(block, self.block(block), LinkId(9));
         }
+    }
+
+    pub fn block(&self, block: BlockRef) -> Vec<u8> {
+        let at = block.piece.as_usize() * PIECE + block.begin() as usize;
+        self.content[at..at + BLOCK_SIZE as usize].to_vec()
+    }
+
+    pub fn write_block(&self, block: BlockRef, data: Vec<u8>, from: LinkId) {
+        let credit: Credit = self.shared.disk().try_credit(BLOCK_SIZE).unwrap();
+        self.shared.disk().write(&self.actor.storage, block, data.into(), from, credit);
     }
 
     /// The kinds of events since the last look, statistics left out.

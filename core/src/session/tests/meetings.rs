@@ -11,7 +11,7 @@ use crate::download::PeerPieces;
 use crate::net::dial::DialError;
 use crate::peer::{LinkGauge, Report};
 use crate::stats::PeerSource;
-use crate::types::BLOCK_SIZE;
+use crate::types::{BLOCK_SIZE, BlockRef, LinkId};
 
 #[test]
 fn an_idle_link_ticks_but_pins_nothing() {
@@ -96,7 +96,7 @@ fn a_seed_that_hangs_up_on_a_seed_is_not_called_again_soon() {
     let link = bench.link("11.0.0.1:1", false);
     bench.report(link, Report::Pieces(PeerPieces::All));
     bench.report(link, Report::Closed { why: "closed by the peer".into(), fault: false });
-    let due = bench.actor.pool.next_due(bench.now).unwrap();
+    let due = bench.actor.pool.next_due().unwrap();
     assert!(due >= bench.now + Duration::from_secs(30 * 60));
 }
 
@@ -109,7 +109,7 @@ fn who_lets_us_go_without_a_byte_is_called_less_and_less_often() {
     for _ in 0..4 {
         let link = bench.link("11.0.0.1:1", false);
         bench.report(link, Report::Closed { why: "closed by the peer".into(), fault: false });
-        waits.push(bench.actor.pool.next_due(bench.now).unwrap() - bench.now);
+        waits.push(bench.actor.pool.next_due().unwrap() - bench.now);
     }
     assert_eq!(waits, [2, 4, 8, 16].map(Duration::from_secs));
 }
@@ -174,4 +174,90 @@ fn a_link_whose_task_panicked_is_let_go_with_what_it_held() {
     bench.turn(Input::Timeout);
     assert!(!bench.actor.links.contains_key(&link) && bench.actor.parting.is_empty());
     assert_eq!(bench.actor.pool.busy(), 0);
+}
+
+/// The targets of all bans.
+fn banned(bench: &Bench) -> Vec<String> {
+    bench.shared.bans().iter().map(|ban| ban.target.to_string()).collect()
+}
+
+/// Two links send the blocks of piece 0, of which there are four; `liar` turns a bit in its first one.
+fn spoil(bench: &mut Bench, honest: LinkId, liar: LinkId) {
+    let first = piece(bench, 0);
+    for number in 0..(PIECE as u32 / BLOCK_SIZE) {
+        let (block, from) =
+            (BlockRef { piece: first, block: number }, if number % 2 == 0 { honest } else { liar });
+        let mut data = bench.block(block);
+        data[0] ^= u8::from(number == 1);
+        bench.report(from, Report::Block(block));
+        LinkGauge::set(&bench.actor.links[&from].gauge.downloaded, 1);
+        bench.write_block(block, data, from);
+    }
+    bench.disk_until(|bench| bench.actor.totals.wasted > 0);
+}
+
+#[test]
+fn a_liar_that_is_gone_is_banned_when_the_piece_is_good() {
+    let mut bench = Bench::running(false);
+    let (honest, liar) = (bench.seed("11.0.0.1:1", 0), bench.seed("11.0.0.2:1", 0));
+    spoil(&mut bench, honest, liar);
+    assert_eq!(banned(&bench), [""; 0], "it may have been either");
+    bench.report(liar, Report::Closed { why: "gone".into(), fault: false });
+    bench.events();
+    bench.write(piece(&bench, 0));
+    bench.disk_until(|bench| !bench.shared.bans().is_empty());
+    assert_eq!(banned(&bench), ["11.0.0.2"]);
+    assert_eq!(bench.shared.bans()[0].reason.to_string(), "its block 1 of piece 0 was bad");
+    assert_eq!(bench.events(), ["piece.completed", "file.completed", "peer.banned"]);
+    assert!(bench.actor.links.contains_key(&honest));
+    assert!(bench.shared.is_banned("11.0.0.2:77".parse().unwrap()), "it called from another port");
+}
+
+#[test]
+fn what_a_banned_link_sent_of_other_pieces_is_asked_for_again() {
+    let mut bench = Bench::running(false);
+    let (honest, liar) = (bench.seed("11.0.0.1:1", 0), bench.seed("11.0.0.2:1", 0));
+    let half = BlockRef { piece: piece(&bench, 1), block: 0 };
+    bench.report(liar, Report::Block(half));
+    bench.write_block(half, vec![9; BLOCK_SIZE as usize], liar);
+    spoil(&mut bench, honest, liar);
+    bench.write(piece(&bench, 0));
+    bench.disk_until(|bench| bench.actor.download.partials() == 0);
+    assert_eq!(banned(&bench), ["11.0.0.2"]);
+    bench.events();
+    bench.write(piece(&bench, 1));
+    let second = piece(&bench, 1);
+    bench.disk_until(|bench| bench.actor.download.have().get(second));
+    assert!(!bench.events().contains(&"piece.hash_failed"), "its lie cost one block of the piece");
+}
+
+#[test]
+fn a_person_bans_and_lifts_and_links_follow() {
+    let mut bench = Bench::running(false);
+    let (first, second) = (bench.link("11.0.0.1:1", true), bench.link("11.0.0.2:1", false));
+    assert!(bench.shared.ban("11.0.0.1:9".parse().unwrap()));
+    assert!(!bench.shared.ban("11.0.0.1:9".parse().unwrap()), "it is banned");
+    bench.sleep(2 * SECOND);
+    assert!(!bench.actor.links.contains_key(&first) && bench.actor.links.contains_key(&second));
+    let ban = bench.shared.bans()[0].clone();
+    assert_eq!((ban.reason.to_string().as_str(), ban.left > 86_000), ("banned by hand", true));
+    assert!(bench.shared.lift_ban(ban.target));
+    assert_eq!(banned(&bench), [""; 0]);
+}
+
+#[test]
+fn a_banned_caller_that_names_its_port_is_known_again() {
+    let mut bench = Bench::running(false);
+    // On loopback a ban is by port, and who calls has another one each time.
+    assert!(bench.shared.ban("127.0.0.1:6000".parse().unwrap()));
+    let link = bench.link("127.0.0.1:50000", true);
+    let introduced = Report::Introduced {
+        client: None,
+        listen_port: Some(6000),
+        your_ip: None,
+        upload_only: None,
+        takes_dont_have: false,
+    };
+    bench.report(link, introduced);
+    assert!(!bench.actor.links.contains_key(&link));
 }

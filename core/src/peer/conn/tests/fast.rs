@@ -145,6 +145,19 @@ fn a_beginner_is_told_once_what_it_may_fetch_while_choked_and_gets_it_once() {
 }
 
 #[test]
+fn hunger_among_few_pieces_is_told_anew_when_all_may_be_asked_for() {
+    let now = Instant::now();
+    let mut conn = Conn::open(now, geometry(), &opening(&ours(&[]), "f"));
+    conn.on_mail(now, mail("interested"));
+    taken(&mut conn);
+    for (said, then) in [("allow 0", "allows #0; hungry 8"), ("unchoke", "unchoked true; hungry 8")] {
+        conn.on_message(now, message(said), |_| false).unwrap();
+        conn.play(now);
+        assert_eq!(taken(&mut conn), then);
+    }
+}
+
+#[test]
 fn what_a_peer_allows_is_asked_for_while_it_chokes_us() {
     check_as(
         "f",
