@@ -130,7 +130,9 @@ impl<'a> Run<'a> {
                 session.set(&setting);
             }
             // ... and paused since.
-            session.resume();
+            if session.stats().is_some_and(|stats| stats.state == SessionState::Paused) {
+                session.resume();
+            }
             args.peers.iter().for_each(|peer| session.add_peer(*peer));
             names.insert(info_hash, name);
         }

@@ -2,7 +2,6 @@
 //! is lost, and it is said once.
 
 use std::fs;
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -59,31 +58,28 @@ fn before_the_first_byte() {
 }
 
 #[test]
-fn for_resume_records_and_the_log() {
+fn for_the_state_and_the_log() {
     let swarm = Swarm::new("at-save");
     let Some(disk) = require(Tmpfs::mount(&swarm.state(), "size=8m")) else { return };
-    let mut command = swarm.leecher();
-    let run = Run::start(
-        command.args(["--down-limit", "1M", "--log-level", "trace"]).env("TC_TUI_TEST_SYNC_MS", "300"),
-    );
-    run.event("piece.completed");
+    assert!(Run::start(&mut swarm.leecher_of_one()).end().0.success());
     disk.fill();
-    let told = run.find("a word about the state", |line| line["kind"] == "storage.full");
-    assert!(told["info_hash"].is_null() && told["message"].as_str().unwrap().contains("state"), "{told}");
-    run.find("the torrent", |line| is(line, "session.completed", &swarm.info_hash));
-    let (status, lines) = run.end();
+    // The other torrent comes on the list, and cannot be written there.
+    let (status, lines) = Run::start(swarm.leecher().args(["--log-level", "trace"])).end();
     assert!(status.success());
     assert_told_once(&lines);
+    let told = of_kind(&lines, "storage.full").next().unwrap();
+    assert!(told["info_hash"].is_null(), "it concerns all: {told}");
+    assert!(told["message"].as_str().unwrap().ends_with(": disk full"), "{told}");
     swarm.assert_right();
     // What was saved before is good, and the list is whole.
     disk.empty();
-    let run = Run::start(&mut swarm.leecher());
-    for info_hash in [&swarm.info_hash, &swarm.other] {
-        run.find("all that is there", |line| is(line, "session.completed", info_hash));
-    }
-    let (status, lines) = run.end();
+    let (status, lines) = Run::start(&mut swarm.leecher()).end();
     assert!(status.success());
     assert_eq!(of_kind(&lines, "piece.completed").count(), 0, "nothing is fetched again");
+    for checked in of_kind(&lines, "session.checked") {
+        let known = checked["info_hash"] == swarm.info_hash;
+        assert_eq!(checked["bytes_hashed"], if known { 0 } else { OTHER });
+    }
 }
 
 #[test]
@@ -114,17 +110,24 @@ fn when_the_program_starts() {
 
 #[test]
 fn as_a_person_sees_it() {
-    let swarm = Swarm::new("seen");
-    let home = Home::new();
+    let (swarm, home) = (Swarm::new("seen"), Home::new());
     let Some(disk) = require(Tmpfs::mount(&swarm.out().join("main"), "size=2500k")) else { return };
-    // Known from a run of `get`, because the dashboard cannot be told of a peer.
-    let run = Run::start(&mut swarm.leecher());
-    run.event("storage.full");
-    run.interrupt();
-    let (out, state) = (swarm.out().display().to_string(), swarm.state().display().to_string());
-    let args = ["-d", &out, "--state-dir", &state, "--listen", "127.0.0.5:0"];
-    let _ = (&home, &disk, args, OTHER, Duration::ZERO);
-    let mut pty = Pty::start(&home, &args, (120, 30), &[]);
-    pty.see_dashboard().see("main");
-    pty.keys("q");
+    let (torrent, out) = (swarm.tracked().display().to_string(), swarm.out().display().to_string());
+    let args = ["-d", &out, "--listen", "127.0.0.5:0", "--stop-timeout", "1", &torrent];
+    let mut pty = Pty::start(&home, &args, (160, 40), &[]);
+    // In the row, in Overview with what to know, and in the log once.
+    let shown = |pty: &Pty, all: &[&str]| {
+        pty.text().lines().filter(|line| all.iter().all(|words| line.contains(words))).count()
+    };
+    pty.see_dashboard().see("disk full (needs");
+    assert_eq!(shown(&pty, &["! main", " error "]), 1, "{}", pty.text());
+    assert_eq!(shown(&pty, &["Why", "out/main/", "bytes, 0 free)"]), 1, "{}", pty.text());
+    assert_eq!(shown(&pty, &["State", "tried again by itself"]), 1, "{}", pty.text());
+    assert_eq!(shown(&pty, &["storage.full"]), 1, "{}", pty.text());
+    disk.remount("size=32m");
+    // Those who do not want to wait the half minute.
+    pty.keys("p").see("session.completed");
+    pty.keys("qq");
+    assert_eq!(pty.exit_code(), 0);
+    swarm.assert_main_right();
 }

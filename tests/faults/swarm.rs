@@ -1,11 +1,12 @@
 //! A seeder of two torrents, and a leecher whose disks are the test's.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, SocketAddrV4, TcpListener};
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::run::{self, Run};
-use crate::support::home::PROGRAM;
 use crate::torrent::{self, Content};
 use crate::work::Work;
 
@@ -15,10 +16,10 @@ pub const OTHER: u64 = 400_000;
 
 pub struct Swarm {
     /// Dropped first.
-    pub seeder: Run,
+    _seeder: Run,
     pub address: String,
     pub work: Work,
-    pub content: Content,
+    content: Content,
     pub info_hash: String,
     pub other: String,
 }
@@ -40,7 +41,7 @@ impl Swarm {
         for hash in [&info_hash, &other_hash] {
             seeder.find("a seed", |line| line["kind"] == "session.completed" && line["info_hash"] == **hash);
         }
-        Self { seeder, address, work, content, info_hash, other: other_hash }
+        Self { _seeder: seeder, address, work, content, info_hash, other: other_hash }
     }
 
     /// Where the leecher's files go.
@@ -63,12 +64,12 @@ impl Swarm {
         self.in_its_place(run::get(&self.work.join("torrents/main.torrent"), &self.out(), &self.state()))
     }
 
-    /// A leecher of the first that a shell starts after `before`.
-    pub fn leecher_after(&self, before: &str) -> Command {
-        let inner = self.leecher();
-        let mut command = Command::new("sh");
-        command.args(["-c", &format!("{before} && exec \"$@\""), "sh", PROGRAM]).args(inner.get_args());
-        command
+    /// The first torrent, with a tracker that names the seeder.
+    pub fn tracked(&self) -> PathBuf {
+        let url = format!("http://{}/announce", tracker(self.address.parse().unwrap()));
+        let path = self.work.join("tracked.torrent");
+        self.content.torrent(&[url], &path);
+        path
     }
 
     fn in_its_place(&self, mut command: Command) -> Command {
@@ -88,6 +89,27 @@ impl Swarm {
     pub fn assert_main_right(&self) {
         assert!(torrent::sha256(&self.out().join("main")) == torrent::sha256(&self.work.join("seed/main")));
     }
+}
+
+/// A tracker that answers every request with this peer, until the test ends (BEP 3, 23).
+fn tracker(peer: SocketAddrV4) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.4:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+            let _ = lines.find(String::is_empty);
+            let mut body = b"d8:intervali1800e5:peers6:".to_vec();
+            body.extend(peer.ip().octets());
+            body.extend(peer.port().to_be_bytes());
+            body.push(b'e');
+            let head =
+                format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            // Who has gone needs no answer.
+            let _ = stream.write_all(&[head.into_bytes(), body].concat());
+        }
+    });
+    address
 }
 
 /// What the test cannot do without; else it is left out with a word, or fails where `CI` is set.

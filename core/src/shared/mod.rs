@@ -293,17 +293,12 @@ fn tell_unsaved(hub: &EventBus, dir: &Untrusted, error: &std::io::Error) {
     let error = DiskError::from_io(error, || (0, 0));
     let full = matches!(error, DiskError::Full { .. });
     let why = if full { "disk full".to_owned() } else { error.to_string() };
-    let (message, code) = (format!("the state in {dir} is not saved: {why}"), error.code());
-    match full {
-        true => hub.publish(Kind::StorageFull, || Event::StorageFull {
-            message: message.as_str().into(),
-            code: code.into(),
-        }),
-        false => hub.publish(Kind::StorageError, || Event::StorageError {
-            message: message.as_str().into(),
-            code: code.into(),
-        }),
-    }
+    let (message, code) = (format!("the state is not saved: {dir}: {why}"), error.code());
+    let (kind, message, code) =
+        (if full { Kind::StorageFull } else { Kind::StorageError }, message.into(), code.into());
+    hub.publish(kind, || {
+        if full { Event::StorageFull { message, code } } else { Event::StorageError { message, code } }
+    });
 }
 
 fn new_runtime() -> std::io::Result<Runtime> {
