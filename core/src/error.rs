@@ -37,6 +37,9 @@ pub enum Error {
         /// Who uses it.
         by: String,
     },
+    /// A text that is no tracker's URL.
+    #[error("not a tracker: {0}")]
+    Tracker(&'static str),
     /// A folder that is needed cannot be made, read or written.
     #[error("cannot use {}: {source}", path.display())]
     Folder {

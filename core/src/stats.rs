@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use crate::settings::Priority;
-use crate::types::{BanReason, BanTarget, InfoHash, LinkId, UnixTime};
+use crate::types::{BanReason, BanTarget, InfoHash, LinkId, TrackerId, UnixTime};
 use crate::untrusted::Untrusted;
 
 /// What a session is doing.
@@ -94,6 +94,8 @@ pub struct SessionStats {
     pub save_path: PathBuf,
     /// Host name of the tracker that answered last, else of the first one.
     pub tracker: Option<Untrusted>,
+    /// What its trackers say where none of them takes it and one says that it does not know it.
+    pub unregistered: Option<Untrusted>,
     /// BEP 27: peers come from its trackers only.
     pub private: bool,
     /// Which of the last 60 s brought data: running but silent ones are stalled.
@@ -139,6 +141,8 @@ pub struct GlobalStats {
     pub incoming_seen: bool,
     /// Bans that last.
     pub banned: u32,
+    /// At the exit: trackers that have yet to hear that we leave.
+    pub goodbyes: u32,
 }
 
 /// The parts of a torrent that are only gathered while somebody looks.
@@ -265,6 +269,8 @@ pub enum TrackerState {
     Working,
     /// The last try failed.
     Failing,
+    /// It says that it does not know the torrent, or no longer.
+    Unregistered,
     /// A scheme that is not spoken (yet).
     Unsupported,
 }
@@ -272,6 +278,8 @@ pub enum TrackerState {
 /// One tracker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrackerStats {
+    /// Its name for as long as the session lives.
+    pub id: TrackerId,
     /// Its tier, from 0.
     pub tier: u32,
     /// Its URL with pass-keys masked.

@@ -14,7 +14,7 @@ use tc_core::stats::{
     BanStats, Changes, Detail, DetailKind, FileStats, GlobalStats, OverviewStats, PeerSource, PeerStats,
     SessionState, SessionStats, TrackerState, TrackerStats,
 };
-use tc_core::types::{BanReason, BanTarget, InfoHash, LinkId, PieceIndex, UnixTime};
+use tc_core::types::{BanReason, BanTarget, InfoHash, LinkId, PieceIndex, TrackerId, UnixTime};
 
 use crate::message::{Effect, Message};
 use crate::state::{AppState, Look};
@@ -121,6 +121,7 @@ pub fn torrents() -> Vec<SessionStats> {
                     if at.is_multiple_of(3) { "tracker.example.org" } else { "bttracker.distro.example" }
                         .into(),
                 ),
+                unregistered: None,
                 private: false,
                 stalled: false,
                 retries: false,
@@ -222,6 +223,7 @@ pub fn detail(kind: DetailKind) -> Detail {
         }
         DetailKind::Trackers => {
             let tracker = |tier: u32, url: &str, state: TrackerState, next: Option<u64>| TrackerStats {
+                id: TrackerId(url.len() as u32),
                 tier,
                 url: url.into(),
                 state,

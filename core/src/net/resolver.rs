@@ -82,6 +82,8 @@ struct Shared {
 struct State {
     names: HashMap<Arc<str>, Name>,
     queue: VecDeque<Arc<str>>,
+    /// Nothing is looked up any more; what is known still holds.
+    only_known: bool,
     closed: bool,
 }
 
@@ -136,6 +138,12 @@ impl Resolver {
         }
     }
 
+    /// From now on answers only from what it knows, however old that is: at the exit nobody waits for a
+    /// name server.
+    pub fn only_known(&self) {
+        self.shared.lock().only_known = true;
+    }
+
     /// Ends the threads, those stuck in a look-up once it returns, and fails who waits. Does not block.
     pub fn shutdown(&self) {
         self.shared.close();
@@ -174,7 +182,11 @@ impl Shared {
             Some(Name::Known { answer, since }) if is_fresh(answer, *since) => {
                 return Ok(Asked::Known(answer.clone()));
             }
+            Some(Name::Known { answer, .. }) if state.only_known => return Ok(Asked::Known(answer.clone())),
             _ => {}
+        }
+        if state.only_known {
+            return Err(ResolveError::Stopped);
         }
         if state.queue.len() >= QUEUE {
             return Err(ResolveError::Busy);

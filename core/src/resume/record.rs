@@ -12,6 +12,7 @@ use crate::bitfield::Bitfield;
 use crate::settings::TorrentSettings;
 use crate::storage::{CheckPlan, FileStamp, Layout};
 use crate::types::{InfoHash, PieceIndex, UnixTime};
+use crate::untrusted::Untrusted;
 
 /// The version that this program writes.
 const VERSION: u8 = 2;
@@ -57,6 +58,9 @@ pub struct ResumeRecord {
     pub queue_position: u32,
     /// What a person decided for it. Since version 2.
     pub settings: TorrentSettings,
+    /// Its trackers by tier where a person changed them; `None`: those of the torrent file. Since
+    /// version 2.
+    pub trackers: Option<Vec<Vec<Untrusted>>>,
 }
 
 /// Why bytes are not a record that this program can use.

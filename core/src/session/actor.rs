@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rand::Rng as _;
 use rustc_hash::FxHashMap;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::control::{Control, Orders, Watch};
 use super::files::FileProgress;
@@ -21,13 +21,14 @@ use crate::manager::RemoveData;
 use crate::net::dial::{DialError, Greeted};
 use crate::peer::{PeerPool, PeerReport};
 use crate::settings::TorrentSettings;
-use crate::shared::{Registration, SharedResources};
+use crate::shared::{ConnectionPermit, Registration, SharedResources};
 use crate::stats::{Place, SessionState, SessionStats};
 use crate::storage::{DiskDone, Storage};
 use crate::tracker::{
-    AnnounceError, AnnounceEvent, AnnounceReply, ScrapeCounts, TrackerCoordinator, TrackerId,
+    AnnounceError, AnnounceEvent, AnnounceReply, KnownTracker, ScrapeCounts, TrackerCoordinator, TrackerId,
 };
 use crate::types::LinkId;
+use crate::untrusted::Untrusted;
 use crate::upload::UploadManager;
 
 /// Batches of reports that wait: enough that a hundred links are not held up by one turn of the
@@ -52,6 +53,8 @@ pub enum Discovery {
         tracker: TrackerId,
         /// What it was told.
         event: AnnounceEvent,
+        /// Payload bytes, both ways, that it was told of.
+        moved: u64,
         /// What it said.
         result: Result<AnnounceReply, AnnounceError>,
     },
@@ -81,7 +84,7 @@ pub enum Discovery {
         /// What came of it.
         result: Result<Greeted, DialError>,
         /// The right to hold a connection.
-        permit: OwnedSemaphorePermit,
+        permit: ConnectionPermit,
     },
 }
 
@@ -94,6 +97,8 @@ pub struct Doors {
     pub discoveries: mpsc::Receiver<Discovery>,
     /// From the listener.
     pub incoming: mpsc::Receiver<Greeted>,
+    /// The port at which peers can call us.
+    pub port: watch::Receiver<Option<u16>>,
     /// The engine is shutting down.
     pub stopping: watch::Receiver<bool>,
     /// ... and the actor was told so, once.
@@ -113,6 +118,8 @@ pub enum Input {
     Discovery(Discovery),
     /// A peer that called us.
     Incoming(Greeted),
+    /// Peers can call us at another port.
+    Moved,
     /// Something is due.
     Timeout,
     /// The engine is shutting down.
@@ -133,6 +140,7 @@ impl Doors {
             done = storage.done() => Input::Disk(done),
             Some(discovery) = self.discoveries.recv() => Input::Discovery(discovery),
             Some(greeted) = self.incoming.recv() => Input::Incoming(greeted),
+            Ok(()) = self.port.changed() => Input::Moved,
             () = timeout => Input::Timeout,
             // An engine that is gone without a word stops its sessions too.
             _ = self.stopping.wait_for(|stopping| *stopping), if !self.told => {
@@ -174,6 +182,12 @@ pub struct Actor {
     pub(super) upload: UploadManager,
     pub(super) pool: PeerPool,
     pub(super) trackers: TrackerCoordinator,
+    /// What a person made of the torrent file's trackers.
+    pub(super) own_trackers: Option<Vec<Vec<Untrusted>>>,
+    /// For those who change them.
+    pub(super) to_list: watch::Sender<Arc<[KnownTracker]>>,
+    /// Payload bytes of this run, both ways, of which a tracker has heard.
+    pub(super) reported: u64,
     /// For each tracker the end of the newest announce to it.
     pub(super) turns: FxHashMap<TrackerId, oneshot::Receiver<()>>,
     pub(super) files: FileProgress,
@@ -209,6 +223,8 @@ pub struct Actor {
     pub(super) full: Option<(Trouble, Instant)>,
     /// That was published, and no piece came since.
     pub(super) full_told: bool,
+    /// The newest piece came from a peer, not from a look at what is on disk.
+    pub(super) fetched_last: bool,
     /// `session.completed` was published for all that is wanted.
     pub(super) completed: bool,
     /// All of the torrent was there in this run, and the trackers know if it was fetched.
@@ -230,7 +246,7 @@ pub struct Actor {
     /// It was taken off the list: nothing of it is saved any more.
     pub(super) removed: Option<RemoveData>,
     pub(super) swarm: Option<(u32, u32)>,
-    pub(super) tracker_host: Option<crate::untrusted::Untrusted>,
+    pub(super) tracker_host: Option<Untrusted>,
     pub(super) last_payload: Option<Instant>,
 }
 
@@ -271,6 +287,7 @@ impl Actor {
             Input::Disk(done) => self.on_disk(now, done),
             Input::Discovery(discovery) => self.on_discovery(now, discovery),
             Input::Incoming(greeted) => self.on_incoming(now, greeted),
+            Input::Moved => self.on_moved(now),
             Input::Timeout => self.on_timeout(now),
             Input::Stopping => self.stop(now, "the engine is shutting down"),
         }

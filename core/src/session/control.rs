@@ -9,9 +9,15 @@ use tokio::sync::{Notify, watch};
 use crate::manager::RemoveData;
 use crate::settings::{Setting, TorrentSettings};
 use crate::stats::{Detail, DetailKind};
+use crate::tracker::TrackerEdit;
+use crate::types::TrackerId;
 
 /// Addresses that wait to be taken over by the session; more than a person can name.
 const MAX_PEERS: usize = 256;
+
+/// Changes of trackers that wait, and trackers to be asked; a person makes one at a time, and a torrent
+/// that is merged brings a whole list.
+const MAX_TRACKERS: usize = 256;
 
 /// Detail panes that wait to be opened; a viewer opens one at a time.
 const MAX_WATCHES: usize = 16;
@@ -44,8 +50,14 @@ pub struct Orders {
     pub recheck: bool,
     /// Ask the trackers again.
     pub reannounce: bool,
+    /// Ask these trackers again.
+    pub reannounce_to: Vec<TrackerId>,
+    /// Changes of the trackers, in order.
+    pub trackers: Vec<TrackerEdit>,
     /// Connect to these too.
     pub peers: Vec<SocketAddr>,
+    /// Let these go.
+    pub disconnect: Vec<SocketAddr>,
     /// Panes that were opened.
     pub watches: Vec<Watch>,
     /// The person's choices, if they have changed.
@@ -100,6 +112,9 @@ impl Control {
         }
         change(&mut orders);
         orders.peers.truncate(MAX_PEERS);
+        orders.disconnect.truncate(MAX_PEERS);
+        orders.trackers.truncate(MAX_TRACKERS);
+        orders.reannounce_to.truncate(MAX_TRACKERS);
         // Who looked last looks still.
         let closed = orders.watches.len().saturating_sub(MAX_WATCHES);
         orders.watches.drain(..closed);

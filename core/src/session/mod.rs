@@ -12,14 +12,17 @@ mod on_greeting;
 mod on_peer;
 mod on_settings;
 mod on_timeout;
+mod on_tracker;
 mod open;
 mod over;
+mod room;
 mod save;
 mod scrape;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 mod totals;
+mod trackers;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -39,6 +42,7 @@ use crate::settings::{Setting, TorrentSettings};
 use crate::shared::SharedResources;
 use crate::stats::{Detail, DetailKind, Place, SessionStats};
 use crate::storage::Layout;
+use crate::tracker::KnownTracker;
 use crate::types::{InfoHash, PeerId};
 
 /// What stops a session until a person acts or the cause goes away.
@@ -106,6 +110,7 @@ pub struct Session {
     shared: Arc<SharedResources>,
     control: Arc<Control>,
     place: Arc<Place>,
+    trackers: watch::Receiver<Arc<[KnownTracker]>>,
     /// True once nothing of it is left but, perhaps, its files.
     ended: watch::Sender<bool>,
 }
@@ -163,6 +168,7 @@ impl Session {
         let settings = record.as_ref().map(|record| record.settings.clone()).unwrap_or_default();
         let control = Arc::new(Control::new(settings));
         let (actor, doors) = open::actor(torrent.clone(), shared.clone(), record);
+        let trackers = actor.to_list.subscribe();
         let (place, ended) = (actor.place.clone(), watch::Sender::new(false));
         let guard = over::Guard {
             torrent: torrent.clone(),
@@ -183,7 +189,7 @@ impl Session {
             }
             actor.run(&guard.control, doors).await;
         });
-        Ok(Self { torrent, shared, control, place, ended })
+        Ok(Self { torrent, shared, control, place, trackers, ended })
     }
 
     /// Which torrent.
@@ -258,6 +264,11 @@ impl Session {
     /// Connects to this peer too.
     pub fn add_peer(&self, address: SocketAddr) {
         self.control.order(|orders| orders.peers.push(address));
+    }
+
+    /// Lets this peer go. It may call again at once, and is called again after half an hour.
+    pub fn disconnect(&self, address: SocketAddr) {
+        self.control.order(|orders| orders.disconnect.push(address));
     }
 
     /// Asks the trackers again, not before their min interval.

@@ -20,11 +20,23 @@ impl Actor {
     /// Carries out what has been asked for since the last look.
     pub(super) fn on_orders(&mut self, now: Instant, orders: Orders) {
         for address in orders.peers {
-            self.pool.learn(now, address, PeerSource::Manual);
+            self.learn(now, address, PeerSource::Manual);
+        }
+        let away: Vec<_> =
+            self.links.iter().filter(|(_, entry)| orders.disconnect.contains(&entry.address)).collect();
+        for link in away.into_iter().map(|(link, _)| *link).collect::<Vec<_>>() {
+            if let Some(entry) = self.links.get_mut(&link) {
+                entry.close("disconnected by hand");
+            }
+            self.let_go(now, link, "disconnected by hand", Outcome::Useless);
         }
         self.watches.extend(orders.watches);
         if !self.watches.is_empty() {
             self.show_details(now);
+        }
+        self.edit_trackers(now, orders.trackers);
+        for tracker in orders.reannounce_to {
+            self.trackers.reannounce_to(now, tracker);
         }
         if let Some(settings) = orders.settings {
             self.on_settings(now, settings);
@@ -65,6 +77,8 @@ impl Actor {
         if std::mem::take(&mut self.saving.paused) {
             self.save(now);
         }
+        // It was we who left the peers; who resumes does not wait for them.
+        self.pool.call_again(now);
         // A check that was cancelled and has not ended goes on with what it leaves, once it says so.
         if self.check_posted || self.post_check() {
             self.phase = Phase::Checking;
@@ -133,6 +147,8 @@ impl Actor {
         self.in_swarm = Some(watch::Sender::new(()));
         self.totals.set_active(now, true);
         self.open_door();
+        self.totals.begin_run();
+        self.reported = 0;
         self.trackers.start(now);
         self.tick = Some(now);
         self.complete_if_all_there(now);
@@ -230,6 +246,7 @@ impl Actor {
         self.full = None;
         self.totals.set_active(now, false);
         self.drop_peers(now, why);
+        self.shared.leave_slots(&self.torrent.info_hash());
         self.upload = UploadManager::new(self.shared.config().upload_slots, super::actor::seed());
         self.tick = None;
         if self.phase == Phase::Running {

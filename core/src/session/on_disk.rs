@@ -60,6 +60,7 @@ impl Actor {
         // Known already where a look at what the disk vouches for came first: it counts all the same.
         self.download.verified(piece);
         self.full_told = false;
+        self.fetched_last = true;
         let geometry = self.torrent.metainfo.geometry;
         let size = geometry.piece_size(piece);
         self.saving.dirty(now, u64::from(size));
@@ -87,6 +88,7 @@ impl Actor {
 
     /// Tells all links when we begin or cease to want anything (BEP 21).
     pub(super) fn show_upload_only(&mut self) {
+        self.pool.set_seeding(self.download.is_finished());
         let upload_only = self.download.is_finished();
         if std::mem::replace(&mut self.upload_only, upload_only) != upload_only {
             for entry in self.links.values() {
@@ -101,8 +103,9 @@ impl Actor {
             return;
         }
         let fetched = self.saving.fetched_in_run();
-        // To a tracker a torrent is complete when all of it is there, wanted or not.
-        if self.download.is_complete() && !std::mem::replace(&mut self.whole, true) && fetched > 0 {
+        // To a tracker a torrent is complete when all of it is there, wanted or not, and it hears of that
+        // only where the last piece was fetched: not after a look at what is on disk.
+        if self.download.is_complete() && !std::mem::replace(&mut self.whole, true) && self.fetched_last {
             self.trackers.completed(now);
             self.announce(now);
         }
@@ -128,6 +131,7 @@ impl Actor {
     fn on_failed(&mut self, now: Instant, piece: PieceIndex, senders: &[LinkId]) {
         let geometry = self.torrent.metainfo.geometry;
         self.totals.wasted += u64::from(geometry.piece_size(piece));
+        self.totals.run_corrupt += u64::from(geometry.piece_size(piece));
         let blame = self.download.failed(piece);
         let from: Vec<_> = blame.suspects.iter().filter_map(|link| self.whereabouts(*link)).collect();
         self.torrent.bus.publish(Kind::PieceHashFailed, || Event::PieceHashFailed {
@@ -205,7 +209,7 @@ impl Actor {
     }
 
     /// These pieces are not there any more.
-    fn lost(&mut self, pieces: impl Iterator<Item = PieceIndex>) {
+    pub(super) fn lost(&mut self, pieces: impl Iterator<Item = PieceIndex>) {
         for piece in pieces {
             let had = self.download.have().get(piece);
             self.download.lost(piece);
@@ -253,6 +257,7 @@ impl Actor {
     /// Takes over what the disk vouches for; all that has begun is forgotten.
     pub(super) fn look_again(&mut self) {
         self.download.reset_have(self.storage.verified());
+        self.fetched_last = false;
         self.recount_files();
         self.show_upload_only();
     }

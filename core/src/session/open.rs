@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::actor::{self, Actor, Doors, Phase};
-use super::on_discovery::host_of;
 use super::on_settings::priorities;
+use super::on_tracker::host_of;
 use super::save::Saving;
 use super::totals::Totals;
 use super::{Torrent, files};
@@ -45,7 +45,11 @@ pub fn actor(
     }
     let mut download = DownloadManager::new(geometry, claimed.clone(), actor::seed());
     download.set_priorities(priorities(&torrent, &kept.settings));
-    let newest = first_snapshot(&torrent, &totals, &download, kept.paused);
+    let own_trackers = kept.trackers.clone();
+    let tiers = own_trackers.as_ref().unwrap_or(&torrent.metainfo.trackers);
+    let trackers = TrackerCoordinator::new(tiers, torrent.metainfo.private, actor::seed());
+    let newest = first_snapshot(&torrent, &totals, &download, kept.paused, tiers);
+    let newest_host = newest.tracker.clone();
     let actor = Actor {
         place: Arc::new(shared.board().claim(newest.clone())),
         newest,
@@ -58,11 +62,11 @@ pub fn actor(
         upload: UploadManager::new(shared.config().upload_slots, actor::seed()),
         pool: PeerPool::default(),
         turns: FxHashMap::default(),
-        trackers: TrackerCoordinator::new(
-            &torrent.metainfo.trackers,
-            torrent.metainfo.private,
-            actor::seed(),
-        ),
+        to_list: watch::Sender::new(trackers.list().into()),
+        trackers,
+        own_trackers,
+        reported: 0,
+        fetched_last: false,
         files: files::FileProgress::new(geometry, &torrent.metainfo.files, &claimed),
         settings: kept.settings,
         links: FxHashMap::default(),
@@ -92,13 +96,23 @@ pub fn actor(
         pieces_checked: 0,
         saving: Saving::new(record, geometry.pieces(), kept.paused, shared.config().sync_interval),
         swarm: None,
-        tracker_host: first_host(&torrent),
+        tracker_host: newest_host,
         last_payload: None,
         totals,
         torrent,
         shared: shared.clone(),
     };
-    (actor, Doors { reports, discoveries, incoming, stopping: shared.stopping(), told: false })
+    (
+        actor,
+        Doors {
+            reports,
+            discoveries,
+            incoming,
+            port: shared.port_changes(),
+            stopping: shared.stopping(),
+            told: false,
+        },
+    )
 }
 
 /// What viewers see before the actor has had its first turn.
@@ -107,6 +121,7 @@ fn first_snapshot(
     totals: &Totals,
     download: &DownloadManager,
     paused: bool,
+    tiers: &[Vec<Untrusted>],
 ) -> SessionStats {
     let metainfo = &torrent.metainfo;
     SessionStats {
@@ -136,14 +151,10 @@ fn first_snapshot(
         added: totals.added,
         completed: totals.completed,
         save_path: torrent.save_path.clone(),
-        tracker: first_host(torrent),
+        tracker: tiers.iter().flatten().find_map(host_of),
+        unregistered: None,
         private: metainfo.private,
         stalled: false,
         retries: false,
     }
-}
-
-/// Until one has answered, the first tracker stands for all.
-fn first_host(torrent: &Torrent) -> Option<Untrusted> {
-    torrent.metainfo.trackers.iter().flatten().find_map(host_of)
 }

@@ -146,7 +146,12 @@ impl Actor {
             // Not all was looked at: the last record still holds, but for what a person asked for.
             store.put(
                 self.torrent.info_hash(),
-                ResumeRecord { paused, settings: self.settings.clone(), ..kept.clone() },
+                ResumeRecord {
+                    paused,
+                    settings: self.settings.clone(),
+                    trackers: self.own_trackers.clone(),
+                    ..kept.clone()
+                },
             );
             return;
         }
@@ -174,6 +179,7 @@ impl Actor {
             tracker_key: self.torrent.key,
             queue_position: self.torrent.queue,
             settings: self.settings.clone(),
+            trackers: self.own_trackers.clone(),
         };
         store.put(self.torrent.info_hash(), record);
     }

@@ -102,6 +102,7 @@ impl Actor {
             completed: self.totals.completed,
             save_path: self.torrent.save_path.clone(),
             tracker: self.tracker_host.clone(),
+            unregistered: self.trackers.unregistered(),
             private: metainfo.private,
             stalled: downloading && silent,
             retries: matches!(

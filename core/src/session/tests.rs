@@ -17,7 +17,9 @@ mod bench;
 mod crash;
 mod ends;
 mod meetings;
+mod room;
 mod settings;
+mod trackers;
 mod turns;
 
 const PIECE: usize = 64 * 1024;

@@ -15,10 +15,14 @@ pub struct Totals {
     pub uploaded: u64,
     /// Payload received that was of no use.
     pub wasted: u64,
-    /// Payload received in this run, for the trackers.
+    /// Payload received since it began to run, for the trackers.
     pub run_downloaded: u64,
-    /// Payload sent in this run, for the trackers.
+    /// Payload sent since it began to run, for the trackers.
     pub run_uploaded: u64,
+    /// Payload received in this run that turned out wrong.
+    pub run_corrupt: u64,
+    /// The most that trackers were told of what was received: it never shrinks.
+    told: u64,
     /// Seconds with peers in earlier runs and stretches.
     active: Duration,
     /// Since when it is active now.
@@ -38,6 +42,8 @@ impl Totals {
             wasted,
             run_downloaded: 0,
             run_uploaded: 0,
+            run_corrupt: 0,
+            told: 0,
             active: Duration::from_secs(active_seconds),
             active_since: None,
             added: UnixTime::now(),
@@ -57,6 +63,26 @@ impl Totals {
         self.uploaded += more_up;
         self.run_uploaded += more_up;
         more_down + more_up
+    }
+
+    /// To a tracker a torrent that starts is a new one: what it is told counts from here (BEP 3).
+    pub const fn begin_run(&mut self) {
+        self.run_downloaded = 0;
+        self.run_uploaded = 0;
+        self.run_corrupt = 0;
+        self.told = 0;
+    }
+
+    /// Payload received in this run without what turned out wrong; never less than the last time, though
+    /// it may turn out so afterwards.
+    pub fn good_in_run(&mut self) -> u64 {
+        self.told = self.told.max(self.run_downloaded.saturating_sub(self.run_corrupt));
+        self.told
+    }
+
+    /// Payload of this run, both ways.
+    pub const fn moved_in_run(&self) -> u64 {
+        self.run_downloaded + self.run_uploaded
     }
 
     /// The torrent runs, or rests.

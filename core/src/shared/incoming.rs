@@ -93,7 +93,11 @@ fn open_udp(shared: &SharedResources, wanted: &[SocketAddr]) {
 }
 
 fn change(shared: &SharedResources, change: impl FnOnce(&mut super::Listening)) {
-    change(&mut shared.listening.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut listening = shared.listening.lock().unwrap_or_else(PoisonError::into_inner);
+    change(&mut listening);
+    let port = listening.addresses.first().map(SocketAddr::port);
+    drop(listening);
+    shared.port.send_if_modified(|told| std::mem::replace(told, port) != port);
 }
 
 fn try_again(shared: &Arc<SharedResources>, mut missing: Vec<SocketAddr>, greetings: Arc<Greetings>) {

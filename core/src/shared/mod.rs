@@ -4,8 +4,14 @@
 //! that takes it back on drop.
 
 mod bans;
+mod connections;
+mod deal;
+mod dials;
+mod goodbyes;
 mod incoming;
+mod outside;
 mod registry;
+mod slots;
 mod tasks;
 mod totals;
 
@@ -15,10 +21,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 
 use self::bans::SharedBans;
+pub use self::connections::ConnectionPermit;
+use self::connections::Connections;
+pub use self::deal::DialTicket;
+use self::dials::Dials;
+pub use self::goodbyes::Goodbyes;
+use self::outside::Outside;
 pub use self::registry::{Door, Registration, Registry};
+use self::slots::Slots;
 pub use self::tasks::Tasks;
 use crate::bandwidth::Limiter;
 use crate::config::Config;
@@ -28,7 +41,7 @@ use crate::event::{Event, EventBus, Kind};
 use crate::net::resolver::Resolver;
 use crate::net::udp::UdpSockets;
 use crate::resume::{Saved, StateStore};
-use crate::stats::StatsBoard;
+use crate::stats::{GlobalStats, StatsBoard};
 use crate::storage::DiskError;
 use crate::tracker::{TrackerOptions, Trackers};
 use crate::types::LinkId;
@@ -42,6 +55,9 @@ const MAX_WORKERS: usize = 8;
 
 /// What the engine needs beyond the announces to end in good order.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How often the number of trackers that are left is shown, so that a thousand answers are a few frames.
+const GOODBYES_EVERY: Duration = Duration::from_millis(100);
 
 /// The common parts of one engine.
 #[derive(Debug)]
@@ -62,13 +78,19 @@ pub struct SharedResources {
     /// What the last run kept, until the manager takes it.
     saved: Mutex<Vec<Saved>>,
     next_link: AtomicU64,
-    connections: Arc<Semaphore>,
+    connections: Arc<Connections>,
     half_open: Arc<Semaphore>,
+    dials: Mutex<Dials>,
+    slots: Mutex<Slots>,
+    outside: Mutex<Outside>,
     up: Limiter,
     down: Limiter,
     /// Addresses that accept peers, and why one does not.
     listening: Mutex<Listening>,
     incoming_seen: AtomicBool,
+    /// The port at which peers can call, for those who must tell it.
+    port: watch::Sender<Option<u16>>,
+    goodbyes: Goodbyes,
     stopping: watch::Sender<bool>,
 }
 
@@ -136,12 +158,17 @@ impl SharedResources {
             store,
             saved: Mutex::new(saved),
             next_link: AtomicU64::new(1),
-            connections: Arc::new(Semaphore::new(config.max_connections)),
+            connections: Connections::new(config.max_connections, config.max_connections_per_torrent),
             half_open: Arc::new(Semaphore::new(config.max_half_open)),
+            dials: Mutex::default(),
+            slots: Mutex::new(Slots::new(config.upload_slots_total, config.upload_slots)),
+            outside: Mutex::default(),
             up: Limiter::new(config.upload_limit),
             down: Limiter::new(config.download_limit),
             listening: Mutex::default(),
             incoming_seen: AtomicBool::new(false),
+            port: watch::Sender::new(None),
+            goodbyes: Goodbyes::default(),
             stopping: watch::Sender::new(false),
             config,
         });
@@ -159,8 +186,17 @@ impl SharedResources {
     pub fn shutdown(&self) {
         let Some(handle) = self.begin_stopping() else { return };
         let patience = self.config.stop_timeout + GRACE;
+        // A name server that hangs must not hold up the exit: every tracker that heard of us has a known
+        // address.
+        self.resolver.only_known();
         // Links, announces and sessions end by themselves when `stopping` is set.
-        let _ = handle.block_on(async { tokio::time::timeout(patience, self.tasks.ended()).await });
+        let ended = async {
+            tokio::select! {
+                () = self.tasks.ended() => {}
+                () = self.show_goodbyes() => {}
+            }
+        };
+        let _ = handle.block_on(async { tokio::time::timeout(patience, ended).await });
         // After the good-byes to UDP trackers.
         self.udp.close();
         self.disk.shutdown();
@@ -171,6 +207,18 @@ impl SharedResources {
         let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(runtime) = runtime {
             runtime.shutdown_timeout(GRACE);
+        }
+    }
+
+    /// Keeps the number of trackers that have yet to hear that we leave on the board, without end.
+    async fn show_goodbyes(&self) {
+        let mut left = self.goodbyes.left();
+        loop {
+            let goodbyes = *left.borrow_and_update() as u32;
+            self.board.pin_global(GlobalStats { goodbyes, ..(*self.board.global()).clone() });
+            // The sender is `self`: it cannot be gone while we wait.
+            let _ = left.changed().await;
+            tokio::time::sleep(GOODBYES_EVERY).await;
         }
     }
 
@@ -239,17 +287,6 @@ impl SharedResources {
         LinkId(self.next_link.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// The right to hold one more connection; `None`: the limit is reached.
-    pub fn connection_permit(&self) -> Option<OwnedSemaphorePermit> {
-        self.connections.clone().try_acquire_owned().ok()
-    }
-
-    /// The rights to dial, and to hold what comes of it.
-    pub fn dial_ticket(&self) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
-        let half_open = self.half_open.clone().try_acquire_owned().ok()?;
-        Some((half_open, self.connection_permit()?))
-    }
-
     /// The address to dial from: the one that is listened on, if a particular one was asked for.
     pub fn source_for(&self, target: &SocketAddr) -> Option<IpAddr> {
         let same = |address: &&SocketAddr| address.is_ipv4() == target.is_ipv4();
@@ -259,7 +296,32 @@ impl SharedResources {
 
     /// The port that peers can call; `None` while none can.
     pub fn port(&self) -> Option<u16> {
-        self.listening().addresses.first().map(SocketAddr::port)
+        *self.port.borrow()
+    }
+
+    /// Peers can call at this port, as far as sessions know.
+    #[cfg(test)]
+    pub(crate) fn pretend_port(&self, port: u16) {
+        self.port.send_replace(Some(port));
+    }
+
+    /// Tells when peers can call at another port.
+    pub fn port_changes(&self) -> watch::Receiver<Option<u16>> {
+        self.port.subscribe()
+    }
+
+    /// Whether this is our own address, as far as it is known.
+    pub fn is_us(&self, address: &SocketAddr) -> bool {
+        if self.port() != Some(address.port()) {
+            return false;
+        }
+        let ip = address.ip().to_canonical();
+        self.outside(ip.is_ipv6()) == Some(ip) || self.config.listen.iter().any(|listens| listens.ip() == ip)
+    }
+
+    /// Trackers that have yet to hear that we leave.
+    pub const fn goodbyes(&self) -> &Goodbyes {
+        &self.goodbyes
     }
 
     /// Where peers can call.

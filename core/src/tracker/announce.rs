@@ -5,12 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+pub use crate::types::TrackerId;
 use crate::types::{InfoHash, PeerId};
 use crate::untrusted::Untrusted;
-
-/// Names one tracker of one torrent for as long as its coordinator lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TrackerId(pub u32);
 
 /// Why we announce (BEP 3, `event`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +38,18 @@ impl AnnounceEvent {
     }
 }
 
+/// Which announces go first where many wait for the same host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Urgency {
+    /// `stopped` or `completed` of a torrent whose tracker has not heard yet what was moved: at the exit
+    /// there is no other chance to say so.
+    Unreported,
+    /// What a tracker has to know: that we are there, that the download ended, that we leave.
+    Event,
+    /// An announce that only repeats, or figures for the screen.
+    Regular,
+}
+
 /// An announce that is to be sent now. Exactly one answer is owed to
 /// [`TrackerCoordinator::answered`](super::TrackerCoordinator::answered).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +77,8 @@ pub struct AnnounceParams {
     pub uploaded: u64,
     /// Payload bytes received since `started`, failed pieces left out.
     pub downloaded: u64,
+    /// Payload bytes received since `started` that turned out wrong.
+    pub corrupt: u64,
     /// Bytes of the whole torrent that are missing, skipped files included.
     pub left: u64,
     /// BEP 7: 32 random bits, the same over a run.
@@ -108,6 +119,32 @@ pub enum Retry {
     /// Not at all.
     Never,
 }
+
+/// What trackers say of a torrent that they do not know: opentracker, ocelot, XBT, UNIT3D, chihaya and
+/// the sites that run on them.
+const UNREGISTERED: [&str; 18] = [
+    "unregistered",
+    "not registered",
+    "torrent not found",
+    "unknown torrent",
+    "torrent unknown",
+    "torrent does not exist",
+    "torrent doesn't exist",
+    "torrent is not found",
+    "torrent not exist",
+    "torrent has been deleted",
+    "torrent was deleted",
+    "torrent has been nuked",
+    "torrent is not authorized",
+    "not authorized for use with this tracker",
+    "info hash not found",
+    "infohash not found",
+    "unknown info hash",
+    "unknown infohash",
+];
+
+/// ... and what they say of others in the same words: "unregistered torrent pass" is about a person.
+const OTHERS: [&str; 6] = ["pass", "user", "client", "account", "peer", "ip address"];
 
 /// Why an announce brought nothing. Its text holds no URL, so that no pass-key gets into a log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -150,6 +187,16 @@ pub enum AnnounceError {
 }
 
 impl AnnounceError {
+    /// Whether the tracker says that it does not know the torrent, or no longer: announcing on brings
+    /// nothing, and a person has to decide. Trackers have no code for it, only words; those in use are
+    /// recognised, and what speaks of the user or the program instead is not.
+    pub fn is_unregistered(&self) -> bool {
+        let Self::Refused { reason, .. } = self else { return false };
+        let words = reason.raw().to_ascii_lowercase().replace(['_', '-'], " ");
+        UNREGISTERED.iter().any(|phrase| words.contains(phrase))
+            && !OTHERS.iter().any(|other| words.contains(other))
+    }
+
     /// What is known about the time of the next try; `None` leaves it to the back-off.
     pub const fn retry(&self) -> Option<Retry> {
         match self {
@@ -158,5 +205,40 @@ impl AnnounceError {
             Self::Refused { retry, .. } => *retry,
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_for_a_torrent_that_a_tracker_does_not_know() {
+        let refused = |reason: &str| AnnounceError::Refused { reason: reason.into(), retry: None };
+        for reason in [
+            "unregistered torrent",
+            "Unregistered torrent.",
+            "Torrent not registered with this tracker.",
+            "Torrent not found",
+            "torrent not registered",
+            "Requested download is not authorized for use with this tracker.",
+            "Unknown torrent",
+            "info_hash not found in the database",
+            "InfoHash not found.",
+            "Torrent has been deleted: trumped",
+        ] {
+            assert!(refused(reason).is_unregistered(), "{reason}");
+        }
+        for reason in [
+            "unregistered torrent pass",
+            "Passkey not found: torrent not found",
+            "User is not registered",
+            "Your client is not registered",
+            "down for maintenance",
+            "",
+        ] {
+            assert!(!refused(reason).is_unregistered(), "{reason}");
+        }
+        assert!(!AnnounceError::Timeout.is_unregistered());
     }
 }

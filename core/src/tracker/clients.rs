@@ -9,8 +9,9 @@ use crate::net::reach::{Family, Reach, Within};
 use crate::net::resolver::Resolver;
 use crate::net::tls;
 
-/// Idle connections kept to one host: an answer is one round trip, and trackers count connections.
-const IDLE_PER_HOST: usize = 2;
+/// Idle connections kept to one host: as many as ask it at once, so that a thousand announces need six
+/// connections.
+const IDLE_PER_HOST: usize = super::http::IN_FLIGHT_PER_HOST;
 
 /// How long they are kept; many servers close after a minute.
 const IDLE: Duration = Duration::from_secs(30);

@@ -8,7 +8,7 @@ use rand::rngs::SmallRng;
 
 use super::announce::{AnnounceError, AnnounceEvent, AnnounceReply, Retry, TrackerId};
 use super::backoff;
-use super::mask::mask_url;
+use super::mask::{hide_secrets, mask_url};
 use super::scheme::Scheme;
 use super::scrape::ScrapeCounts;
 use crate::stats::{TrackerState, TrackerStats};
@@ -44,6 +44,8 @@ pub(super) struct Entry {
     /// Not before this, whoever wants it, `completed` and `stopped` apart.
     pub earliest: Option<Instant>,
     pub failures: u32,
+    /// It says that it does not know the torrent, in these words.
+    pub unregistered: Option<Untrusted>,
     /// No scrape before this; `None`: none was needed yet.
     scrape: Option<Instant>,
     /// It can be asked for figures.
@@ -75,6 +77,7 @@ impl Entry {
             next: None,
             earliest: None,
             failures: 0,
+            unregistered: None,
             scrape: None,
             scrapes: true,
             last: None,
@@ -87,6 +90,7 @@ impl Entry {
         self.told = false;
         self.knows_us = false;
         self.failures = 0;
+        self.unregistered = None;
         self.next = Some(now);
         self.earliest = None;
     }
@@ -126,6 +130,7 @@ impl Entry {
     pub fn succeeded(&mut self, now: Instant, event: AnnounceEvent, reply: &AnnounceReply) -> Duration {
         self.knows_us |= event == AnnounceEvent::Started;
         self.failures = 0;
+        self.unregistered = None;
         if reply.tracker_id.is_some() {
             self.tracker_id.clone_from(&reply.tracker_id);
         }
@@ -151,7 +156,9 @@ impl Entry {
         let pause = backoff::after_failure(self.failures, error.retry(), random);
         self.next = pause.map(|pause| now + pause);
         self.earliest = Some(now + backoff::FIRST_RETRY);
-        self.note(now, Untrusted::new(error.to_string()));
+        let said = hide_secrets(&self.url, &error.to_string());
+        self.unregistered = error.is_unregistered().then(|| said.clone());
+        self.note(now, said);
         pause
     }
 
@@ -181,6 +188,11 @@ impl Entry {
         }
     }
 
+    /// Whether its last answer was good.
+    pub fn is_working(&self) -> bool {
+        self.supported && self.failures == 0 && self.last.is_some()
+    }
+
     fn note(&mut self, now: Instant, what: Untrusted) {
         self.history.truncate(HISTORY - 1);
         self.history.push_front((now, what));
@@ -190,6 +202,7 @@ impl Entry {
     pub fn stats(&self, now: Instant, wall: UnixTime, due: Option<Instant>) -> TrackerStats {
         let ago = |at: Instant| UnixTime(wall.0.saturating_sub(now.saturating_duration_since(at).as_secs()));
         TrackerStats {
+            id: self.id,
             tier: self.tier,
             url: self.shown.clone(),
             state: self.state(),
@@ -206,8 +219,9 @@ impl Entry {
         match (self.supported, &self.in_flight) {
             (false, _) => TrackerState::Unsupported,
             (true, Some(_)) => TrackerState::Announcing,
+            (true, None) if self.unregistered.is_some() => TrackerState::Unregistered,
             (true, None) if self.failures > 0 => TrackerState::Failing,
-            (true, None) if self.last.is_some() => TrackerState::Working,
+            (true, None) if self.is_working() => TrackerState::Working,
             (true, None) => TrackerState::Idle,
         }
     }

@@ -14,7 +14,7 @@ use reqwest::{Response, StatusCode};
 use tokio::time::timeout;
 use url::{Host, Url};
 
-use super::announce::{AnnounceError, AnnounceEvent, AnnounceParams, AnnounceReply};
+use super::announce::{AnnounceError, AnnounceEvent, AnnounceParams, AnnounceReply, Urgency};
 use super::clients::Clients;
 pub use super::clients::SetupError;
 use super::families::both;
@@ -41,7 +41,7 @@ const MAX_BODY: usize = 1 << 20;
 const IN_FLIGHT: usize = 50;
 
 /// Announces on their way to one host and port.
-const IN_FLIGHT_PER_HOST: usize = 6;
+pub(super) const IN_FLIGHT_PER_HOST: usize = 6;
 
 /// What an embedder or a test may want otherwise.
 #[derive(Clone, Copy, Debug)]
@@ -99,28 +99,13 @@ impl HttpTracker {
         url: &Untrusted,
         params: &AnnounceParams,
         tracker_id: Option<&[u8]>,
+        urgency: Urgency,
     ) -> Result<AnnounceReply, AnnounceError> {
-        let inner = &self.inner;
         let first = query::announce_url(url, params, tracker_id)?;
-        let _turn = inner.turn(&first.url).await;
-        let deadline = match params.event {
-            AnnounceEvent::Stopped => inner.options.stop_deadline,
-            _ => inner.options.deadline,
-        };
-        let ips = match timeout(deadline, inner.addresses(&first.url)).await {
-            Ok(found) => found?,
-            Err(_) => return Err(AnnounceError::Timeout),
-        };
-        let has = |family| ips.iter().any(|addr| Family::of(addr.ip()) == family);
-        match (has(Family::V4), has(Family::V6)) {
-            (true, true) => {
-                let v4 = inner.announce_within(Family::V4, &first, deadline);
-                let v6 = inner.announce_within(Family::V6, &first, deadline);
-                both(v4, v6, deadline).await
-            }
-            (true, false) => inner.announce_within(Family::V4, &first, deadline).await,
-            (false, _) => inner.announce_within(Family::V6, &first, deadline).await,
-        }
+        let turn = self.inner.turn(&first.url, urgency).await?;
+        let result = self.inner.announce(&first, params).await;
+        turn.ended(&result);
+        result
     }
 
     /// The figures of these torrents, sixty in one request. A tracker that refuses so many at once is
@@ -133,13 +118,49 @@ impl HttpTracker {
         tracker: &Untrusted,
         torrents: &[InfoHash],
     ) -> Result<Vec<ScrapeCounts>, AnnounceError> {
-        let inner = &self.inner;
-        let _turn = inner.turn(&scrape::scrape_url(tracker, &[])?.url).await;
+        let turn = self.inner.turn(&scrape::scrape_url(tracker, &[])?.url, Urgency::Regular).await?;
+        let result = self.inner.scrape_all(tracker, torrents).await;
+        turn.ended(&result);
+        result
+    }
+}
+
+impl Inner {
+    async fn announce(
+        &self,
+        first: &AnnounceUrl,
+        params: &AnnounceParams,
+    ) -> Result<AnnounceReply, AnnounceError> {
+        let deadline = match params.event {
+            AnnounceEvent::Stopped => self.options.stop_deadline,
+            _ => self.options.deadline,
+        };
+        let ips = match timeout(deadline, self.addresses(&first.url)).await {
+            Ok(found) => found?,
+            Err(_) => return Err(AnnounceError::Timeout),
+        };
+        let has = |family| ips.iter().any(|addr| Family::of(addr.ip()) == family);
+        match (has(Family::V4), has(Family::V6)) {
+            (true, true) => {
+                let v4 = self.announce_within(Family::V4, first, deadline);
+                let v6 = self.announce_within(Family::V6, first, deadline);
+                both(v4, v6, deadline).await
+            }
+            (true, false) => self.announce_within(Family::V4, first, deadline).await,
+            (false, _) => self.announce_within(Family::V6, first, deadline).await,
+        }
+    }
+
+    async fn scrape_all(
+        &self,
+        tracker: &Untrusted,
+        torrents: &[InfoHash],
+    ) -> Result<Vec<ScrapeCounts>, AnnounceError> {
         let mut counts = Vec::with_capacity(torrents.len());
         let (mut rest, mut at_once) = (torrents, scrape::MAX_SCRAPE);
         while !rest.is_empty() {
             let (now, later) = rest.split_at(at_once.min(rest.len()));
-            match inner.scrape(tracker, now).await {
+            match self.scrape(tracker, now).await {
                 Ok(found) => {
                     counts.extend(found);
                     rest = later;
@@ -152,9 +173,7 @@ impl HttpTracker {
         }
         Ok(counts)
     }
-}
 
-impl Inner {
     /// Over one address family: the figures are the same over the other, which is tried if this fails.
     async fn scrape(
         &self,
@@ -172,8 +191,9 @@ impl Inner {
         page.judge(|body| scrape::decode(body, torrents))
     }
 
-    async fn turn(&self, url: &Url) -> Turn {
-        self.turns.take(url.host_str().unwrap_or(""), url.port_or_known_default().unwrap_or(0)).await
+    async fn turn(&self, url: &Url, urgency: Urgency) -> Result<Turn, AnnounceError> {
+        let (host, port) = (url.host_str().unwrap_or(""), url.port_or_known_default().unwrap_or(0));
+        self.turns.take(host, port, urgency).await
     }
 
     async fn announce_within(

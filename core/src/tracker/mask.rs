@@ -8,6 +8,9 @@ use crate::untrusted::Untrusted;
 /// hexadecimal digits; words of a path are shorter than half of that.
 const SECRET_LENGTH: usize = 16;
 
+/// Bytes from which on a secret is looked for in what its tracker says; shorter ones are found in any text.
+const WORTH_HIDING: usize = 6;
+
 /// What stands in place of a secret.
 const MASK: &str = "…";
 
@@ -18,46 +21,84 @@ const SECRET_KEYS: [&str; 10] =
 /// The URL with everything that looks like a secret replaced by `…`: the user and password, path
 /// elements and query values of 16 or more letters and digits, and the values of telling keys.
 pub fn mask_url(url: &Untrusted) -> Untrusted {
-    let raw = url.raw();
-    let (scheme, rest) = raw.split_once("://").map_or(("", raw), |(scheme, rest)| (scheme, rest));
-    let (rest, fragment) = rest.split_once('#').map_or((rest, None), |(rest, tail)| (rest, Some(tail)));
-    let (rest, query) = rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));
-    let (authority, path) = rest.split_once('/').map_or((rest, None), |(host, path)| (host, Some(path)));
+    let shown = |part: &Part<'_>| match *part {
+        Part::Shown(text) => text.to_owned(),
+        Part::Secret(_) => MASK.to_owned(),
+    };
+    Untrusted::new(parts(url.raw()).iter().map(shown).collect::<String>())
+}
 
-    let mut masked = String::with_capacity(raw.len());
-    if raw.contains("://") {
-        masked.push_str(scheme);
-        masked.push_str("://");
+/// A masked URL that a person has edited, with the secrets of `original` back in place: the first `…` is
+/// the first secret. `None`: there are more of them than secrets.
+pub fn unmask(edited: &Untrusted, original: &Untrusted) -> Option<Untrusted> {
+    let parts = parts(original.raw());
+    let mut secrets = parts.iter().filter_map(|part| match *part {
+        Part::Secret(secret) => Some(secret),
+        Part::Shown(_) => None,
+    });
+    let mut pieces = edited.raw().split(MASK);
+    let mut whole = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        whole.push_str(secrets.next()?);
+        whole.push_str(piece);
     }
-    match authority.rsplit_once('@') {
-        Some((_, host)) => {
-            masked.push_str(MASK);
-            masked.push('@');
-            masked.push_str(host);
+    Some(Untrusted::new(whole))
+}
+
+/// What a tracker says, without the secrets of its URL: some repeat them in what they complain of.
+pub fn hide_secrets(url: &Untrusted, text: &str) -> Untrusted {
+    let mut hidden = text.to_owned();
+    for part in parts(url.raw()) {
+        match part {
+            Part::Secret(secret) if secret.len() >= WORTH_HIDING => hidden = hidden.replace(secret, MASK),
+            _ => {}
         }
-        None => masked.push_str(authority),
     }
-    for element in path.into_iter().flat_map(|path| path.split('/')) {
-        masked.push('/');
-        masked.push_str(if looks_secret(element) { MASK } else { element });
+    Untrusted::new(hidden)
+}
+
+/// A piece of a URL.
+enum Part<'a> {
+    Shown(&'a str),
+    Secret(&'a str),
+}
+
+/// The whole URL in its pieces, none of them lost.
+fn parts(raw: &str) -> Vec<Part<'_>> {
+    let judged = |text, secret: bool| if secret { Part::Secret(text) } else { Part::Shown(text) };
+    let mut parts = Vec::new();
+    let mut rest = raw;
+    // Each piece with the sign before it, so that nothing is lost whatever the text is.
+    if let Some(at) = rest.find("://") {
+        parts.push(Part::Shown(&rest[..at + 3]));
+        rest = &rest[at + 3..];
     }
-    for (i, pair) in query.into_iter().flat_map(|query| query.split('&')).enumerate() {
-        masked.push(if i == 0 { '?' } else { '&' });
+    let (rest, fragment) = rest.split_at(rest.find('#').unwrap_or(rest.len()));
+    let (rest, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (user, host) = authority.split_at(authority.rfind('@').unwrap_or(0));
+    parts.extend((!user.is_empty()).then_some(Part::Secret(user)));
+    parts.push(Part::Shown(host));
+    for element in path.split('/').skip(1) {
+        parts.push(Part::Shown("/"));
+        parts.push(judged(element, looks_secret(element)));
+    }
+    for (at, pair) in query.strip_prefix('?').into_iter().flat_map(|query| query.split('&')).enumerate() {
+        parts.push(Part::Shown(if at == 0 { "?" } else { "&" }));
         match pair.split_once('=') {
-            Some((key, value)) if is_secret_key(key) || looks_secret(value) => {
-                masked.push_str(key);
-                masked.push('=');
-                masked.push_str(if value.is_empty() { "" } else { MASK });
+            Some((key, value)) if !value.is_empty() && (is_secret_key(key) || looks_secret(value)) => {
+                parts.push(Part::Shown(&pair[..=key.len()]));
+                parts.push(Part::Secret(value));
             }
-            None if looks_secret(pair) => masked.push_str(MASK),
-            _ => masked.push_str(pair),
+            None => parts.push(judged(pair, looks_secret(pair))),
+            Some(_) => parts.push(Part::Shown(pair)),
         }
     }
-    if let Some(fragment) = fragment {
-        masked.push('#');
-        masked.push_str(if looks_secret(fragment) { MASK } else { fragment });
+    if let Some(fragment) = fragment.strip_prefix('#') {
+        parts.push(Part::Shown("#"));
+        parts.push(judged(fragment, looks_secret(fragment)));
     }
-    Untrusted::new(masked)
+    parts
 }
 
 fn is_secret_key(key: &str) -> bool {
@@ -98,6 +139,29 @@ mod tests {
     fn users_and_passwords_are_hidden() {
         check("http://me:word@t.example/announce", "http://…@t.example/announce");
         check("http://me@evil@t.example/announce", "http://…@t.example/announce");
+    }
+
+    #[test]
+    fn an_edited_url_keeps_the_secrets_that_are_left_in_it() {
+        let original = Untrusted::new("http://me:word@t.example/0123456789abcdef/announce?passkey=short");
+        let check = |edited: &str, want: Option<&str>| {
+            let whole = unmask(&edited.into(), &original);
+            assert_eq!(whole.as_ref().map(Untrusted::raw), want, "{edited}");
+        };
+        check(mask_url(&original).raw(), Some(original.raw()));
+        check(
+            "https://…@new.example/…/announce?passkey=…",
+            Some("https://me:word@new.example/0123456789abcdef/announce?passkey=short"),
+        );
+        check("https://new.example/announce", Some("https://new.example/announce"));
+        check("http://…@t/…/…/…", None);
+    }
+
+    #[test]
+    fn a_tracker_that_repeats_the_pass_key_does_not_spread_it() {
+        let url = Untrusted::new("http://t.example/announce?passkey=s3cr3tkey&uk=1");
+        let said = hide_secrets(&url, "unknown passkey s3cr3tkey, 1 try left");
+        assert_eq!(said.raw(), "unknown passkey …, 1 try left");
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod mask;
 pub mod schedule;
 
 mod backoff;
+pub mod edit;
 mod entry;
 
 pub mod http;
@@ -23,11 +24,12 @@ mod families;
 mod turns;
 
 pub use self::announce::{
-    Announce, AnnounceError, AnnounceEvent, AnnounceParams, AnnounceReply, Retry, TrackerId,
+    Announce, AnnounceError, AnnounceEvent, AnnounceParams, AnnounceReply, Retry, TrackerId, Urgency,
 };
+pub use self::edit::TrackerEdit;
 pub use self::http::{HttpOptions, HttpTracker, SetupError};
 pub use self::mask::mask_url;
-pub use self::schedule::{Answered, TrackerCoordinator};
+pub use self::schedule::{Answered, KnownTracker, TrackerCoordinator};
 pub use self::scrape::ScrapeCounts;
 pub use self::trackers::{TrackerOptions, Trackers};
 pub use self::udp::{UdpOptions, UdpTracker};

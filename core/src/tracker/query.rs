@@ -42,10 +42,10 @@ pub fn announce_url(
     escape(params.info_hash.as_bytes(), &mut text);
     text.push_str("&peer_id=");
     escape(params.peer_id.as_bytes(), &mut text);
-    let AnnounceParams { port, uploaded, downloaded, left, key, numwant, .. } = params;
+    let AnnounceParams { port, uploaded, downloaded, corrupt, left, key, numwant, .. } = params;
     write!(
         text,
-        "&port={port}&uploaded={uploaded}&downloaded={downloaded}&left={left}&key={key:08X}\
+        "&port={port}&uploaded={uploaded}&downloaded={downloaded}&corrupt={corrupt}&left={left}&key={key:08X}\
          &numwant={numwant}&compact=1&no_peer_id=1&supportcrypto=0"
     )
     .expect("a String takes any text");
@@ -123,6 +123,7 @@ mod tests {
             port: 6881,
             uploaded: 1,
             downloaded: 2,
+            corrupt: 3,
             left: u64::MAX,
             key: 0xab,
             numwant: 80,
@@ -135,7 +136,7 @@ mod tests {
     fn check(tracker: &str, event: AnnounceEvent, id: Option<&[u8]>, before: &str, after: &str) {
         let url = announce_url(&tracker.into(), &params(event), id).unwrap().url;
         let want = format!(
-            "{before}info_hash={HASH}&peer_id=-TC0100-abcdefghijkl&port=6881&uploaded=1&downloaded=2\
+            "{before}info_hash={HASH}&peer_id=-TC0100-abcdefghijkl&port=6881&uploaded=1&downloaded=2&corrupt=3\
              &left=18446744073709551615&key=000000AB&numwant=80&compact=1&no_peer_id=1&supportcrypto=0{after}"
         );
         assert_eq!(url.as_str(), want);

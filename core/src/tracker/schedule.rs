@@ -35,6 +35,17 @@ pub const SCRAPE: Duration = Duration::from_secs(30 * 60);
 /// The same for a torrent that does not run, while somebody looks at it.
 pub const SCRAPE_WATCHED: Duration = Duration::from_secs(5 * 60);
 
+/// A tracker as those see it who change the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownTracker {
+    /// Its name for as long as the session lives.
+    pub id: TrackerId,
+    /// Its tier, from 0.
+    pub tier: u32,
+    /// Its URL as it came: may hold a pass-key.
+    pub url: Untrusted,
+}
+
 /// What became of an announce.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answered {
@@ -49,9 +60,10 @@ pub struct Answered {
 /// The announces of one torrent.
 #[derive(Debug)]
 pub struct TrackerCoordinator {
-    /// In the order of tiers; [`TrackerId`] is the index.
+    /// In the order of tiers.
     entries: Vec<Entry>,
     lines: Vec<Line>,
+    next_id: u32,
     private: bool,
     running: bool,
     want_peers: bool,
@@ -87,16 +99,73 @@ impl TrackerCoordinator {
                 entries.push(Entry::new(id, tier, url));
             }
         }
-        let mut lines: Vec<Line> = Vec::new();
-        let mut last_tier = None;
-        for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| entry.supported) {
-            match lines.last_mut() {
-                Some(line) if private || last_tier == Some(entry.tier) => line.order.push(index),
-                _ => lines.push(Line { order: vec![index], current: index, completed: false }),
-            }
-            last_tier = Some(entry.tier);
+        let lines = lines(&entries, private);
+        let next_id = u32::try_from(entries.len()).expect("MAX_TRACKERS is small");
+        let (running, want_peers, answering) = (false, false, None);
+        Self { entries, lines, next_id, private, running, want_peers, answering, random }
+    }
+
+    /// The trackers by tier, those that are not asked too. For those who change them.
+    pub fn list(&self) -> Vec<KnownTracker> {
+        let known = |entry: &Entry| KnownTracker { id: entry.id, tier: entry.tier, url: entry.url.clone() };
+        self.entries.iter().map(known).collect()
+    }
+
+    /// The URL of a tracker as it came.
+    pub fn url_of(&self, tracker: TrackerId) -> Option<Untrusted> {
+        self.index_of(tracker).map(|index| self.entries[index].url.clone())
+    }
+
+    /// Other trackers, in the order in which they are to be tried. Those that stay go on as if nothing
+    /// had happened, new ones are told at once that we are there, and those that are gone that we leave:
+    /// returns their `stopped`, to be sent now. `None`: these are the trackers that it has.
+    pub fn change(&mut self, now: Instant, tiers: &[Vec<Untrusted>]) -> Option<Vec<Announce>> {
+        let same =
+            |(tier, entry): (u32, &Untrusted), known: &Entry| known.tier == tier && known.url == *entry;
+        let wanted: Vec<(u32, &Untrusted)> =
+            (0..).zip(tiers).flat_map(|(tier, urls)| urls.iter().map(move |url| (tier, url))).collect();
+        if wanted.len() == self.entries.len()
+            && wanted.iter().zip(&self.entries).all(|(wanted, known)| same(*wanted, known))
+        {
+            return None;
         }
-        Self { entries, lines, private, running: false, want_peers: false, answering: None, random }
+        let before: Vec<_> =
+            self.lines.iter().map(|line| (self.entries[line.current].id, line.completed)).collect();
+        let mut old = std::mem::take(&mut self.entries);
+        for (tier, url) in wanted.into_iter().take(MAX_TRACKERS) {
+            if self.entries.iter().any(|entry| entry.url == *url) {
+                continue;
+            }
+            let entry = match old.iter().position(|entry| entry.url == *url) {
+                Some(known) => {
+                    let mut entry = old.swap_remove(known);
+                    entry.tier = tier;
+                    entry
+                }
+                None => {
+                    let mut entry = Entry::new(TrackerId(self.next_id), tier, url);
+                    self.next_id += 1;
+                    if self.running {
+                        entry.begin(now);
+                    }
+                    entry
+                }
+            };
+            self.entries.push(entry);
+        }
+        self.lines = lines(&self.entries, self.private);
+        for line in &mut self.lines {
+            let here = |(id, _): &&(TrackerId, bool)| line.order.iter().any(|at| self.entries[*at].id == *id);
+            if let Some((id, completed)) = before.iter().find(here) {
+                line.current = *line.order.iter().find(|at| self.entries[**at].id == *id)?;
+                line.completed = *completed;
+            }
+        }
+        if self.answering.is_some_and(|answering| self.index_of(answering).is_none()) {
+            self.answering = None;
+        }
+        let gone = old.iter_mut().filter(|entry| entry.told);
+        Some(gone.map(|entry| send(entry, now, AnnounceEvent::Stopped)).collect())
     }
 
     /// The torrent runs: `started` is due. Without effect while it runs.
@@ -157,6 +226,42 @@ impl TrackerCoordinator {
         }
     }
 
+    /// The same for a single tracker, whose turn it may not be: then it becomes the one that its line
+    /// asks, unless one is being asked.
+    pub fn reannounce_to(&mut self, now: Instant, tracker: TrackerId) {
+        let (Some(index), Some(line)) = (self.index_of(tracker), self.line_of(tracker)) else { return };
+        if !self.running {
+            return;
+        }
+        // A private torrent stays with the tracker that knows it: two at once count twice (BEP 27).
+        let current = self.lines[line].current;
+        if current != index && self.private && self.entries[current].failures == 0 {
+            return;
+        }
+        if self.entries[current].in_flight.is_none() {
+            self.lines[line].current = index;
+            self.entries[index].hurry(now);
+        }
+    }
+
+    /// Peers call us at another port now, or can call us at last: trackers that know us hear of it at
+    /// once, whatever their intervals say.
+    pub fn moved(&mut self, now: Instant) {
+        for line in self.lines.iter().filter(|_| self.running) {
+            let entry = &mut self.entries[line.current];
+            if entry.told && entry.failures == 0 {
+                entry.next = Some(now);
+            }
+        }
+    }
+
+    /// What the trackers say where none of them takes the torrent and one says that it does not know it.
+    pub fn unregistered(&self) -> Option<Untrusted> {
+        let works = self.entries.iter().any(Entry::is_working);
+        let said = self.entries.iter().find_map(|entry| entry.unregistered.as_ref());
+        said.filter(|_| !works).cloned()
+    }
+
     /// Whether the pool is dry: then announces come as early as the min intervals allow, from now on.
     pub fn want_peers(&mut self, _now: Instant, want: bool) {
         self.want_peers = want;
@@ -195,7 +300,7 @@ impl TrackerCoordinator {
         event: AnnounceEvent,
         result: &Result<AnnounceReply, AnnounceError>,
     ) -> Answered {
-        let Some(entry) = self.entries.get_mut(tracker.0 as usize) else {
+        let Some(entry) = self.entries.iter_mut().find(|entry| entry.id == tracker) else {
             return Answered { url: Untrusted::new(""), next: None, switched: false };
         };
         let mut answered = Answered { url: entry.shown.clone(), next: None, switched: false };
@@ -241,7 +346,7 @@ impl TrackerCoordinator {
 
     /// What a scrape brought.
     pub fn scraped(&mut self, tracker: TrackerId, result: &Result<ScrapeCounts, AnnounceError>) {
-        if let Some(entry) = self.entries.get_mut(tracker.0 as usize) {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.id == tracker) {
             entry.scraped(result);
         }
     }
@@ -259,16 +364,22 @@ impl TrackerCoordinator {
         self.running.then(|| self.entries[line.current].due(self.want_peers)).flatten()
     }
 
+    fn index_of(&self, tracker: TrackerId) -> Option<usize> {
+        self.entries.iter().position(|entry| entry.id == tracker)
+    }
+
     fn line_of(&self, tracker: TrackerId) -> Option<usize> {
-        self.lines.iter().position(|line| line.order.contains(&(tracker.0 as usize)))
+        let index = self.index_of(tracker)?;
+        self.lines.iter().position(|line| line.order.contains(&index))
     }
 
     /// BEP 12: the one that answered goes to the front of its tier. True for a private torrent whose
     /// peers come from another tracker now.
     fn stay_with(&mut self, now: Instant, tracker: TrackerId, event: AnnounceEvent) -> bool {
-        let index = tracker.0 as usize;
+        let (Some(index), Some(line)) = (self.index_of(tracker), self.line_of(tracker)) else {
+            return false;
+        };
         let tier = self.entries[index].tier;
-        let Some(line) = self.line_of(tracker) else { return false };
         let line = &mut self.lines[line];
         let front = line.order.iter().position(|other| self.entries[*other].tier == tier);
         let place = line.order.iter().position(|other| *other == index);
@@ -301,6 +412,20 @@ impl TrackerCoordinator {
             self.lines[line].current = *next;
         }
     }
+}
+
+/// Who is asked beside whom: a line for each tier of a public torrent, one line for a private one.
+fn lines(entries: &[Entry], private: bool) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::new();
+    let mut last_tier = None;
+    for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| entry.supported) {
+        match lines.last_mut() {
+            Some(line) if private || last_tier == Some(entry.tier) => line.order.push(index),
+            _ => lines.push(Line { order: vec![index], current: index, completed: false }),
+        }
+        last_tier = Some(entry.tier);
+    }
+    lines
 }
 
 fn send(entry: &mut Entry, now: Instant, event: AnnounceEvent) -> Announce {

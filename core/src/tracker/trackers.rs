@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::announce::{AnnounceError, AnnounceParams, AnnounceReply};
+use super::announce::{AnnounceError, AnnounceParams, AnnounceReply, Urgency};
 use super::http::{HttpOptions, HttpTracker, SetupError};
 use super::scheme::Scheme;
 use super::scrape::ScrapeCounts;
@@ -53,19 +53,21 @@ impl Trackers {
     }
 
     /// Announces over each address family that the host has; one answer is enough. Waits for its turn
-    /// first. Dropping the future ends the announce.
+    /// first, the more urgent before. Dropping the future ends the announce.
     ///
     /// # Errors
-    /// What the tracker or the network says, within a minute of its turn.
+    /// What the tracker or the network says, within a minute of its turn; and before its turn, what
+    /// others heard of a host that does not answer.
     pub async fn announce(
         &self,
         url: &Untrusted,
         params: &AnnounceParams,
         tracker_id: Option<&[u8]>,
+        urgency: Urgency,
     ) -> Result<AnnounceReply, AnnounceError> {
         match Scheme::of(url.raw()) {
-            Some(Scheme::Http) => self.http.announce(url, params, tracker_id).await,
-            Some(Scheme::Udp) => self.udp.announce(url, params).await,
+            Some(Scheme::Http) => self.http.announce(url, params, tracker_id, urgency).await,
+            Some(Scheme::Udp) => self.udp.announce(url, params, urgency).await,
             None => Err(AnnounceError::Url("another scheme")),
         }
     }

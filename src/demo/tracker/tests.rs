@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use tc_core::net::resolver::Resolver;
-use tc_core::tracker::{AnnounceEvent, AnnounceParams, AnnounceReply, HttpOptions, HttpTracker};
+use tc_core::tracker::{AnnounceEvent, AnnounceParams, AnnounceReply, HttpOptions, HttpTracker, Urgency};
 use tc_core::types::PeerId;
 
 use super::*;
@@ -26,12 +26,13 @@ impl Client {
             port: 7_000 + u16::from(name),
             uploaded: 0,
             downloaded: 0,
+            corrupt: 0,
             left,
             key: 1,
             numwant: 80,
             event,
         };
-        self.0.announce(&tracker.url().as_str().into(), &params, None).await.unwrap()
+        self.0.announce(&tracker.url().as_str().into(), &params, None, Urgency::Event).await.unwrap()
     }
 }
 

@@ -176,6 +176,7 @@ impl Column {
             Self::Up => Role::Up,
             Self::Rate if stats.state == SessionState::Seeding => Role::Up,
             Self::Rate => Role::Down,
+            Self::Eta if is_unregistered(stats) => Role::Err,
             Self::Eta => match stats.state {
                 SessionState::Error => Role::Err,
                 SessionState::Checking => Role::Warn,
@@ -206,6 +207,7 @@ fn done(stats: &SessionStats) -> String {
 /// Time left, or the word for why there is none.
 pub fn eta(stats: &SessionStats) -> String {
     match stats.state {
+        _ if is_unregistered(stats) => "unreg.".to_owned(),
         SessionState::Queued => "queued".to_owned(),
         SessionState::Checking => "check".to_owned(),
         SessionState::Paused => "paused".to_owned(),
@@ -213,6 +215,12 @@ pub fn eta(stats: &SessionStats) -> String {
         SessionState::Seeding => String::new(),
         SessionState::Downloading => stats.eta.map_or_else(|| "∞".to_owned(), format::duration),
     }
+}
+
+/// Whether it runs, and its trackers do not know it: a person has to decide.
+pub fn is_unregistered(stats: &SessionStats) -> bool {
+    let runs = matches!(stats.state, SessionState::Downloading | SessionState::Seeding);
+    runs && stats.unregistered.is_some()
 }
 
 /// Eighths of blocks; nothing for what is complete.

@@ -70,7 +70,11 @@ fn deletes(state: &AppState) -> bool {
 /// What takes the place of the hints.
 fn saying(state: &AppState) -> Option<(String, Role)> {
     if state.leaving == Leaving::Stopping {
-        return Some(("stopping: trackers and peers are told…  ^C leaves at once".to_owned(), Role::Warn));
+        let told = match state.global.goodbyes {
+            0 => "trackers and peers are told…".to_owned(),
+            left => format!("{} to go…", crate::format::plural(left.into(), "tracker")),
+        };
+        return Some((format!("stopping: {told}  ^C leaves at once"), Role::Warn));
     }
     if let Some(notice) = &state.notice {
         return Some((notice.text.clone(), if notice.bad { Role::Err } else { Role::Text }));

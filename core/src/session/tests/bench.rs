@@ -45,15 +45,21 @@ pub struct Bench {
 impl Bench {
     /// With all of the content on disk, or none of it.
     pub fn new(all: bool) -> Self {
-        Self::with(all, Some(ResumeRecord::default()), Arc::new(System))
+        Self::with(all, |_| (), Arc::new(System))
     }
 
     /// With none of the content, on this disk.
     pub fn over(backend: Arc<dyn Backend>) -> Self {
-        Self::with(false, Some(ResumeRecord::default()), backend)
+        Self::with(false, |_| (), backend)
     }
 
-    fn with(all: bool, record: Option<ResumeRecord>, backend: Arc<dyn Backend>) -> Self {
+    /// With nothing on disk, of a torrent that the test finishes.
+    pub fn with_torrent(finish: impl FnOnce(&mut Metainfo)) -> Self {
+        Self::with(false, finish, Arc::new(System))
+    }
+
+    fn with(all: bool, finish: impl FnOnce(&mut Metainfo), backend: Arc<dyn Backend>) -> Self {
+        let record = Some(ResumeRecord::default());
         let dir = tempfile::tempdir().unwrap();
         let content = content(PIECES * PIECE);
         if all {
@@ -65,7 +71,9 @@ impl Bench {
         config.runtime = Some(runtime.handle().clone());
         config.state_dir = Some(dir.path().join("state"));
         let shared = SharedResources::start_over(config, backend).unwrap();
-        let metainfo = Arc::new(torrent(&content, 100));
+        let mut metainfo = torrent(&content, 100);
+        finish(&mut metainfo);
+        let metainfo = Arc::new(metainfo);
         let torrent = Arc::new(Torrent {
             save_path: dir.path().to_path_buf(),
             bus: EventBus::of_session(shared.hub(), metainfo.info_hash),

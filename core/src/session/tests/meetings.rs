@@ -96,8 +96,7 @@ fn a_seed_that_hangs_up_on_a_seed_is_not_called_again_soon() {
     let link = bench.link("11.0.0.1:1", false);
     bench.report(link, Report::Pieces(PeerPieces::All));
     bench.report(link, Report::Closed { why: "closed by the peer".into(), fault: false });
-    let due = bench.actor.pool.next_due().unwrap();
-    assert!(due >= bench.now + Duration::from_secs(30 * 60));
+    assert_eq!(bench.actor.pool.next_due(), None, "not while both are seeds");
 }
 
 #[test]
@@ -160,6 +159,17 @@ fn a_dial_that_was_given_up_is_no_failure() {
     bench.wish(Wish::Pause);
     bench.turn(Input::Discovery(Discovery::NotDialled { address }));
     assert_eq!((bench.actor.pool.busy(), bench.actor.pool.known()), (0, 1));
+    bench.wish(Wish::Run);
+    assert_eq!(bench.actor.pool.dialling(), 1);
+}
+
+#[test]
+fn who_resumes_is_back_with_its_peers_at_once() {
+    let mut bench = Bench::running(false);
+    let link = bench.link("11.0.0.1:1000", false);
+    bench.wish(Wish::Pause);
+    assert!(!bench.actor.links.contains_key(&link));
+    bench.now += SECOND;
     bench.wish(Wish::Run);
     assert_eq!(bench.actor.pool.dialling(), 1);
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -106,6 +106,7 @@ fn params(event: AnnounceEvent) -> AnnounceParams {
         port: 6881,
         uploaded: 0,
         downloaded: 0,
+        corrupt: 0,
         left: 1,
         key: 7,
         numwant: 80,
@@ -126,7 +127,9 @@ fn client(ips: Names, options: HttpOptions) -> HttpTracker {
 }
 
 async fn announce(url: &str) -> Result<AnnounceReply, AnnounceError> {
-    client(&[], HttpOptions::default()).announce(&url.into(), &params(AnnounceEvent::Started), None).await
+    client(&[], HttpOptions::default())
+        .announce(&url.into(), &params(AnnounceEvent::Started), None, Urgency::Event)
+        .await
 }
 
 const GOOD: &[u8] = b"d8:completei5e10:incompletei3e8:intervali900e5:peers6:\x01\x02\x03\x04\x1a\xe1e";
@@ -306,7 +309,8 @@ async fn a_byte_at_a_time_ends_at_the_deadline() {
     let server = Server::start("127.0.0.1:0", move |stream, _| slow(stream)).await;
     // The whole answer would take half a minute.
     let tracker = client(&[], HttpOptions { deadline: Duration::from_secs(1), ..HttpOptions::default() });
-    let result = tracker.announce(&server.url().into(), &params(AnnounceEvent::Started), None).await;
+    let result =
+        tracker.announce(&server.url().into(), &params(AnnounceEvent::Started), None, Urgency::Event).await;
     assert_eq!(result, Err(AnnounceError::Timeout));
 }
 
@@ -316,7 +320,7 @@ async fn a_stopped_has_a_deadline_of_its_own() {
     let options = HttpOptions { stop_deadline: Duration::from_millis(300), ..HttpOptions::default() };
     let begin = Instant::now();
     let stopped = params(AnnounceEvent::Stopped);
-    let result = client(&[], options).announce(&server.url().into(), &stopped, None).await;
+    let result = client(&[], options).announce(&server.url().into(), &stopped, None, Urgency::Event).await;
     assert_eq!(result, Err(AnnounceError::Timeout));
     assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
 }
@@ -398,7 +402,7 @@ async fn names_and_literals_lead_inward_only_as_plain_announces() {
     ] {
         let url = Untrusted::new(format!("http://{host}:{}/{path}", server.port));
         let before = server.requests().len();
-        let result = tracker.announce(&url, &params(AnnounceEvent::Regular), None).await;
+        let result = tracker.announce(&url, &params(AnnounceEvent::Regular), None, Urgency::Event).await;
         assert_eq!(is_good(&result), good, "{url}: {result:?}");
         assert!(good || matches!(result, Err(AnnounceError::Scope(_))), "{url}: {result:?}");
         assert_eq!(server.requests().len() - before, usize::from(good), "{url}");
@@ -434,13 +438,13 @@ async fn one_announce_per_address_family_and_one_answer_is_enough() {
     let names: Names = &[("both.example", &["127.0.0.1", "::1"])];
     let tracker = client(names, HttpOptions::default());
     let url = Untrusted::new(format!("http://both.example:{}/announce", v4.port));
-    let reply = tracker.announce(&url, &params(AnnounceEvent::Started), None).await.unwrap();
+    let reply = tracker.announce(&url, &params(AnnounceEvent::Started), None, Urgency::Event).await.unwrap();
     assert_eq!(reply.peers, ["1.2.3.4:6881".parse().unwrap(), "[2a11:1::9]:80".parse().unwrap()]);
     assert_eq!(reply.interval.as_secs(), 1_800, "the more patient of two");
     assert_eq!((v4.requests().len(), v6.requests().len()), (1, 1));
     drop(v6);
     let tracker = client(names, HttpOptions::default());
-    let reply = tracker.announce(&url, &params(AnnounceEvent::Started), None).await;
+    let reply = tracker.announce(&url, &params(AnnounceEvent::Started), None, Urgency::Event).await;
     assert!(is_good(&reply), "{reply:?}");
 }
 
@@ -452,7 +456,7 @@ async fn a_silent_family_does_not_hold_the_other_back_for_long() {
     let tracker = client(&[("both.example", &["127.0.0.1", "::1"])], HttpOptions::default());
     let url = Untrusted::new(format!("http://both.example:{}/announce", v4.port));
     let begin = Instant::now();
-    assert!(is_good(&tracker.announce(&url, &params(AnnounceEvent::Started), None).await));
+    assert!(is_good(&tracker.announce(&url, &params(AnnounceEvent::Started), None, Urgency::Event).await));
     assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
 }
 
@@ -463,9 +467,14 @@ async fn one_host_is_asked_six_times_at_once() {
     // Answers come by sixes: with fewer allowed nobody would get one, with more they would be seen.
     let six = Arc::new(tokio::sync::Barrier::new(IN_FLIGHT_PER_HOST));
     let (count, peak) = (now.clone(), most.clone());
+    let first = Arc::new(AtomicBool::new(true));
     let server = Server::start("127.0.0.1:0", move |stream, _| {
         let (count, peak, six) = (count.clone(), peak.clone(), six.clone());
+        let first = first.swap(false, Ordering::SeqCst);
         async move {
+            if first {
+                return send(stream, http("200 OK", "", GOOD).into()).await;
+            }
             peak.fetch_max(count.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             six.wait().await;
             count.fetch_sub(1, Ordering::SeqCst);
@@ -474,10 +483,15 @@ async fn one_host_is_asked_six_times_at_once() {
     })
     .await;
     let tracker = client(&[], HttpOptions::default());
+    // Until it has answered once it is asked by two only.
+    let url = Untrusted::new(server.url());
+    assert!(is_good(&tracker.announce(&url, &params(AnnounceEvent::Started), None, Urgency::Event).await));
     let tasks: Vec<_> = (0..30)
         .map(|_| {
             let (tracker, url) = (tracker.clone(), Untrusted::new(server.url()));
-            tokio::spawn(async move { tracker.announce(&url, &params(AnnounceEvent::Regular), None).await })
+            tokio::spawn(async move {
+                tracker.announce(&url, &params(AnnounceEvent::Regular), None, Urgency::Event).await
+            })
         })
         .collect();
     for task in tasks {

@@ -58,6 +58,15 @@ impl Story {
         }
     }
 
+    /// Sends what is due and has everybody answer well; who was asked.
+    fn expect_any(&mut self) -> (TrackerId, usize) {
+        let announces = self.due();
+        for announce in &announces {
+            self.answer(announce, good(1_800));
+        }
+        (announces[0].tracker, announces.len())
+    }
+
     /// Goes to the next thing that is due; its distance in seconds.
     fn skip(&mut self) -> Option<u64> {
         let due = self.trackers.next_due()?;
@@ -658,4 +667,130 @@ proptest! {
             prop_assert!(on_the_way <= lines, "{on_the_way} at once");
         }
     }
+}
+
+fn tiers(list: &str) -> Vec<Vec<Untrusted>> {
+    list.split_whitespace().map(|tier| tier.split('+').map(url).collect()).collect()
+}
+
+/// The list as `a+b c`.
+fn listed(story: &Story) -> String {
+    let mut text = String::new();
+    let mut last = 0;
+    for known in story.trackers.list() {
+        let joint = if text.is_empty() {
+            ""
+        } else if known.tier == last {
+            "+"
+        } else {
+            " "
+        };
+        last = known.tier;
+        text += joint;
+        text += known.url.raw().trim_start_matches("http://").trim_end_matches("/announce");
+    }
+    text
+}
+
+#[test]
+fn trackers_that_stay_in_a_changed_list_go_on_and_those_that_go_are_told() {
+    let mut story = Story::running("a b", false);
+    story.all_is_well("a:started b:started");
+    story.wait(60);
+    let change = |story: &mut Story, list: &str| {
+        let now = story.now;
+        story.trackers.change(now, &tiers(list)).map(|stopped| shown(&stopped))
+    };
+    assert_eq!(change(&mut story, "a b"), None);
+    assert_eq!(change(&mut story, "c a").as_deref(), Some("b:stopped"));
+    assert_eq!(listed(&story), "c a");
+    story.all_is_well("c:started");
+    assert_eq!(story.skip(), Some(1_740), "a keeps to its interval");
+    story.all_is_well("a:regular");
+    // A new one that was never told is not said good-bye to.
+    assert_eq!(change(&mut story, "c a d").as_deref(), Some(""));
+    assert_eq!(change(&mut story, "c a").as_deref(), Some(""));
+    assert_eq!(shown(&story.trackers.pause(story.now)), "c:stopped a:stopped");
+    assert_eq!(change(&mut story, "").as_deref(), Some(""));
+    assert_eq!((listed(&story), story.trackers.next_due()), (String::new(), None));
+}
+
+#[test]
+fn an_answer_of_a_tracker_that_is_gone_is_of_no_account() {
+    let mut story = Story::running("a", false);
+    let announce = story.expect("a:started").remove(0);
+    let stopped = story.trackers.change(story.now, &tiers("b")).unwrap();
+    assert_eq!(shown(&stopped), "a:stopped", "it may have heard");
+    assert_eq!(story.answer(&announce, good(60)).next, None);
+    story.all_is_well("b:started");
+}
+
+#[test]
+fn a_completed_that_is_owed_survives_a_change_of_the_list() {
+    let mut story = Story::running("a", true);
+    story.all_is_well("a:started");
+    story.trackers.completed(story.now);
+    story.trackers.change(story.now, &tiers("a b")).unwrap();
+    story.all_is_well("a:completed");
+}
+
+#[test]
+fn a_private_torrent_asks_one_tracker_of_a_changed_list() {
+    let mut story = Story::running("a b", true);
+    story.all_is_well("a:started");
+    story.trackers.change(story.now, &tiers("c+d b")).unwrap();
+    story.all_is_well("c:started");
+    assert_eq!(story.skip(), Some(1_800));
+}
+
+#[test]
+fn another_port_is_told_at_once_but_not_to_those_that_fail() {
+    let mut story = Story::running("a b", false);
+    for announce in story.expect("a:started b:started") {
+        let reply = if announce.url.raw().contains("//a/") { good(1_800) } else { bad() };
+        story.answer(&announce, reply);
+    }
+    story.trackers.moved(story.now);
+    story.all_is_well("a:regular");
+    assert!(story.skip().is_some_and(|secs| (4..7).contains(&secs)));
+    story.all_is_well("b:started");
+}
+
+#[test]
+fn a_single_tracker_is_asked_by_hand() {
+    let mut story = Story::running("a+b c", false);
+    let first = story.expect_any().0;
+    let other = story.trackers.list().into_iter().find(|known| known.tier == 0 && known.id != first).unwrap();
+    story.wait(60);
+    story.trackers.reannounce_to(story.now, other.id);
+    let announces = story.due();
+    assert_eq!(announces.iter().map(|announce| announce.tracker).collect::<Vec<_>>(), [other.id]);
+    // A private torrent stays with the one that knows it.
+    let mut story = Story::running("a b", true);
+    story.all_is_well("a:started");
+    let b = story.trackers.list()[1].id;
+    story.trackers.reannounce_to(story.now, b);
+    story.expect("");
+}
+
+#[test]
+fn a_torrent_that_no_tracker_knows_any_more_is_told_apart_from_trouble() {
+    let mut story = Story::running("a b", false);
+    let announces = story.expect("a:started b:started");
+    story.answer(
+        &announces[0],
+        Err(AnnounceError::Refused { reason: "unregistered torrent".into(), retry: None }),
+    );
+    story.answer(&announces[1], bad());
+    let states: Vec<_> = story.stats().iter().map(|tracker| tracker.state).collect();
+    assert_eq!(states, [TrackerState::Unregistered, TrackerState::Failing]);
+    assert_eq!(story.trackers.unregistered().as_ref().map(Untrusted::raw), Some("unregistered torrent"));
+    // One that takes it is enough.
+    story.wait(10);
+    let again = story.due();
+    story.answer(&again[1], good(1_800));
+    assert_eq!(story.trackers.unregistered(), None);
+    // ... and where it was a mistake it is over.
+    story.answer(&again[0], good(1_800));
+    assert_eq!(story.stats()[0].state, TrackerState::Working);
 }

@@ -20,7 +20,7 @@ use url::Url;
 use self::client::{Answer, Question};
 use self::packet::MAX_SCRAPE;
 use self::task::Ask;
-use super::announce::{AnnounceError, AnnounceEvent, AnnounceParams, AnnounceReply};
+use super::announce::{AnnounceError, AnnounceEvent, AnnounceParams, AnnounceReply, Urgency};
 use super::families::both;
 use super::query::check_text;
 use super::scrape::ScrapeCounts;
@@ -133,15 +133,26 @@ impl UdpTracker {
         &self,
         tracker: &Untrusted,
         params: &AnnounceParams,
+        urgency: Urgency,
     ) -> Result<AnnounceReply, AnnounceError> {
         let url = UdpUrl::parse(tracker)?;
-        let _turn = self.inner.turns.take(&url.host, url.port).await;
+        let turn = self.inner.turns.take(&url.host, url.port, urgency).await?;
+        let result = self.announce_now(&url, params).await;
+        turn.ended(&result);
+        result
+    }
+
+    async fn announce_now(
+        &self,
+        url: &UdpUrl,
+        params: &AnnounceParams,
+    ) -> Result<AnnounceReply, AnnounceError> {
         let patience = match params.event {
             AnnounceEvent::Stopped => self.inner.options.stop_deadline,
             _ => self.inner.options.deadline,
         };
         let deadline = Instant::now() + patience;
-        let (v4, v6) = self.inner.addresses(&url, patience).await?;
+        let (v4, v6) = self.inner.addresses(url, patience).await?;
         let question = || Question::Announce(params.clone(), url.data.clone());
         let announce =
             async |addresses: Vec<SocketAddr>| match self.inner.ask(addresses, question(), deadline).await? {
@@ -166,9 +177,19 @@ impl UdpTracker {
         torrents: &[InfoHash],
     ) -> Result<Vec<ScrapeCounts>, AnnounceError> {
         let url = UdpUrl::parse(tracker)?;
-        let _turn = self.inner.turns.take(&url.host, url.port).await;
+        let turn = self.inner.turns.take(&url.host, url.port, Urgency::Regular).await?;
+        let result = self.scrape_now(&url, torrents).await;
+        turn.ended(&result);
+        result
+    }
+
+    async fn scrape_now(
+        &self,
+        url: &UdpUrl,
+        torrents: &[InfoHash],
+    ) -> Result<Vec<ScrapeCounts>, AnnounceError> {
         let patience = self.inner.options.deadline;
-        let (v4, v6) = self.inner.addresses(&url, patience).await?;
+        let (v4, v6) = self.inner.addresses(url, patience).await?;
         let mut counts = Vec::with_capacity(torrents.len());
         for torrents in torrents.chunks(MAX_SCRAPE) {
             let ask = |addresses: &[SocketAddr]| {

@@ -190,6 +190,7 @@ mod tests {
             port: 0x1a1b,
             uploaded: 3,
             downloaded: 1,
+            corrupt: 0,
             left: 2,
             key: 0x0102_0304,
             numwant: 80,

@@ -74,6 +74,7 @@ fn params(event: AnnounceEvent) -> AnnounceParams {
         port: 6881,
         uploaded: 0,
         downloaded: 0,
+        corrupt: 0,
         left: 1,
         key: 7,
         numwant: 80,
@@ -101,7 +102,7 @@ const BOTH: [&str; 2] = ["127.0.0.1:0", "[::1]:0"];
 
 async fn announce(url: &str) -> Result<AnnounceReply, AnnounceError> {
     let (client, _sockets) = client(&BOTH, UdpOptions::default());
-    client.announce(&url.into(), &params(AnnounceEvent::Started)).await
+    client.announce(&url.into(), &params(AnnounceEvent::Started), Urgency::Event).await
 }
 
 fn peers(reply: &AnnounceReply) -> HashSet<String> {
@@ -134,10 +135,11 @@ async fn both_families_are_asked_and_merged() {
     assert_eq!((v4.heard().len(), v6.heard().len()), (2, 2));
     // Who has a socket of one family only asks over that one.
     let (narrow, _sockets) = client(&BOTH[1..], UdpOptions::default());
-    let reply = narrow.announce(&url.as_str().into(), &params(AnnounceEvent::Regular)).await.unwrap();
+    let reply =
+        narrow.announce(&url.as_str().into(), &params(AnnounceEvent::Regular), Urgency::Event).await.unwrap();
     assert_eq!(peers(&reply), HashSet::from(["[2a11:2::1]:6881".into()]));
     let url = format!("udp://127.0.0.1:{}/announce", v4.port);
-    let none = narrow.announce(&url.as_str().into(), &params(AnnounceEvent::Regular)).await;
+    let none = narrow.announce(&url.as_str().into(), &params(AnnounceEvent::Regular), Urgency::Event).await;
     assert!(matches!(none, Err(AnnounceError::Network(_))), "{none:?}");
 }
 
@@ -164,7 +166,7 @@ async fn silence_ends_with_the_deadline_and_a_good_bye_sooner() {
     for (event, least, most) in [(AnnounceEvent::Stopped, 300, 1_900), (AnnounceEvent::Started, 2_000, 9_000)]
     {
         let began = Instant::now();
-        let result = client.announce(&url.as_str().into(), &params(event)).await;
+        let result = client.announce(&url.as_str().into(), &params(event), Urgency::Event).await;
         assert_eq!(result, Err(AnnounceError::Timeout));
         let took = began.elapsed().as_millis();
         assert!((least..most).contains(&took), "{event:?}: {took} ms");
@@ -182,7 +184,7 @@ async fn a_hundred_announces_at_once_share_a_connection() {
         announces.spawn(async move {
             let params =
                 AnnounceParams { info_hash: InfoHash::new([n; 20]), ..params(AnnounceEvent::Started) };
-            client.announce(&url, &params).await.unwrap().peers.len()
+            client.announce(&url, &params, Urgency::Event).await.unwrap().peers.len()
         });
     }
     assert_eq!(announces.join_all().await, vec![1; 100]);
@@ -239,7 +241,7 @@ async fn closed_sockets_end_who_waits() {
     let (client, sockets) = client(&BOTH, UdpOptions::default());
     let waiting = tokio::spawn({
         let client = client.clone();
-        async move { client.announce(&url, &params(AnnounceEvent::Started)).await }
+        async move { client.announce(&url, &params(AnnounceEvent::Started), Urgency::Event).await }
     });
     let mut packet = [0; 16];
     silent.recv_from(&mut packet).await.unwrap();

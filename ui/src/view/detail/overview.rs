@@ -10,7 +10,7 @@ use crate::state::AppState;
 use crate::state::history::SAMPLES;
 use crate::state::table::Row;
 use crate::theme::Role;
-use crate::view::style;
+use crate::view::{columns, style};
 use crate::widget::graph;
 use crate::widget::paint::Pen;
 
@@ -61,12 +61,15 @@ fn speed(state: &AppState, row: &Row, buffer: &mut Buffer, area: Rect) {
     }
 }
 
-fn lines(state: &AppState, row: &Row, columns: usize) -> Vec<(&'static str, String, Role)> {
+fn lines(state: &AppState, row: &Row, width: usize) -> Vec<(&'static str, String, Role)> {
     let stats = &*row.stats;
-    let mut lines = vec![("State", doing(stats, columns), Role::Text)];
+    let mut lines = vec![("State", doing(stats, width), Role::Text)];
     if let Some(message) = &stats.message {
         let role = if stats.state == SessionState::Error { Role::Err } else { Role::Text };
         lines.push(("Why", message.to_string(), role));
+    }
+    if let (true, Some(said)) = (columns::is_unregistered(stats), &stats.unregistered) {
+        lines.push(("Why", format!("unregistered: a tracker says: {said}"), Role::Err));
     }
     let mut have = format!("{} of {}", format::size(stats.have), format::size(stats.wanted));
     have += &format!("  {}", format::percent(stats.have, stats.wanted));
@@ -81,7 +84,7 @@ fn lines(state: &AppState, row: &Row, columns: usize) -> Vec<(&'static str, Stri
     }
     lines.push(("Have", have, Role::Text));
     let mut ratio = format!("{}   up {}", format::ratio(stats.ratio()), format::size(stats.uploaded));
-    if columns >= 72 {
+    if width >= 72 {
         ratio += &format!("   added {}", format::day_and_time(stats.added, &state.look.zone));
         if stats.active_seconds >= 60 {
             ratio += &format!("   active {}", format::duration(stats.active_seconds / 60 * 60));
@@ -96,7 +99,7 @@ fn lines(state: &AppState, row: &Row, columns: usize) -> Vec<(&'static str, Stri
     if let Some(overview) = overview {
         lines.push((
             "Pieces",
-            map(&overview.piece_map, columns.saturating_sub(LABEL + 2), state.look.ascii),
+            map(&overview.piece_map, width.saturating_sub(LABEL + 2), state.look.ascii),
             Role::Down,
         ));
         let size = format::size(stats.piece_length.into());

@@ -73,6 +73,7 @@ fn word(tracker: &TrackerStats) -> (&'static str, Role) {
         TrackerState::Announcing => ("asking", Role::Text),
         TrackerState::Working => ("working", Role::Text),
         TrackerState::Failing => ("failing", Role::Err),
+        TrackerState::Unregistered => ("unregistered", Role::Err),
         TrackerState::Unsupported => ("unsupported", Role::Dim),
     }
 }
@@ -97,7 +98,11 @@ fn replies(state: &AppState, buffer: &mut Buffer, area: Rect, trackers: &[Tracke
 /// One line, where there is no room for more: what the tracker under the cursor said last; while the
 /// cursor is elsewhere, the first that fails.
 fn reply(state: &AppState, buffer: &mut Buffer, line: Rect, trackers: &[TrackerStats]) {
-    let failing = || trackers.iter().find(|tracker| tracker.state == TrackerState::Failing);
+    let failing = || {
+        trackers
+            .iter()
+            .find(|tracker| matches!(tracker.state, TrackerState::Failing | TrackerState::Unregistered))
+    };
     let under_cursor = trackers.get(state.detail.scroll().cursor);
     let chosen = if state.panes.focus == Focus::Detail { under_cursor } else { failing().or(under_cursor) };
     let Some(tracker) = chosen else { return };

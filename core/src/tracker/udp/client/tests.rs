@@ -36,6 +36,7 @@ fn params() -> AnnounceParams {
         port: 6_881,
         uploaded: 0,
         downloaded: 0,
+        corrupt: 0,
         left: 1,
         key: 1,
         numwant: 80,

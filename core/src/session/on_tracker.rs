@@ -1,0 +1,233 @@
+//! What happens when a tracker is to be asked, answers, or is changed by a person.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use super::actor::{Actor, Discovery, Phase};
+use crate::event::{Event, Kind};
+use crate::stats::PeerSource;
+use crate::tracker::mask::hide_secrets;
+use crate::tracker::{
+    Announce, AnnounceError, AnnounceEvent, AnnounceParams, AnnounceReply, Answered, TrackerEdit, TrackerId,
+    Urgency, mask_url,
+};
+use crate::untrusted::Untrusted;
+
+/// Peers asked of a tracker: enough to fill a torrent's links twice; trackers give 50 to 200.
+const NUMWANT: u32 = 200;
+
+impl Actor {
+    /// Sends the announces that are due.
+    pub(super) fn announce(&mut self, now: Instant) {
+        for announce in self.trackers.due(now) {
+            let params = self.announce_params(announce.event);
+            let urgency = match announce.event {
+                AnnounceEvent::Completed if self.is_unreported() => Urgency::Unreported,
+                AnnounceEvent::Regular | AnnounceEvent::Paused => Urgency::Regular,
+                _ => Urgency::Event,
+            };
+            let moved = self.totals.moved_in_run();
+            let trackers = self.shared.trackers().clone();
+            let found = self.to_discoveries.clone();
+            let (turn, left) = (self.its_turn(announce.tracker), self.left_swarm());
+            let patience = self.shared.config().stop_timeout;
+            self.shared.tasks().spawn(async move {
+                let said = async {
+                    let _turn = turn.await;
+                    trackers.announce(&announce.url, &params, announce.tracker_id.as_deref(), urgency).await
+                };
+                let result = tokio::select! {
+                    // What it would say concerns nobody any more; `stopped` waits for it, but not long.
+                    () = async { left.await; tokio::time::sleep(patience / 2).await } => return,
+                    result = said => result,
+                };
+                let Announce { tracker, event, .. } = announce;
+                // A session that has ended does not need to know.
+                let _ = found.send(Discovery::Announced { tracker, event, moved, result }).await;
+            });
+        }
+    }
+
+    /// Announces to one tracker go out one after the other: one that overtakes `stopped` would leave a
+    /// ghost in the swarm. Resolves when the announce before this one is over; its turn is over when
+    /// the result is dropped.
+    fn its_turn(&mut self, tracker: TrackerId) -> impl Future<Output = oneshot::Sender<()>> + use<> {
+        let (over, next) = oneshot::channel();
+        let before = self.turns.insert(tracker, next);
+        async move {
+            if let Some(before) = before {
+                // Nothing is ever sent: the end of the one before is what is waited for.
+                let _ = before.await;
+            }
+            over
+        }
+    }
+
+    /// Tells trackers that we leave. Nobody waits for the answers but a `started` that may follow soon,
+    /// and the engine's shutdown.
+    pub(super) fn farewell(&mut self, announces: Vec<Announce>) {
+        let urgency = if self.is_unreported() { Urgency::Unreported } else { Urgency::Event };
+        for announce in announces {
+            let goodbye = self.shared.goodbyes().begin();
+            let params = self.announce_params(announce.event);
+            let trackers = self.shared.trackers().clone();
+            let patience = self.shared.config().stop_timeout;
+            let turn = self.its_turn(announce.tracker);
+            let found = self.to_discoveries.clone();
+            self.shared.tasks().spawn(async move {
+                let Announce { tracker, url, tracker_id, event } = announce;
+                let said = async {
+                    let _turn = turn.await;
+                    trackers.announce(&url, &params, tracker_id.as_deref(), urgency).await
+                };
+                let result = tokio::time::timeout(patience, said).await;
+                drop(goodbye);
+                let result = result.unwrap_or(Err(AnnounceError::Timeout));
+                if let Err(error) = &result {
+                    tracing::debug!(url = %mask_url(&url), %error, "the good-bye was not heard");
+                }
+                if event == AnnounceEvent::Stopped {
+                    // A session that has ended does not need to know.
+                    let _ = found.send(Discovery::Left { tracker, result }).await;
+                }
+            });
+        }
+    }
+
+    pub(super) fn announce_params(&mut self, event: AnnounceEvent) -> AnnounceParams {
+        // A tracker then does not count us among those who fetch (BEP 21).
+        let partial_seed = self.download.is_finished() && !self.download.is_complete();
+        let event =
+            if event == AnnounceEvent::Regular && partial_seed { AnnounceEvent::Paused } else { event };
+        let enough = event == AnnounceEvent::Stopped || self.pool.busy() >= self.max_links();
+        AnnounceParams {
+            info_hash: self.torrent.info_hash(),
+            peer_id: self.torrent.peer_id,
+            port: self.shared.port().unwrap_or(0),
+            uploaded: self.totals.run_uploaded,
+            downloaded: self.totals.good_in_run(),
+            corrupt: self.totals.run_corrupt,
+            left: self.torrent.metainfo.geometry.total() - self.download.have_bytes(),
+            key: self.torrent.key,
+            numwant: if enough { 0 } else { NUMWANT },
+            event,
+        }
+    }
+
+    /// Whether something was moved of which no tracker has heard.
+    fn is_unreported(&self) -> bool {
+        self.totals.moved_in_run() > self.reported
+    }
+
+    /// A tracker answered, or did not. `moved`: payload bytes that it was told of.
+    pub(super) fn on_announced(
+        &mut self,
+        now: Instant,
+        tracker: TrackerId,
+        event: AnnounceEvent,
+        moved: u64,
+        result: &Result<AnnounceReply, AnnounceError>,
+    ) {
+        if self.phase != Phase::Running {
+            // It was on its way when the torrent came to rest, and concerns nobody any more.
+            return;
+        }
+        let raw = self.trackers.url_of(tracker);
+        let Answered { url, next, switched } = self.trackers.answered(now, tracker, event, result);
+        let Some(raw) = raw else { return };
+        if switched {
+            self.drop_peers(now, "the private torrent changed its tracker");
+        }
+        match result {
+            Ok(reply) => {
+                self.reported = self.reported.max(moved);
+                if let Some(ip) = reply.external_ip {
+                    self.shared.seen_as(ip);
+                }
+                // Trackers name us to ourselves.
+                for address in &reply.peers {
+                    if !self.shared.is_us(address) && !self.shared.is_banned(*address) {
+                        self.learn(now, *address, PeerSource::Tracker);
+                    }
+                }
+                if let (Some(seeds), Some(leechers)) = (reply.seeds, reply.leechers) {
+                    self.swarm = Some((seeds, leechers));
+                }
+                self.tracker_host = host_of(&url);
+                self.torrent.bus.publish(Kind::TrackerSuccess, || Event::TrackerSuccess {
+                    url: url.clone(),
+                    peers: reply.peers.len() as u32,
+                    seeds: reply.seeds,
+                    leechers: reply.leechers,
+                    interval: next.map_or(0, |next| next.as_secs()),
+                });
+                if let Some(warning) = &reply.warning {
+                    let warning = warning.clone();
+                    self.torrent.bus.publish(Kind::TrackerWarning, || Event::TrackerWarning { url, warning });
+                }
+            }
+            Err(error) => self.torrent.bus.publish(Kind::TrackerFailed, || Event::TrackerFailed {
+                url,
+                error: hide_secrets(&raw, &error.to_string()),
+                retry_in: next.map(|next| next.as_secs()),
+            }),
+        }
+        self.dial(now);
+        self.tick.get_or_insert(now);
+    }
+
+    /// Takes note of an address. A private torrent calls nobody but whom its own trackers or a person
+    /// named (BEP 27); those that call us are welcome.
+    pub(super) fn learn(&mut self, now: Instant, address: SocketAddr, source: PeerSource) {
+        let named = matches!(source, PeerSource::Tracker | PeerSource::Manual);
+        if named || !self.torrent.metainfo.private {
+            self.pool.learn(now, address, source);
+        }
+    }
+
+    /// A person changes the trackers. The torrent's own list holds from now on, over restarts too; where
+    /// it is private, the peers that the old trackers named are let go (BEP 27).
+    pub(super) fn edit_trackers(&mut self, now: Instant, edits: Vec<TrackerEdit>) {
+        let mut changed = false;
+        for edit in edits {
+            let tiers = edit.apply(&self.trackers.list());
+            if let Some(stopped) = self.trackers.change(now, &tiers) {
+                self.farewell(stopped);
+                self.own_trackers = Some(tiers);
+                changed = true;
+            }
+        }
+        if !changed {
+            return;
+        }
+        self.to_list.send_replace(self.trackers.list().into());
+        if self.torrent.metainfo.private {
+            self.drop_peers(now, "the private torrent changed its trackers");
+            self.pool.forget(PeerSource::Tracker);
+        }
+        self.tracker_host = self.first_host();
+        self.save(now);
+        self.tick.get_or_insert(now);
+    }
+
+    /// Until one has answered, the first tracker stands for all.
+    pub(super) fn first_host(&self) -> Option<Untrusted> {
+        self.trackers.list().iter().find_map(|known| host_of(&known.url))
+    }
+
+    /// Peers can call us at another port.
+    pub(super) fn on_moved(&mut self, now: Instant) {
+        if self.phase == Phase::Running {
+            self.trackers.moved(now);
+            self.announce(now);
+        }
+    }
+}
+
+/// The host name in a URL, for a column of the table.
+pub(super) fn host_of(url: &Untrusted) -> Option<Untrusted> {
+    let url = url::Url::parse(url.raw()).ok()?;
+    url.host_str().map(Untrusted::from)
+}
