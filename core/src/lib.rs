@@ -48,8 +48,6 @@ pub mod resume;
 pub mod storage;
 
 mod claims;
-#[cfg(test)]
-mod crash_model;
 pub mod manager;
 pub mod session;
 pub mod shared;

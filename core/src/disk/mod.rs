@@ -414,4 +414,4 @@ impl Drop for Alive {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,7 +1,7 @@
 //! Power cuts: whatever of the unsynced is lost, a record claims only what is there.
 
+use super::power_cut::{Cuttable, Dice};
 use super::*;
-use crate::crash_model::{Cuttable, Dice};
 use crate::resume::{ResumeRecord, trusted};
 
 const ROUNDS: u64 = 150;

@@ -5,6 +5,7 @@ mod crash;
 mod faults;
 mod lies;
 mod parts;
+pub(crate) mod power_cut;
 mod transfer;
 
 use std::fs;

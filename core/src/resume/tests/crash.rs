@@ -8,7 +8,7 @@ use redb::StorageBackend;
 
 use super::super::table::Table;
 use super::*;
-use crate::crash_model::{Cut, Dice, TwoImages};
+use crate::disk::tests::power_cut::{Cut, Dice, TwoImages};
 
 const ROUNDS: u64 = 60;
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::super::control::Wish;
 use super::bench::{Bench, PIECES, SECOND, piece};
 use super::*;
-use crate::crash_model::{Cuttable, Dice};
+use crate::disk::tests::power_cut::{Cuttable, Dice};
 use crate::types::PieceIndex;
 
 const ROUNDS: u64 = 60;
