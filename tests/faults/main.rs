@@ -9,6 +9,7 @@ mod changed;
 mod claimed;
 mod disk_full;
 mod kills;
+mod limits;
 #[path = "../support/lines.rs"]
 mod lines;
 mod run;
