@@ -110,6 +110,7 @@ pub fn torrents() -> Vec<SessionStats> {
                 leechers: u32::from(at / 2),
                 swarm: Some((u32::from(at) * 9, u32::from(at) * 4)),
                 known_peers: u32::from(at) * 5,
+                connecting_peers: u32::from(at) % 4,
                 availability: 4_100,
                 eta,
                 active_seconds: 4_320,
@@ -117,6 +118,8 @@ pub fn torrents() -> Vec<SessionStats> {
                 added: UnixTime(1_789_851_840 - 86_400 * u64::from(13 - at)),
                 completed: (permille == 1000).then_some(UnixTime(1_789_851_840)),
                 save_path: "/srv/dl/video".into(),
+                move_done: 0,
+                move_total: 0,
                 tracker: Some(
                     if at.is_multiple_of(3) { "tracker.example.org" } else { "bttracker.distro.example" }
                         .into(),
@@ -198,7 +201,7 @@ pub fn detail(kind: DetailKind) -> Detail {
                 link: LinkId(link),
                 address: address.parse().expect("an address"),
                 client: client.into(),
-                source: PeerSource::Tracker,
+                source: [PeerSource::Manual, PeerSource::Tracker][usize::from(link > 1)],
                 incoming: link.is_multiple_of(3),
                 progress: 1000 - 97 * link as u32,
                 rate_down: down << 10,

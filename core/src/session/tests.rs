@@ -17,6 +17,7 @@ mod bench;
 mod crash;
 mod ends;
 mod meetings;
+mod moves;
 mod room;
 mod settings;
 mod trackers;

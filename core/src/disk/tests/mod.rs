@@ -6,6 +6,7 @@ mod faults;
 mod lies;
 mod parts;
 pub(crate) mod power_cut;
+mod relocate;
 mod transfer;
 
 use std::fs;
