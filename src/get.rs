@@ -132,7 +132,9 @@ impl<'a> Run<'a> {
                 session.set(&setting);
             }
             // ... and paused since.
-            session.resume();
+            if session.stats().is_some_and(|stats| stats.state == SessionState::Paused) {
+                session.resume();
+            }
             args.peers.iter().for_each(|peer| session.add_peer(*peer));
             if is_private {
                 private.push(name.clone());
@@ -209,7 +211,8 @@ impl<'a> Run<'a> {
     /// The first error, if no pending torrent can go on by itself.
     fn all_failed(&self, all: &[Arc<SessionStats>]) -> Option<anyhow::Error> {
         let failed = |stats: &&Arc<SessionStats>| {
-            stats.state == SessionState::Error && self.pending.contains(&stats.info_hash)
+            let stuck = stats.state == SessionState::Error && !stats.retries;
+            stuck && self.pending.contains(&stats.info_hash)
         };
         let count = all.iter().filter(failed).count();
         let first = all.iter().find(failed)?;

@@ -111,6 +111,8 @@ pub struct SessionStats {
     pub private: bool,
     /// Which of the last 60 s brought data: running but silent ones are stalled.
     pub stalled: bool,
+    /// In error for now: it goes on by itself as soon as it can, as after a full disk.
+    pub retries: bool,
 }
 
 impl SessionStats {

@@ -5,13 +5,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod changed;
 mod claimed;
+mod disk_full;
 mod kills;
+mod limits;
 #[path = "../support/lines.rs"]
 mod lines;
 mod run;
 #[path = "../support/mod.rs"]
 mod support;
+mod swarm;
+#[path = "../support/tmpfs.rs"]
+mod tmpfs;
 #[allow(dead_code, reason = "each suite uses its part")]
 #[path = "../support/torrent.rs"]
 mod torrent;

@@ -47,6 +47,10 @@ impl Run {
         Self { child, lines }
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for the first event that `wanted` accepts.
     #[track_caller]
     pub fn find(&self, what: &str, wanted: impl FnMut(&Value) -> bool) -> Value {

@@ -127,6 +127,7 @@ pub fn torrents() -> Vec<SessionStats> {
                 unregistered: None,
                 private: false,
                 stalled: false,
+                retries: false,
             }
         };
     let mut list = vec![

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
+use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::FileType;
@@ -88,6 +89,30 @@ impl Io {
                 left -= written;
             }
             storage.file(place).set_dirty();
+            storage.file(place).reached(at);
+        }
+        Ok(())
+    }
+
+    /// Whether the files of a range are as we left them: a file that was cut short would grow again by
+    /// the next write, and nobody could tell that what lies between is not ours. One that cannot be
+    /// opened is for the write to tell of. The part file shrinks by our own doing.
+    pub(crate) fn look(&self, storage: &Storage, offset: u64, length: u64) -> Result<(), Fault> {
+        let _gate = storage.hold_gate();
+        for span in storage.layout().spans(offset, length) {
+            let (place, _) = storage.place(span);
+            let reach = storage.file(place).reach();
+            if reach == 0 || place == storage.parts() {
+                continue;
+            }
+            let Ok(file) = self.file(storage, place, true) else { continue };
+            let stat = self.backend.fstat(&file).map_err(|error| self.fault(storage, place, &error))?;
+            let error = match u64::try_from(stat.st_size) {
+                _ if stat.st_nlink == 0 => DiskError::Vanished,
+                Ok(size) if size >= reach => continue,
+                _ => DiskError::Short,
+            };
+            return Err(Fault { file: Some(place), error });
         }
         Ok(())
     }
@@ -239,21 +264,22 @@ impl Io {
         for folder in folders.iter().rev() {
             self.backend
                 .sync_folder(layout.root(), folder)
-                .map_err(|error| Fault { file: None, error: self.error(storage, &error) })?;
+                .map_err(|error| Fault { file: None, error: self.error(storage, layout.root(), &error) })?;
         }
         Ok(())
     }
 
     pub(crate) fn fault(&self, storage: &Storage, file: usize, error: &io::Error) -> Fault {
         let gone = error.kind() == io::ErrorKind::NotFound;
-        let error = if gone { DiskError::Vanished } else { self.error(storage, error) };
+        let path = storage.layout().path(file);
+        let error = if gone { DiskError::Vanished } else { self.error(storage, &path, error) };
         Fault { file: Some(file), error }
     }
 
-    fn error(&self, storage: &Storage, error: &io::Error) -> DiskError {
-        DiskError::from_io(error, || {
-            (storage.lacks(), self.backend.free_space(storage.layout().root()).unwrap_or(0))
-        })
+    /// `path` lies on the file system that it is about, which need not be that of the root.
+    fn error(&self, storage: &Storage, path: &Path, error: &io::Error) -> DiskError {
+        let free = || self.backend.free_space(path).unwrap_or(0);
+        DiskError::from_io(error, || (storage.lacks(), free()))
     }
 }
 

@@ -77,7 +77,6 @@ pub(crate) fn sync_rest(io: &Io, storages: &[Weak<Storage>]) {
 /// A piece is marked after its writes marked their files. So when the pieces are noted before the
 /// marks are taken off the files, all that the pieces need is synced.
 fn sync(io: &Io, storage: &Storage) {
-    let epoch = storage.epoch();
     let hashed = storage.verified();
     if let Err(fault) = io.sync(storage) {
         // The kernel tells a failed write once, and then takes the pages for clean: a second try
@@ -91,13 +90,16 @@ fn sync(io: &Io, storage: &Storage) {
         storage.unmark_all(storage.verified().without(&synced));
         return;
     }
-    debug_assert_eq!(epoch, storage.epoch(), "one thread syncs");
+    storage.synced().clone_from(&hashed);
+    // Who takes a piece back takes it from the verified ones first, then from these: whenever that was, one
+    // of us does it.
+    let verified = storage.verified();
     let mut have = hashed;
-    let lost: Vec<_> = have.without(&storage.verified()).collect();
-    lost.into_iter().for_each(|piece| {
+    let lost: Vec<_> = have.without(&verified).collect();
+    for piece in lost {
         have.clear(piece);
-    });
-    storage.synced().clone_from(&have);
+        storage.synced().clear(piece);
+    }
     let files = storage.stamps();
     storage.tell(DiskDone::Synced { have, files });
 }

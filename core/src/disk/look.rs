@@ -75,6 +75,7 @@ pub(super) fn prepare(io: &Io, run: &Run) -> Vec<PieceIndex> {
             if file.pad {
                 return Some(u64::MAX);
             }
+            storage.file(at).forget_reach();
             if storage.file(at).is_parted() {
                 doubtful[at] = plan.stamps.get(at).is_some_and(|stamp| !stamp.is_plausible(&part_now));
                 return Some(part_now.size);

@@ -454,4 +454,4 @@ impl Drop for Alive {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -237,6 +237,11 @@ impl Worker {
             *buffer = &write.data;
         }
         let offset = storage.geometry().piece_offset(piece);
+        let length = run.iter().map(|write| write.data.len() as u64).sum();
+        if let Err(fault) = self.io.look(storage, offset + u64::from(first.begin()), length) {
+            self.doubt_file(storage, fault);
+            return Ok(());
+        }
         self.io.write(storage, offset + u64::from(first.begin()), &buffers[..run.len()])?;
         let key = (storage.id(), piece);
         let new = || Partial::new(storage.geometry().blocks_in(piece), epoch);
@@ -291,6 +296,18 @@ impl Worker {
         // After the verdict, which makes the piece ours; a ban can wait that long.
         if !lies.is_empty() {
             storage.tell(DiskDone::Lies { piece, lies });
+        }
+    }
+
+    /// Somebody changed a file under us: what was written to it is worth nothing before it was hashed, and
+    /// what has begun may have been there too.
+    fn doubt_file(&self, storage: &Storage, fault: Fault) {
+        storage.next_epoch();
+        storage.tell_error(Op::Sync, fault.file, None, fault.error);
+        if let Some(file) = fault.file {
+            self.io.cache.forget((storage.id(), file));
+            storage.file(file).forget_reach();
+            storage.unmark_all(storage.layout().pieces_of(file));
         }
     }
 

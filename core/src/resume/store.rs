@@ -1,9 +1,10 @@
 //! The state store: a thread of its own that writes what sessions post, newest first in effect.
 
 use std::collections::HashMap;
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use super::folder::Folder;
 use super::journal::Journal;
 use super::lock::{Lock, lock};
 use super::record::ResumeRecord;
-use super::table::Table;
+use super::table::{self, Table};
 use crate::error::Error;
 use crate::settings::GlobalSettings;
 use crate::storage::NoteHashed;
@@ -58,6 +59,16 @@ struct Shared {
     /// A leaf lock, held to post or take.
     inner: Mutex<Inner>,
     posted: Condvar,
+    tell: OnceLock<Tell>,
+}
+
+/// Who is told of the first save that fails.
+struct Tell(Box<dyn Fn(&io::Error) + Send + Sync>);
+
+impl std::fmt::Debug for Tell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tell")
+    }
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +82,9 @@ struct Inner {
     waiting: Vec<oneshot::Sender<Result<(), String>>>,
     closing: bool,
     trouble: Option<String>,
+    /// What was posted last of each torrent.
+    #[cfg(test)]
+    posted: HashMap<InfoHash, ResumeRecord>,
 }
 
 #[derive(Debug)]
@@ -184,6 +198,12 @@ impl StateStore {
         self.shared.posted.notify_one();
     }
 
+    /// The newest record of a torrent, saved or not.
+    #[cfg(test)]
+    pub(crate) fn posted(&self, info_hash: &InfoHash) -> Option<ResumeRecord> {
+        self.shared.lock().posted.get(info_hash).cloned()
+    }
+
     /// Replaces the bans that are kept.
     pub fn put_bans(&self, bans: Vec<SavedBan>) {
         let mut inner = self.shared.lock();
@@ -216,6 +236,12 @@ impl StateStore {
         result.await.map_err(|_| Error::Stopping)?.map_err(Error::State)
     }
 
+    /// Calls this when a save fails, the first time in a row, on the store's thread. Only the first call
+    /// of this sets it.
+    pub fn on_trouble(&self, tell: impl Fn(&io::Error) + Send + Sync + 'static) {
+        let _ = self.shared.tell.set(Tell(Box::new(tell)));
+    }
+
     /// Why the last save failed; `None` when it did not. What was saved before is still good, and
     /// the save is tried again every 30 s.
     pub fn trouble(&self) -> Option<String> {
@@ -246,6 +272,10 @@ impl Shared {
         let mut inner = self.lock();
         if inner.closing {
             return;
+        }
+        #[cfg(test)]
+        if let Change::Put { record, .. } = &change {
+            inner.posted.insert(info_hash, (**record).clone());
         }
         merge(&mut inner.changes, info_hash, change);
         drop(inner);
@@ -296,14 +326,19 @@ impl Saver {
     fn run(mut self) {
         loop {
             let Posted { changes, settings, bans, waiting, closing } = self.take();
-            let result =
-                self.save(&changes, settings.as_ref(), bans.as_deref()).map_err(|error| error.to_string());
+            let result = self.save(&changes, settings.as_ref(), bans.as_deref());
+            if let Err(error) = &result
+                && self.failed.is_none()
+            {
+                tracing::error!(%error, "the state could not be saved");
+                if let Some(tell) = self.shared.tell.get() {
+                    (tell.0)(error);
+                }
+            }
+            let result = result.map_err(|error| error.to_string());
             let mut inner = self.shared.lock();
             inner.trouble = result.as_ref().err().cloned();
-            if let Err(error) = &result {
-                if self.failed.is_none() {
-                    tracing::error!(%error, "the state could not be saved");
-                }
+            if result.is_err() {
                 self.failed = Some(Instant::now());
                 self.table = None;
                 // What was posted meanwhile is newer.
@@ -357,7 +392,7 @@ impl Saver {
         changes: &HashMap<InfoHash, Change>,
         settings: Option<&GlobalSettings>,
         bans: Option<&[SavedBan]>,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    ) -> io::Result<()> {
         if changes.is_empty() && settings.is_none() && bans.is_none() {
             return Ok(());
         }
@@ -375,7 +410,7 @@ impl Saver {
         }
         let table = match self.table.take() {
             Some(table) => table,
-            None => Table::reopen(&self.dir)?,
+            None => Table::reopen(&self.dir).map_err(table::into_io)?,
         };
         let table = self.table.insert(table);
         let records = || {
@@ -384,7 +419,7 @@ impl Saver {
                 Change::Remove => (info_hash, None),
             })
         };
-        table.write(records(), settings, bans)?;
+        table.write(records(), settings, bans).map_err(table::into_io)?;
         self.journal.saved(records());
         Ok(())
     }

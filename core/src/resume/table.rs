@@ -24,9 +24,6 @@ const BANS: TableDefinition<'_, (), &[u8]> = TableDefinition::new("bans");
 /// Ten thousand records of a few KiB are read once, at start; afterwards only inner pages matter.
 const CACHE: usize = 8 << 20;
 
-/// What went wrong, in words: what to do is the same for all of it.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 /// The open store.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -76,11 +73,11 @@ impl Table {
     }
 
     /// Opens the store to write on, after a failure.
-    pub(crate) fn reopen(state: &Path) -> Result<Self, Failure> {
-        Ok(create(&state.join("state.redb"))?)
+    pub(crate) fn reopen(state: &Path) -> Result<Self, redb::Error> {
+        Ok(create(&state.join("state.redb"), false)?)
     }
 
-    fn read(&self) -> Result<Records, redb::Error> {
+    pub(super) fn read(&self) -> Result<Records, redb::Error> {
         let mut records = Records::new();
         match self.database.begin_read()?.open_table(RECORDS) {
             Ok(rows) => {
@@ -100,7 +97,9 @@ impl Table {
     ///
     /// # Errors
     /// It is damaged, or of a newer version.
-    pub(crate) fn settings(&self) -> Result<Option<GlobalSettings>, Failure> {
+    pub(crate) fn settings(
+        &self,
+    ) -> Result<Option<GlobalSettings>, Box<dyn std::error::Error + Send + Sync>> {
         let table = match self.database.begin_read()?.open_table(SETTINGS) {
             Ok(table) => table,
             Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
@@ -113,8 +112,7 @@ impl Table {
     /// The bans. Those that cannot be read are forgotten, and `problems` says so: they end within a day
     /// anyway.
     pub(crate) fn bans(&self, problems: &mut Vec<String>) -> Vec<SavedBan> {
-        // As for the records: a store that holds what it should not may panic.
-        let read = || -> Result<Option<Vec<SavedBan>>, Failure> {
+        let read = || -> Result<Option<Vec<SavedBan>>, redb::Error> {
             let transaction = self.database.begin_read()?;
             let table = match transaction.open_table(BANS) {
                 Ok(table) => table,
@@ -124,8 +122,7 @@ impl Table {
             let value = table.get(())?;
             Ok(value.map_or_else(|| Some(Vec::new()), |value| bans::decode(value.value())))
         };
-        let found = std::panic::catch_unwind(AssertUnwindSafe(read));
-        match found.unwrap_or_else(|_| Err("its pages contradict each other".into())) {
+        match read() {
             Ok(Some(bans)) => return bans,
             Ok(None) => problems.push("the bans of the last run are damaged, and forgotten".into()),
             Err(failure) => problems.push(format!("the bans of the last run cannot be read ({failure})")),
@@ -139,7 +136,7 @@ impl Table {
         changes: impl Iterator<Item = (&'a InfoHash, Option<&'a ResumeRecord>)>,
         settings: Option<&GlobalSettings>,
         bans: Option<&[SavedBan]>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), redb::Error> {
         let transaction = self.database.begin_write()?;
         if let Some(settings) = settings {
             transaction.open_table(SETTINGS)?.insert(GLOBAL, encode_settings(settings).as_slice())?;
@@ -161,6 +158,14 @@ impl Table {
             }
         }
         Ok(transaction.commit()?)
+    }
+}
+
+/// What the system said, where it was the system.
+pub(crate) fn into_io(error: redb::Error) -> io::Error {
+    match error {
+        redb::Error::Io(error) => error,
+        other => io::Error::other(other),
     }
 }
 
@@ -189,9 +194,10 @@ fn is_damage(error: &io::Error) -> bool {
 }
 
 fn open_and_read(path: &Path) -> Result<(Table, Records), OpenError> {
-    // Pages that were changed from outside can lead the store anywhere, also to a panic.
+    // The last guard against pages that were changed from outside: they could lead the store anywhere.
     let result = std::panic::catch_unwind(AssertUnwindSafe(|| {
-        let table = create(path)?;
+        // All of it is read now anyway, and afterwards nothing contradicts itself.
+        let table = create(path, true)?;
         let records = table.read()?;
         Ok::<_, redb::Error>((table, records))
     }));
@@ -201,8 +207,19 @@ fn open_and_read(path: &Path) -> Result<(Table, Records), OpenError> {
     }
 }
 
-fn create(path: &Path) -> Result<Table, redb::DatabaseError> {
-    Ok(Table { database: Database::builder().set_cache_size(CACHE).create(path)? })
+fn create(path: &Path, check: bool) -> Result<Table, redb::DatabaseError> {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE).set_check_integrity_on_open(check);
+    Ok(Table { database: builder.create(path)? })
+}
+
+#[cfg(test)]
+impl Table {
+    /// A store in something else than a file.
+    pub(super) fn over(backend: impl redb::StorageBackend) -> Result<Self, redb::DatabaseError> {
+        let database = Database::builder().set_cache_size(CACHE).create_with_backend(backend)?;
+        Ok(Self { database })
+    }
 }
 
 /// The first of `PATH.WORD-1`, `PATH.WORD-2`, ... that is not taken.

@@ -232,6 +232,8 @@ pub struct Actor {
     pub(super) checked: bool,
     /// The disk has no room: nothing is fetched until then, while all that is there is served.
     pub(super) full: Option<(Trouble, Instant)>,
+    /// That was published, and no piece came since.
+    pub(super) full_told: bool,
     /// The newest piece came from a peer, not from a look at what is on disk.
     pub(super) fetched_last: bool,
     /// `session.completed` was published for all that is wanted.

@@ -66,6 +66,7 @@ impl Actor {
     fn on_verified(&mut self, now: Instant, piece: PieceIndex) {
         // Known already where a look at what the disk vouches for came first: it counts all the same.
         self.download.verified(piece);
+        self.full_told = false;
         self.fetched_last = true;
         let geometry = self.torrent.metainfo.geometry;
         let size = geometry.piece_size(piece);
@@ -311,13 +312,16 @@ impl Actor {
         let (message, code) = (format!("{}: {error}", Untrusted::new(path.to_string_lossy())), error.code());
         let full = matches!(error, DiskError::Full { .. });
         let kind = if full { Kind::StorageFull } else { Kind::StorageError };
-        self.torrent.bus.publish(kind, || {
-            let (message, code) = (message.as_str().into(), code.into());
-            match kind {
-                Kind::StorageFull => Event::StorageFull { message, code },
-                _ => Event::StorageError { message, code },
-            }
-        });
+        // Looking again every half minute is no news while it stays so.
+        if !full || !std::mem::replace(&mut self.full_told, true) {
+            self.torrent.bus.publish(kind, || {
+                let (message, code) = (message.as_str().into(), code.into());
+                match kind {
+                    Kind::StorageFull => Event::StorageFull { message, code },
+                    _ => Event::StorageError { message, code },
+                }
+            });
+        }
         if self.phase == Phase::Running && full && op == Op::Write {
             // Links may still tell of blocks that were not written; what new ones tell is true.
             self.drop_peers(now, "the disk is full");

@@ -93,6 +93,7 @@ pub fn actor(
         upload_only: false,
         checked: false,
         full: None,
+        full_told: false,
         completed: false,
         whole: false,
         limited: false,
@@ -176,5 +177,6 @@ fn first_snapshot(
         unregistered: None,
         private: metainfo.private,
         stalled: false,
+        retries: false,
     }
 }

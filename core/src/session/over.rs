@@ -48,6 +48,7 @@ impl Drop for Guard {
                     leechers: 0,
                     eta: None,
                     stalled: false,
+                    retries: false,
                     ..(*last).clone()
                 });
             }

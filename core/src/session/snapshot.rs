@@ -108,6 +108,10 @@ impl Actor {
             unregistered: self.trackers.unregistered(),
             private: metainfo.private,
             stalled: downloading && silent,
+            retries: matches!(
+                (&self.phase, &self.full),
+                (Phase::Failed(_, Some(_)), _) | (Phase::Running, Some(_))
+            ),
         }
     }
 }

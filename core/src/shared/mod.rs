@@ -35,14 +35,15 @@ use self::slots::Slots;
 pub use self::tasks::Tasks;
 use crate::bandwidth::Limiter;
 use crate::config::Config;
-use crate::disk::Disk;
+use crate::disk::{Backend, Disk, System};
 use crate::error::Error;
-use crate::event::EventBus;
+use crate::event::{Event, EventBus, Kind};
 use crate::net::resolver::Resolver;
 use crate::net::udp::UdpSockets;
 use crate::resume::{Saved, StateStore};
 use crate::settings::{GlobalSetting, GlobalSettings};
 use crate::stats::{GlobalStats, StatsBoard};
+use crate::storage::DiskError;
 use crate::tracker::{TrackerOptions, Trackers};
 use crate::types::LinkId;
 use crate::untrusted::Untrusted;
@@ -113,6 +114,11 @@ impl SharedResources {
     /// # Errors
     /// No thread or runtime can be started, or the state folder cannot be used.
     pub fn start(config: Config) -> Result<Arc<Self>, Error> {
+        Self::start_over(config, Arc::new(System))
+    }
+
+    /// The same on another disk.
+    pub(crate) fn start_over(config: Config, backend: Arc<dyn Backend>) -> Result<Arc<Self>, Error> {
         let (store, saved, problems) = match &config.state_dir {
             Some(dir) => {
                 let (store, saved, problems) = StateStore::open(dir)?;
@@ -131,8 +137,9 @@ impl SharedResources {
                 (Some(runtime), handle)
             }
         };
-        let disk = Disk::start(config.disk_threads, config.disk_buffer, config.max_open_files)
-            .map_err(Error::Start)?;
+        let (threads, buffer) = (config.disk_threads, config.disk_buffer);
+        let disk =
+            Disk::with_backend(backend, threads, buffer, config.max_open_files).map_err(Error::Start)?;
         let resolver = Resolver::start(RESOLVER_THREADS).map_err(Error::Start)?;
         let (udp, takers) = UdpSockets::new(handle.clone());
         let options = TrackerOptions {
@@ -179,6 +186,10 @@ impl SharedResources {
             stopping: watch::Sender::new(false),
             config,
         });
+        if let (Some(store), Some(dir)) = (&shared.store, &shared.config.state_dir) {
+            let (hub, dir) = (shared.hub.clone(), Untrusted::new(dir.to_string_lossy()));
+            store.on_trouble(move |error| tell_unsaved(&hub, &dir, error));
+        }
         incoming::listen(&shared);
         totals::keep(&shared);
         Ok(shared)
@@ -386,6 +397,19 @@ impl Drop for SharedResources {
             runtime.shutdown_background();
         }
     }
+}
+
+/// The list and the records are not saved for now: it concerns all torrents.
+fn tell_unsaved(hub: &EventBus, dir: &Untrusted, error: &std::io::Error) {
+    let error = DiskError::from_io(error, || (0, 0));
+    let full = matches!(error, DiskError::Full { .. });
+    let why = if full { "disk full".to_owned() } else { error.to_string() };
+    let (message, code) = (format!("the state is not saved: {dir}: {why}"), error.code());
+    let (kind, message, code) =
+        (if full { Kind::StorageFull } else { Kind::StorageError }, message.into(), code.into());
+    hub.publish(kind, || {
+        if full { Event::StorageFull { message, code } } else { Event::StorageError { message, code } }
+    });
 }
 
 fn new_runtime() -> std::io::Result<Runtime> {

@@ -20,7 +20,7 @@ pub enum Op {
 /// Why the disk could not do it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DiskError {
-    /// ENOSPC. Both in bytes; `needs` is what the torrent lacks as yet.
+    /// ENOSPC or EDQUOT. Both in bytes; `needs` is what the torrent lacks as yet.
     #[error("disk full (needs {needs} bytes, {free} free)")]
     Full {
         /// Bytes of all pieces that are not there yet.
@@ -83,7 +83,8 @@ impl DiskError {
     /// Takes what the system said; `full` finds the numbers when it said that no space is left.
     pub(crate) fn from_io(error: &io::Error, full: impl FnOnce() -> (u64, u64)) -> Self {
         match error.kind() {
-            io::ErrorKind::StorageFull => {
+            // What is left of a quota is as little as what is left of a disk, and may grow as well.
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 let (needs, free) = full();
                 Self::Full { needs, free }
             }

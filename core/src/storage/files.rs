@@ -1,6 +1,6 @@
 //! What a storage remembers of each of its files while it is open.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::Stat;
@@ -66,6 +66,8 @@ pub(crate) struct FileState {
     /// down at once; it then is not 0, which only delays the comparison of stamps.
     missing: AtomicU32,
     flags: AtomicU8,
+    /// Bytes that the file has at least, by what was written to it: with fewer, somebody cut it short.
+    reach: AtomicU64,
     /// How the file looked since it is complete, or else when it was last looked at. A leaf lock, held to copy.
     stamp: Mutex<Stamp>,
 }
@@ -80,6 +82,21 @@ struct Stamp {
 impl FileState {
     pub(crate) fn new(pieces: u32) -> Self {
         Self { missing: AtomicU32::new(pieces), ..Self::default() }
+    }
+
+    /// The file was written to up to here.
+    pub(crate) fn reached(&self, end: u64) {
+        self.reach.fetch_max(end, Ordering::AcqRel);
+    }
+
+    /// Bytes that it has at least. Ask before the system is asked: it may be written to meanwhile.
+    pub(crate) fn reach(&self) -> u64 {
+        self.reach.load(Ordering::Acquire)
+    }
+
+    /// What was known of its size is known no more.
+    pub(crate) fn forget_reach(&self) {
+        self.reach.store(0, Ordering::Release);
     }
 
     /// A piece of it was verified.

@@ -1,9 +1,11 @@
 //! The disk against real folders, and against a backend that fails.
 
 mod check;
+mod crash;
 mod faults;
 mod lies;
 mod parts;
+pub(crate) mod power_cut;
 mod relocate;
 mod transfer;
 

@@ -1,5 +1,6 @@
 //! Round trips, damage, two runs, and a folder that fails.
 
+mod crash;
 mod journal;
 
 use std::fs;

@@ -13,7 +13,7 @@ use super::super::control::{Orders, Wish};
 use super::super::links::LinkEntry;
 use super::super::{Torrent, new_peer_id, open};
 use super::*;
-use crate::disk::Credit;
+use crate::disk::{Backend, Credit, System};
 use crate::download::PeerPieces;
 use crate::event::{EventBus, Subscription};
 use crate::peer::mailbox::Mail;
@@ -46,15 +46,21 @@ pub struct Bench {
 impl Bench {
     /// With all of the content on disk, or none of it.
     pub fn new(all: bool) -> Self {
-        Self::with(all, Some(ResumeRecord::default()), |_| ())
+        Self::with(all, |_| (), Arc::new(System))
+    }
+
+    /// With none of the content, on this disk.
+    pub fn over(backend: Arc<dyn Backend>) -> Self {
+        Self::with(false, |_| (), backend)
     }
 
     /// With nothing on disk, of a torrent that the test finishes.
     pub fn with_torrent(finish: impl FnOnce(&mut Metainfo)) -> Self {
-        Self::with(false, Some(ResumeRecord::default()), finish)
+        Self::with(false, finish, Arc::new(System))
     }
 
-    fn with(all: bool, record: Option<ResumeRecord>, finish: impl FnOnce(&mut Metainfo)) -> Self {
+    fn with(all: bool, finish: impl FnOnce(&mut Metainfo), backend: Arc<dyn Backend>) -> Self {
+        let record = Some(ResumeRecord::default());
         let dir = tempfile::tempdir().unwrap();
         let content = content(PIECES * PIECE);
         if all {
@@ -65,7 +71,7 @@ impl Bench {
         config.listen = Vec::new();
         config.runtime = Some(runtime.handle().clone());
         config.state_dir = Some(dir.path().join("state"));
-        let shared = SharedResources::start(config).unwrap();
+        let shared = SharedResources::start_over(config, backend).unwrap();
         let mut metainfo = torrent(&content, 100);
         finish(&mut metainfo);
         let metainfo = Arc::new(metainfo);

@@ -137,6 +137,7 @@ fn doing(stats: &SessionStats, columns: usize) -> String {
         SessionState::Downloading => "downloading",
         SessionState::Seeding => "seeding",
         SessionState::Paused => "paused",
+        SessionState::Error if stats.retries => "stopped by an error · tried again by itself",
         SessionState::Error => "stopped by an error",
     };
     let known = |n: Option<u32>| n.filter(|_| columns >= 72).map_or_else(String::new, |n| format!(" ({n})"));

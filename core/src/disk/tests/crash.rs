@@ -1,0 +1,135 @@
+//! Power cuts: whatever of the unsynced is lost, a record claims only what is there.
+
+use super::power_cut::{Cuttable, Dice};
+use super::*;
+use crate::resume::{ResumeRecord, trusted};
+
+const ROUNDS: u64 = 150;
+
+/// Pieces whose every byte on the disk is right.
+fn valid(torrent: &Torrent) -> Bitfield {
+    let geometry = *torrent.storage.geometry();
+    let layout = torrent.storage.layout();
+    let files: Vec<_> =
+        (0..layout.files().len())
+            .map(|at| {
+                if layout.files()[at].pad {
+                    None
+                } else {
+                    Some(fs::read(torrent.path(at)).unwrap_or_default())
+                }
+            })
+            .collect();
+    let mut valid = Bitfield::new(geometry.pieces());
+    for piece in geometry.all_pieces() {
+        let right = layout.piece_spans(piece).all(|span| {
+            let Some(data) = &files[span.file] else { return true };
+            let (from, to) = (span.offset as usize, (span.offset + span.length) as usize);
+            let offset = layout.files()[span.file].offset as usize;
+            data.get(from..to) == Some(&torrent.content[offset + from..offset + to])
+        });
+        if right {
+            valid.set(piece);
+        }
+    }
+    valid
+}
+
+/// Downloads in an order of the dice, syncing now and then, until the power goes; then says what the last
+/// record claims, and whether all of that is there.
+async fn round(dice: &mut Dice, backend: Arc<Cuttable>) -> (Torrent, ResumeRecord, bool) {
+    let lengths: Vec<i64> = (0..1 + dice.below(4))
+        .map(|_| match dice.below(6) {
+            0 => 0,
+            1 => -(dice.below(20_000) as i64) - 1,
+            _ => dice.below(150_000) as i64 + 1,
+        })
+        .chain([40_000])
+        .collect();
+    let torrent = Torrent::over(backend.clone(), &lengths, 16_384 << dice.below(3), 16);
+    let geometry = *torrent.storage.geometry();
+    let mut pieces: Vec<_> = geometry.all_pieces().collect();
+    dice.shuffle(&mut pieces);
+    let mut record = ResumeRecord::default();
+    let mut told = |done, on| {
+        // What is known before the power goes is saved before it goes, at the worst.
+        if let DiskDone::Synced { have, files } = done
+            && on
+        {
+            let maybe = Bitfield::new(have.len()).to_wire();
+            record = ResumeRecord { have: have.to_wire(), maybe, files, ..ResumeRecord::default() };
+        }
+    };
+    for some in pieces.chunks(3) {
+        let mut blocks: Vec<_> = some.iter().flat_map(|piece| geometry.blocks(*piece)).collect();
+        dice.shuffle(&mut blocks);
+        for block in blocks {
+            torrent.write(block).await;
+            if dice.one_in(5) {
+                torrent.disk.sync(&torrent.storage);
+            }
+            if dice.one_in(3) {
+                tokio::task::yield_now().await;
+            }
+            while let Some(done) = torrent.storage.try_done() {
+                told(done, backend.is_on());
+            }
+        }
+    }
+    torrent.disk.close(&torrent.storage);
+    loop {
+        match torrent.done().await {
+            DiskDone::Closed => break,
+            done => told(done, backend.is_on()),
+        }
+    }
+    backend.cut(&torrent.root, dice);
+    let valid = valid(&torrent);
+    let claimed =
+        Bitfield::from_wire(&record.have, valid.len()).unwrap_or_else(|| Bitfield::new(valid.len()));
+    let holds = !claimed.has_any_without(&valid);
+    (torrent, record, holds)
+}
+
+#[tokio::test]
+async fn what_is_claimed_outlives_a_power_cut() {
+    let mut claims = 0;
+    for seed in 0..ROUNDS {
+        let mut dice = Dice(seed);
+        let calls = 1 + dice.below(60);
+        let (mut torrent, record, holds) = round(&mut dice, Cuttable::new(calls)).await;
+        assert!(holds, "round {seed}: claimed and not there");
+        claims += record.have.iter().map(|bits| bits.count_ones()).sum::<u32>();
+        // The next run finds no less than was claimed, no more than is there, and goes on to the end.
+        let valid = valid(&torrent);
+        torrent.disk = Disk::start(2, 1 << 20, 16).unwrap();
+        torrent.reopen();
+        torrent.disk.check(&torrent.storage, trusted(&record, torrent.storage.layout()));
+        let checked = torrent.done().await;
+        assert!(matches!(checked, DiskDone::Checked { .. }), "round {seed}: {checked:?}");
+        let found = torrent.storage.verified();
+        assert!(!found.has_any_without(&valid), "round {seed}: taken for good and not there");
+        if let Some(claimed) = Bitfield::from_wire(&record.have, found.len()) {
+            assert!(!claimed.has_any_without(&found), "round {seed}: claimed and not found");
+        }
+        for piece in torrent.storage.geometry().all_pieces().filter(|piece| !found.get(*piece)) {
+            torrent.write_piece(piece.get()).await;
+            assert_eq!(torrent.done().await, DiskDone::Verified { piece }, "round {seed}");
+        }
+        torrent.assert_files();
+    }
+    assert!(claims > 500, "records claim something: {claims}");
+}
+
+/// The test above can fail.
+#[tokio::test]
+async fn a_disk_that_does_not_sync_is_found_out() {
+    let mut broken = 0;
+    for seed in 0..20 {
+        let mut dice = Dice(seed);
+        let calls = 1 + dice.below(60);
+        let (_, _, holds) = round(&mut dice, Cuttable::lying(calls)).await;
+        broken += u32::from(!holds);
+    }
+    assert!(broken > 5, "only {broken} of 20");
+}

@@ -1,0 +1,237 @@
+//! Files and disks that change under the program, and state that is not as it was left.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::run::{Run, of_kind};
+use crate::swarm::{OTHER, SIZE, Swarm, require};
+use crate::tmpfs::Tmpfs;
+
+#[test]
+fn a_disk_that_becomes_read_only() {
+    let swarm = Swarm::new("read-only");
+    let Some(disk) = require(Tmpfs::mount(&swarm.out().join("main"), "size=32m")) else { return };
+    disk.remount("ro");
+    let (status, lines) = Run::start(&mut swarm.leecher()).end();
+    assert_eq!(status.code(), Some(1), "one is not there");
+    let errors: Vec<_> = of_kind(&lines, "storage.error").collect();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    let message = errors[0]["message"].as_str().unwrap();
+    assert!(message.contains("out/main/") && message.contains("Read-only file system"), "{message}");
+    let complete: Vec<_> = of_kind(&lines, "session.completed").collect();
+    assert!(complete.len() == 1 && complete[0]["info_hash"] == swarm.other, "the other one is there");
+    disk.remount("rw");
+    assert!(Run::start(&mut swarm.leecher()).end().0.success());
+    swarm.assert_right();
+}
+
+/// Downloads all, changes a file, and starts again: what is not right any more is fetched again, no more.
+fn changed_between_runs(test: &str, change: impl FnOnce(&Path)) -> (Swarm, Vec<Value>) {
+    let swarm = Swarm::new(test);
+    assert!(Run::start(&mut swarm.leecher()).end().0.success());
+    change(&swarm.out().join("main/one"));
+    let (status, lines) = Run::start(&mut swarm.leecher()).end();
+    assert!(status.success(), "{lines:#?}");
+    (swarm, lines)
+}
+
+fn fetched(lines: &[Value]) -> usize {
+    of_kind(lines, "piece.completed").count()
+}
+
+/// Pieces of 64 KiB.
+const PIECE: u64 = 65_536;
+
+#[test]
+fn a_file_cut_short_is_fetched_again_from_there() {
+    let (swarm, lines) = changed_between_runs("cut-short", |file| {
+        OpenOptions::new().write(true).open(file).unwrap().set_len(2_000_000).unwrap();
+    });
+    assert_eq!(fetched(&lines) as u64, (SIZE / 2 + 1).div_ceil(PIECE) - 2_000_000 / PIECE);
+    swarm.assert_right();
+}
+
+#[test]
+fn a_file_that_grew_is_hashed_and_its_end_is_left_alone() {
+    let (swarm, lines) = changed_between_runs("grown", |file| {
+        OpenOptions::new().append(true).open(file).unwrap().write_all(b"what a person wrote").unwrap();
+    });
+    assert_eq!(fetched(&lines), 0);
+    assert_eq!(hashed(&lines), (SIZE / 2 + 1).div_ceil(PIECE) * PIECE);
+    let file = fs::read(swarm.out().join("main/one")).unwrap();
+    assert!(file.ends_with(b"what a person wrote"));
+}
+
+#[test]
+fn a_file_that_was_changed_is_mended() {
+    let (swarm, lines) = changed_between_runs("changed", |file| {
+        let mut data = fs::read(file).unwrap();
+        data[100_000] ^= 1;
+        fs::write(file, data).unwrap();
+    });
+    assert_eq!(fetched(&lines), 1);
+    swarm.assert_right();
+}
+
+#[test]
+fn a_file_that_is_gone_is_told_and_not_made_anew_behind_a_person_s_back() {
+    let swarm = Swarm::new("gone");
+    assert!(Run::start(&mut swarm.leecher()).end().0.success());
+    fs::remove_dir_all(swarm.out().join("main")).unwrap();
+    let (status, lines) = Run::start(&mut swarm.leecher()).end();
+    assert_eq!(status.code(), Some(1));
+    let gone: Vec<_> = of_kind(&lines, "storage.error").collect();
+    assert!(gone.len() == 1 && gone[0]["code"] == "file-gone", "{gone:?}");
+    assert!(!swarm.out().join("main").exists());
+    assert!(of_kind(&lines, "session.completed").any(|line| line["info_hash"] == swarm.other));
+}
+
+#[test]
+fn a_folder_in_the_place_of_a_file_is_told_with_its_path() {
+    let swarm = Swarm::new("folder");
+    fs::create_dir_all(swarm.out().join("main/one")).unwrap();
+    let (status, lines) = Run::start(&mut swarm.leecher()).end();
+    assert_eq!(status.code(), Some(1));
+    let errors: Vec<_> = of_kind(&lines, "storage.error").collect();
+    assert!(errors.len() == 1 && errors[0]["code"] == "not-a-file", "{errors:?}");
+    assert!(errors[0]["message"].as_str().unwrap().contains("out/main/one: "), "{errors:?}");
+    assert!(of_kind(&lines, "session.completed").any(|line| line["info_hash"] == swarm.other));
+    fs::remove_dir(swarm.out().join("main/one")).unwrap();
+    assert!(Run::start(&mut swarm.leecher()).end().0.success());
+    swarm.assert_right();
+}
+
+/// Changes a file while the torrent is downloaded, and expects that it ends right, in this run or the next.
+fn changed_meanwhile(test: &str, change: impl FnOnce(&Path)) {
+    let swarm = Swarm::new(test);
+    let mut command = swarm.leecher();
+    let run = Run::start(command.args(["--down-limit", "3M"]).env("TC_TUI_TEST_SYNC_MS", "200"));
+    run.find("some pieces", |line| line["kind"] == "piece.completed" && line["complete"] == 20);
+    change(&swarm.out().join("main/one"));
+    let (status, lines) = run.end();
+    assert_eq!(status.code(), Some(1), "it notices");
+    assert_eq!(of_kind(&lines, "storage.error").count(), 1, "and says so once");
+    assert!(of_kind(&lines, "session.completed").any(|line| line["info_hash"] == swarm.other));
+    let (status, lines) = Run::start(&mut swarm.leecher()).end();
+    if !status.success() {
+        let code = &of_kind(&lines, "storage.error").next().expect("it says why")["code"];
+        assert_eq!(code, "file-gone");
+        return;
+    }
+    swarm.assert_right();
+}
+
+#[test]
+fn a_file_cut_short_meanwhile() {
+    changed_meanwhile("cut-meanwhile", |file| {
+        OpenOptions::new().write(true).open(file).unwrap().set_len(100).unwrap();
+    });
+}
+
+#[test]
+fn a_file_removed_meanwhile() {
+    changed_meanwhile("gone-meanwhile", |file| fs::remove_file(file).unwrap());
+}
+
+#[test]
+fn a_file_replaced_by_a_folder_meanwhile() {
+    let swarm = Swarm::new("folder-meanwhile");
+    let mut command = swarm.leecher();
+    let run = Run::start(command.args(["--down-limit", "3M"]).env("TC_TUI_TEST_SYNC_MS", "200"));
+    run.find("some pieces", |line| line["kind"] == "piece.completed" && line["complete"] == 20);
+    let file = swarm.out().join("main/one");
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    let (status, lines) = run.end();
+    assert_eq!(status.code(), Some(1));
+    assert!(of_kind(&lines, "session.completed").any(|line| line["info_hash"] == swarm.other));
+    assert_eq!(of_kind(&lines, "storage.error").count(), 1);
+}
+
+/// Downloads all, does something to the state, and starts again: nothing is fetched, whatever it was.
+fn state_between_runs(test: &str, change: impl FnOnce(&Path)) -> (Swarm, Vec<Value>) {
+    let swarm = Swarm::new(test);
+    assert!(Run::start(&mut swarm.leecher()).end().0.success());
+    change(&swarm.state());
+    let (status, lines) = Run::start(&mut swarm.leecher()).end();
+    assert!(status.success(), "{lines:#?}");
+    assert_eq!(fetched(&lines), 0, "nothing is fetched again");
+    swarm.assert_right();
+    (swarm, lines)
+}
+
+fn hashed(lines: &[Value]) -> u64 {
+    of_kind(lines, "session.checked").map(|checked| checked["bytes_hashed"].as_u64().unwrap()).sum()
+}
+
+/// Names in the state folder.
+fn names(state: &Path) -> Vec<String> {
+    fs::read_dir(state)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+fn aside(swarm: &Swarm) -> usize {
+    names(&swarm.state()).iter().filter(|name| name.starts_with("state.redb.broken")).count()
+}
+
+const ALL: u64 = SIZE + OTHER;
+
+#[test]
+fn a_store_that_is_broken_costs_hashing_and_nothing_else() {
+    type Damage = fn(Vec<u8>) -> Vec<u8>;
+    let damages: [(&str, Damage); 4] = [
+        ("cut", |bytes| bytes[..bytes.len() / 2].to_vec()),
+        ("torn", |mut bytes| {
+            bytes.iter_mut().skip(4096).step_by(1024).for_each(|byte| *byte ^= 0x55);
+            bytes
+        }),
+        ("zeros", |bytes| vec![0; bytes.len()]),
+        ("text", |_| b"no store".to_vec()),
+    ];
+    for (name, damage) in damages {
+        let (swarm, lines) = state_between_runs(&format!("store-{name}"), |state| {
+            let store = state.join("state.redb");
+            let bytes = fs::read(&store).unwrap();
+            fs::write(store, damage(bytes)).unwrap();
+        });
+        // What is damaged in pages that hold nothing is no damage.
+        assert!(hashed(&lines) == ALL && aside(&swarm) == 1 || name == "torn", "{name}: {}", hashed(&lines));
+    }
+}
+
+#[test]
+fn a_store_that_is_gone_is_rebuilt_from_the_folder() {
+    let (swarm, lines) =
+        state_between_runs("store-gone", |state| fs::remove_file(state.join("state.redb")).unwrap());
+    assert_eq!((hashed(&lines), aside(&swarm)), (ALL, 0));
+}
+
+#[test]
+fn what_a_killed_run_leaves_is_no_obstacle() {
+    let (_, lines) = state_between_runs("stale", |state| {
+        fs::write(state.join("lock"), "1\n").unwrap();
+        fs::write(state.join("torrents/half.torrent.tmp"), "half").unwrap();
+        fs::write(state.join("journal"), [7; 100]).unwrap();
+    });
+    assert_eq!(hashed(&lines), 0);
+}
+
+#[test]
+fn a_second_run_is_told_who_holds_the_state() {
+    let swarm = Swarm::new("two-runs");
+    let first = Run::start(swarm.leecher().arg("--seed-after"));
+    first.event("session.completed");
+    let output = swarm.leecher().output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.lines().count() == 1 && said.contains(&first.pid().to_string()), "{said}");
+    // A run that is killed holds nothing.
+    first.kill();
+    assert!(Run::start(&mut swarm.leecher()).end().0.success());
+    swarm.assert_right();
+}
