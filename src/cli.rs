@@ -157,6 +157,9 @@ pub struct EngineArgs {
     /// Upload at most this many bytes a second
     #[arg(long, value_name = "RATE")]
     pub up_limit: Option<Rate>,
+    /// Take the room of a file on disk as its pieces come, or for all of it at once
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Allocate::Sparse)]
+    pub allocate: Allocate,
     /// Seconds that trackers are given to hear that we leave
     #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = seconds)]
     pub stop_timeout: Duration,
@@ -166,6 +169,15 @@ pub struct EngineArgs {
     /// What to log: error, warn, info, debug, trace, or by part: tc_core=debug
     #[arg(long, value_name = "LEVEL", env = "TC_TUI_LOG", default_value = "info", hide_env_values = true)]
     pub log_level: String,
+}
+
+/// When the room of a file is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Allocate {
+    /// As its pieces come
+    Sparse,
+    /// All of it when it is made, where the file system can do that
+    Full,
 }
 
 /// A command after an option would be taken for a source of that name.

@@ -10,7 +10,7 @@ use std::{fs, io};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tc_core::Config;
 
-use crate::cli::EngineArgs;
+use crate::cli::{Allocate, EngineArgs};
 
 /// Where to accept peers, as the command line says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,7 @@ pub fn config(args: &EngineArgs, download_dir: &Path, state_dir: &Path) -> Confi
     config.download_limit = args.down_limit.map(|rate| rate.0);
     config.upload_limit = args.up_limit.map(|rate| rate.0);
     config.stop_timeout = args.stop_timeout;
+    config.reserve_room = args.allocate == Allocate::Full;
     test_sync_interval(&mut config);
     fit_open_files(&mut config, raise_open_files());
     config

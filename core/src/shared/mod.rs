@@ -129,6 +129,7 @@ impl SharedResources {
         };
         let disk = Disk::start(config.disk_threads, config.disk_buffer, config.max_open_files)
             .map_err(Error::Start)?;
+        disk.reserve_room(config.reserve_room);
         let resolver = Resolver::start(RESOLVER_THREADS).map_err(Error::Start)?;
         let (udp, takers) = UdpSockets::new(handle.clone());
         let options = TrackerOptions {
