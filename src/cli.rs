@@ -163,6 +163,9 @@ pub struct EngineArgs {
     /// Upload at most this many bytes a second
     #[arg(long, value_name = "RATE", value_parser = amount::rate)]
     pub up_limit: Option<u64>,
+    /// Take the room of a file on disk as its pieces come, or for all of it at once
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Allocate::Sparse)]
+    pub allocate: Allocate,
     /// Connections over all torrents at most [default: 500, or what the limit of open files allows]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: Option<u32>,
@@ -187,6 +190,15 @@ pub struct EngineArgs {
     /// What to log: error, warn, info, debug, trace, or by part: tc_core=debug
     #[arg(long, value_name = "LEVEL", env = "TC_TUI_LOG", default_value = "info", hide_env_values = true)]
     pub log_level: String,
+}
+
+/// When the room of a file is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Allocate {
+    /// As its pieces come
+    Sparse,
+    /// All of it when it is made, where the file system can do that
+    Full,
 }
 
 /// A command after an option would be taken for a source of that name.

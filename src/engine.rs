@@ -10,7 +10,7 @@ use std::{fs, io};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tc_core::Config;
 
-use crate::cli::EngineArgs;
+use crate::cli::{Allocate, EngineArgs};
 
 /// Where to accept peers, as the command line says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,7 @@ pub fn config(args: &EngineArgs, download_dir: &Path, state_dir: &Path) -> Confi
     config.seed_ratio = args.seed_ratio;
     config.seed_time = args.seed_time;
     config.stop_timeout = args.stop_timeout;
+    config.reserve_room = args.allocate == Allocate::Full;
     let count = |wanted: Option<u32>, default: usize| wanted.map_or(default, |n| n as usize);
     config.max_connections = count(args.max_connections, config.max_connections);
     config.max_connections_per_torrent = count(args.max_peers, config.max_connections_per_torrent);

@@ -50,6 +50,9 @@ pub struct Config {
     /// Payload is synced, and a resume record that claims it saved, at least this often while pieces come
     /// in: 10 s are few enough to lose to a power cut, and many enough that the disk has peace.
     pub sync_interval: Duration,
+    /// Room for all of a file is reserved when it is made, where the file system can do that; else files
+    /// are sparse and grow as their pieces come.
+    pub reserve_room: bool,
     /// How long `stopped` announces may take at shutdown. Four seconds, so that the exit takes no more than
     /// five with what is saved after them.
     pub stop_timeout: Duration,
@@ -82,6 +85,7 @@ impl Config {
             disk_buffer: 32 << 20,
             max_open_files: 128,
             sync_interval: Duration::from_secs(10),
+            reserve_room: false,
             stop_timeout: Duration::from_secs(4),
             allow_inward_peers: false,
         }

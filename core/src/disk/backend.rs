@@ -80,6 +80,21 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         storage::sync_folder(root, folder)
     }
 
+    /// Reserves room for a file of so many bytes; its size stays what it is, so that what was never written
+    /// is not taken for data.
+    ///
+    /// # Errors
+    /// What the system says; [`io::ErrorKind::Unsupported`] where that cannot be done.
+    fn reserve(&self, file: &OpenFile, length: u64) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        return Ok(rustix::fs::fallocate(&file.file, rustix::fs::FallocateFlags::KEEP_SIZE, 0, length)?);
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = (file, length);
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    }
+
     /// Gives a regular file another place, never over anything that is there.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::FileType;
 
@@ -27,6 +28,8 @@ pub(crate) struct Fault {
 pub(crate) struct Io {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) cache: FileCache,
+    /// Room is reserved for all of a file when it is made.
+    pub(crate) reserve: AtomicBool,
 }
 
 impl Io {
@@ -159,6 +162,7 @@ impl Io {
             state.set_created();
             if let Some(entry) = layout.files().get(at) {
                 self.set_executable(entry, &file);
+                self.reserve(entry, &file).map_err(|error| self.fault(storage, at, &error))?;
             }
         } else {
             state.set_expected(true);
@@ -171,6 +175,19 @@ impl Io {
             file.file.set_len(entry.length).map_err(|error| self.fault(storage, at, &error))?;
         }
         Ok(file)
+    }
+
+    /// Where that is asked for and the file system can: a file that has all its room does not run out of
+    /// it, and is not scattered.
+    fn reserve(&self, entry: &FileEntry, file: &OpenFile) -> io::Result<()> {
+        if entry.length == 0 || !self.reserve.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        match self.backend.reserve(file, entry.length) {
+            // It is written without, as far as it goes.
+            Err(error) if is_unsupported(&error) => Ok(()),
+            other => other,
+        }
     }
 
     /// Convenience for the person: the content is right without it, so a failure is none.
@@ -281,6 +298,13 @@ impl Io {
         let free = || self.backend.free_space(path).unwrap_or(0);
         DiskError::from_io(error, || (storage.lacks(), free()))
     }
+}
+
+fn is_unsupported(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = Errno::from_io_error(error);
+    error.kind() == io::ErrorKind::Unsupported
+        || matches!(errno, Some(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL))
 }
 
 fn is_out_of_files(error: &io::Error) -> bool {

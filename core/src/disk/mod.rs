@@ -27,7 +27,7 @@ mod sort;
 mod worker;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -118,7 +118,11 @@ impl Disk {
         let threads = threads.max(1);
         let bytes = buffer_bytes.max(threads * BLOCK_SIZE as usize).min(Semaphore::MAX_PERMITS);
         let shared = Arc::new(Shared {
-            io: Arc::new(Io { backend, cache: FileCache::new(max_open_files) }),
+            io: Arc::new(Io {
+                backend,
+                cache: FileCache::new(max_open_files),
+                reserve: AtomicBool::new(false),
+            }),
             writes: (0..threads).map(|_| Queue::new()).collect(),
             reads: Queue::new(),
             keeper: Arc::new(Queue::new()),
@@ -170,6 +174,12 @@ impl Disk {
         }
         storages.push(Arc::downgrade(&storage));
         storage
+    }
+
+    /// From now on, whether room is reserved for all of a file when it is made. A file system that cannot do
+    /// that is written to all the same.
+    pub fn reserve_room(&self, reserve: bool) {
+        self.shared().io.reserve.store(reserve, Ordering::Relaxed);
     }
 
     /// Waits for room for a block. May be cancelled without loss; those who wait are served in

@@ -140,6 +140,7 @@ impl SharedResources {
         let (threads, buffer) = (config.disk_threads, config.disk_buffer);
         let disk =
             Disk::with_backend(backend, threads, buffer, config.max_open_files).map_err(Error::Start)?;
+        disk.reserve_room(config.reserve_room);
         let resolver = Resolver::start(RESOLVER_THREADS).map_err(Error::Start)?;
         let (udp, takers) = UdpSockets::new(handle.clone());
         let options = TrackerOptions {

@@ -164,7 +164,7 @@ async fn a_restart_hashes_only_what_was_not_synced_or_looks_otherwise() {
 /// Folders under `other` are on a device of their own; reading waits for a gate.
 #[derive(Debug, Default)]
 struct Devices {
-    shut: std::sync::atomic::AtomicBool,
+    shut: AtomicBool,
 }
 
 impl Backend for Devices {

@@ -16,6 +16,7 @@ struct Failing {
     read_error: AtomicI32,
     sync_error: AtomicI32,
     open_error: AtomicI32,
+    reserve_error: AtomicI32,
     /// Each call moves at most this many bytes; 0 for any number.
     at_once: AtomicUsize,
 }
@@ -67,6 +68,11 @@ impl Backend for Failing {
     fn fdatasync(&self, file: &OpenFile) -> io::Result<()> {
         fail(&self.sync_error)?;
         System.fdatasync(file)
+    }
+
+    fn reserve(&self, file: &OpenFile, length: u64) -> io::Result<()> {
+        fail(&self.reserve_error)?;
+        System.reserve(file, length)
     }
 
     fn free_space(&self, _path: &std::path::Path) -> Option<u64> {
@@ -312,4 +318,32 @@ async fn delete_leaves_the_save_folder() {
     torrent.fill().await;
     assert_eq!(torrent.disk.delete_files(&torrent.storage).await, Ok(()));
     assert_eq!(fs::read_dir(&torrent.root).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn room_is_reserved_where_that_can_be_done_and_what_is_not_there_is_not_hashed() {
+    const EOPNOTSUPP: i32 = 95;
+    let blocks = |torrent: &Torrent| {
+        let on_disk = fs::metadata(torrent.path(0)).unwrap();
+        (on_disk.len(), std::os::unix::fs::MetadataExt::blocks(&on_disk) * 512)
+    };
+    for reserve in [false, true] {
+        let (_, torrent) = failing(&[4_000_000]);
+        torrent.disk.reserve_room(reserve);
+        torrent.write_piece(0).await;
+        assert_eq!(torrent.done().await, DiskDone::Verified { piece: PieceIndex::new(0) });
+        let (size, taken) = blocks(&torrent);
+        assert_eq!((size, taken >= 4_000_000), (32_768, reserve), "{taken}");
+        assert_eq!(torrent.check_all().await, 32_768);
+    }
+    let (backend, torrent) = failing(&[4_000_000]);
+    torrent.disk.reserve_room(true);
+    backend.reserve_error.store(EOPNOTSUPP, Ordering::SeqCst);
+    torrent.write_piece(0).await;
+    assert_eq!(torrent.done().await, DiskDone::Verified { piece: PieceIndex::new(0) });
+    let (backend, torrent) = failing(&[4_000_000]);
+    torrent.disk.reserve_room(true);
+    backend.reserve_error.store(ENOSPC, Ordering::SeqCst);
+    torrent.write(BlockRef { piece: PieceIndex::new(0), block: 0 }).await;
+    assert!(matches!(error(torrent.done().await), (Op::Write, DiskError::Full { .. })));
 }
