@@ -47,6 +47,7 @@ pub const BEPS: &[Bep] = {
         bep(24, "our address as trackers see it", Yes, "trackers_that_name_us_do_not_make_us_call_ourselves"),
         bep(27, "private torrents", Yes, "public_torrents_ask_each_tier_and_private_ones_a_single_tracker"),
         bep(31, "trackers that say when to try again", Yes, "who_says_never_is_not_asked_again_in_this_run"),
+        bep(40, "canonical peer priority", Yes, "the_examples_of_the_specification"),
         bep(41, "paths and pass-keys for UDP trackers", Yes, "an_announce_with_the_pass_key_of_its_url"),
         bep(47, "pad files and attributes", Partly("pad files; no links"), "a_pad_file_takes_no_name"),
         bep(

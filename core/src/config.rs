@@ -20,10 +20,15 @@ pub struct Config {
     pub max_connections: usize,
     /// Links of one torrent.
     pub max_connections_per_torrent: usize,
+    /// Links of one torrent to peers at one public address: people share addresses, but so do the many
+    /// selves of somebody who wants more than a share. Never counted over torrents.
+    pub max_connections_per_address: usize,
     /// Connections being set up at once, in each direction: half-open ones are what a flood is made of.
     pub max_half_open: usize,
     /// Peers of one torrent that are served at once, the optimistic one not counted.
     pub upload_slots: usize,
+    /// The same over all torrents. Where it is short, torrents take turns.
+    pub upload_slots_total: usize,
     /// Payload bytes per second for all torrents together; `None`: no limit.
     pub upload_limit: Option<u64>,
     /// Payload bytes per second for all torrents together; `None`: no limit.
@@ -57,8 +62,12 @@ impl Config {
             runtime: None,
             max_connections: 500,
             max_connections_per_torrent: 100,
+            // As libtorrent and transmission.
+            max_connections_per_address: 1,
             max_half_open: 100,
             upload_slots: 8,
+            // At 10 MB/s some 100 kB/s for each, which is worth a peer's while.
+            upload_slots_total: 100,
             upload_limit: None,
             download_limit: None,
             disk_threads: 2,

@@ -7,6 +7,7 @@ mod corpus;
 mod examples;
 mod inspect;
 mod leaks;
+mod lies;
 mod peers;
 mod raw;
 #[path = "../support/single.rs"]

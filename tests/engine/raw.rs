@@ -25,10 +25,14 @@ pub struct Raw {
 /// A connection that nothing was said on yet.
 pub fn call(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("the engine listens");
+    prepare(&stream);
+    stream
+}
+
+fn prepare(stream: &TcpStream) {
     stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
     stream.set_write_timeout(Some(PATIENCE)).expect("not zero");
     stream.set_nodelay(true).expect("TCP has it");
-    stream
 }
 
 /// What was read until the other side closed. Fails if it does not within [`PATIENCE`].
@@ -61,6 +65,17 @@ impl Raw {
         stream.read_exact(&mut theirs)?;
         let theirs = Handshake::decode(&theirs).expect("the engine speaks BitTorrent");
         assert_eq!(theirs.info_hash, info_hash);
+        Ok(Self { stream, theirs: theirs.peer_id, inbox: BytesMut::new(), decoder: Decoder::new(None) })
+    }
+
+    /// Answers the engine that has called.
+    pub fn answer(mut stream: TcpStream, info_hash: InfoHash, peer_id: [u8; 20]) -> io::Result<Self> {
+        prepare(&stream);
+        let mut theirs = [0; handshake::LEN];
+        stream.read_exact(&mut theirs)?;
+        let theirs = Handshake::decode(&theirs).expect("the engine speaks BitTorrent");
+        let ours = Handshake { reserved: Reserved::OURS, info_hash, peer_id: PeerId::new(peer_id) };
+        stream.write_all(&ours.encode())?;
         Ok(Self { stream, theirs: theirs.peer_id, inbox: BytesMut::new(), decoder: Decoder::new(None) })
     }
 

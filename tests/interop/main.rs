@@ -9,6 +9,9 @@ mod clients;
 mod lines;
 #[path = "../support/net.rs"]
 mod net;
+#[allow(dead_code, reason = "the engine suite uses the rest")]
+#[path = "../engine/raw.rs"]
+mod raw;
 #[path = "../bench/rounds/mod.rs"]
 mod rounds;
 #[path = "../support/torrent.rs"]
@@ -21,6 +24,7 @@ mod work;
 mod bench;
 mod fast;
 mod lab;
+mod liar;
 mod limits;
 mod others;
 mod restarts;

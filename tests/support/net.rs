@@ -7,6 +7,7 @@
 use std::ffi::OsStr;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -110,6 +111,24 @@ impl Host {
             Family::V4 => self.v4.into(),
             Family::V6 => self.v6.into(),
         }
+    }
+
+    /// Runs `work` on a thread that lives here: a peer of the test's own, with this address.
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> std::thread::JoinHandle<T> {
+        let namespace = self.namespace.clone();
+        let enter = move || {
+            let Some(namespace) = namespace else { return };
+            let file = std::fs::File::open(Path::new("/run/netns").join(namespace)).expect("ip made it");
+            let network = Some(rustix::thread::LinkNameSpaceType::Network);
+            rustix::thread::move_into_link_name_space(file.as_fd(), network).expect("we are root");
+        };
+        std::thread::spawn(move || {
+            enter();
+            work()
+        })
     }
 
     /// A program that runs here; the process is the program itself, not a parent of it.

@@ -76,6 +76,19 @@ impl Hands {
             Effect::Recheck(torrents) => self.each(&torrents, tc_core::session::Session::recheck),
             Effect::Announce(torrents) => self.each(&torrents, tc_core::session::Session::reannounce),
             Effect::Set(torrents, setting) => self.each(&torrents, |session| session.set(&setting)),
+            Effect::Disconnect(torrent, address) => {
+                if let Some(session) = self.manager.get(&torrent) {
+                    session.disconnect(address);
+                }
+            }
+            Effect::Ban(address) => {
+                // It may be banned by now: what was asked for is so.
+                self.manager.ban(address);
+            }
+            Effect::LiftBan(target) => {
+                // It may have ended by now: what was asked for is so.
+                self.manager.lift_ban(target);
+            }
             Effect::Remove { torrents, delete_data } => return self.remove(&torrents, delete_data),
             Effect::Add(request) => return self.post(Errand::Add(request)),
             Effect::Preview(source) => return self.post(Errand::Preview(source)),

@@ -4,6 +4,7 @@
 //! All three are plain data without a handle into the engine, so that the same screen can sit on an
 //! engine in another process.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tc_core::event::Delivery;
 use tc_core::settings::Setting;
 use tc_core::stats::{Changes, Detail, DetailKind};
-use tc_core::types::InfoHash;
+use tc_core::types::{BanTarget, InfoHash};
 
 use crate::state::filter::StatusFilter;
 use crate::state::sort::SortKey;
@@ -193,6 +194,14 @@ pub enum Action {
     LevelUp,
     /// Go to the torrent of the event.
     GoToTorrent,
+    /// Let the peer go, after a question.
+    Disconnect,
+    /// Ban the peer, after a question.
+    Ban,
+    /// Who is banned.
+    Bans,
+    /// End the ban under the cursor.
+    LiftBan,
     /// Do what the dialog says.
     Yes,
     /// Leave the dialog as if it had never been.
@@ -280,6 +289,12 @@ pub enum Effect {
     Recheck(Vec<InfoHash>),
     /// Change this setting of these torrents.
     Set(Vec<InfoHash>, Setting),
+    /// Let this peer of a torrent go.
+    Disconnect(InfoHash, SocketAddr),
+    /// Ban the peer at this address.
+    Ban(SocketAddr),
+    /// End this ban.
+    LiftBan(BanTarget),
     /// Ask the trackers of these torrents again.
     Announce(Vec<InfoHash>),
     /// Add a source.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crossterm::event::KeyEvent;
-use tc_core::stats::{Changes, SessionState, SessionStats};
+use tc_core::stats::{Changes, DetailKind, SessionState, SessionStats};
 
 use crate::act;
 use crate::keymap::{self, Found};
@@ -119,7 +119,8 @@ fn rings(state: &mut AppState, changes: &Changes, now: Instant) -> Option<Effect
 }
 
 fn stats(state: &mut AppState, changes: &Changes, now: Instant) {
-    let same = header_looks_same(&state.global, &changes.global);
+    let same = header_looks_same(&state.global, &changes.global)
+        && (state.detail.tab != Tab::Peers || state.global.banned == changes.global.banned);
     state.global = changes.global.clone();
     let changed = state.table.take(changes, now);
     state.dirty |= changed || !same;
@@ -185,7 +186,14 @@ fn settle(state: &mut AppState, effects: &mut Vec<Effect>) {
     if state.leaving == Leaving::Stopping {
         return;
     }
-    let wanted = areas.detail.and(state.table.cursor()).zip(state.detail.tab.needs());
+    if let Some(Popup::Bans(scroll)) = state.popups.last_mut() {
+        let len = state.detail.bans.as_ref().map_or(0, Vec::len);
+        scroll.settle(len, view::bans::rows(state.panes.size, len));
+    }
+    let wanted = match state.popups.last() {
+        Some(Popup::Bans(_)) => state.table.cursor().zip(Some(DetailKind::Bans)),
+        _ => areas.detail.and(state.table.cursor()).zip(state.detail.tab.needs()),
+    };
     if wanted != state.detail.watched {
         state.detail.watched = wanted;
         effects.push(Effect::Watch(wanted));

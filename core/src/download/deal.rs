@@ -1,9 +1,10 @@
 //! Dealing a hand of blocks to a link.
 //!
-//! Within a class: a piece that failed and that it had no part in, what the link holds, what nobody holds, what links as slow as it share, then a
-//! new piece, the rarest it has; last what others hold. When too much has begun, others' pieces
-//! come before new ones. A fast link has its pieces to itself, so that a failed hash has one
-//! suspect; slow ones share, so that a piece does not take as long as its slowest sender.
+//! Within a class: a piece that failed and that it had no part in, what the link holds, what nobody
+//! holds, what links as slow as it share, then a new piece, the rarest it has; last what others hold.
+//! When too much has begun, others' pieces come before new ones. A fast link has its pieces to itself,
+//! so that a failed hash has one suspect; slow ones share, so that a piece does not take as long as its
+//! slowest sender.
 
 use std::time::Instant;
 

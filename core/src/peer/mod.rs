@@ -13,6 +13,7 @@ pub mod fast;
 pub mod mailbox;
 pub mod pipeline;
 pub mod pool;
+pub mod rank;
 pub mod report;
 pub mod task;
 

@@ -1,13 +1,15 @@
 //! Which peers of one torrent are known, and which to dial next. Sees addresses, never sockets.
 //!
 //! Nothing is ever redialled in a tight loop: each failure doubles the wait, and a link that was of
-//! no use counts as one.
+//! no use counts as one. Of equals the one is dialled that both ends think worth most (BEP 40).
 
-use std::net::SocketAddr;
+use std::cmp::Reverse;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 
+use crate::net::scope::Scope;
 use crate::stats::PeerSource;
 use crate::types::LinkId;
 
@@ -26,6 +28,9 @@ const MAX_WAIT: Duration = Duration::from_secs(30 * 60);
 /// Failures in a row after which an address that nobody named by hand is forgotten.
 const GIVE_UP: u32 = 6;
 
+/// Our own address is not tried again before this: it changes hands rarely.
+const OURSELVES_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A peer that a person named and that is banned is looked at again so often: the ban may be lifted.
 const BANNED_WAIT: Duration = Duration::from_secs(60);
 
@@ -38,8 +43,28 @@ pub enum Outcome {
     Ended,
     /// The peer broke the protocol.
     Fault,
-    /// Two seeds have nothing for each other: not a failure, and no reason to call again soon.
+    /// It is there already, by another way: not a failure, and no reason to call again soon.
     Useless,
+    /// Two seeds have nothing for each other: no failure, and no reason to call again while both are.
+    Seeds,
+    /// The call came back to us.
+    Ourselves,
+}
+
+/// What [`PeerPool::dial`] chooses by.
+pub struct Choice<'a> {
+    /// What a link to this address is worth to both ends; the most first.
+    pub rank: &'a dyn Fn(SocketAddr) -> u32,
+    /// Links to one public address at most.
+    pub per_address: usize,
+    /// Whom not to talk to.
+    pub is_banned: &'a dyn Fn(SocketAddr) -> bool,
+}
+
+#[cfg(test)]
+impl Choice<'static> {
+    /// In the order of the addresses.
+    pub const ANY: Self = Self { rank: &|_| 0, per_address: 1, is_banned: &|_| false };
 }
 
 /// The addresses of one torrent.
@@ -48,12 +73,16 @@ pub struct PeerPool {
     known: FxHashMap<SocketAddr, Known>,
     connected: usize,
     dialling: usize,
+    /// We have everything: other seeds are not dialled.
+    seeding: bool,
 }
 
 #[derive(Debug)]
 struct Known {
     source: PeerSource,
     state: State,
+    /// It had everything when it was seen last.
+    seed: bool,
     failures: u32,
     next_try: Instant,
 }
@@ -78,8 +107,13 @@ impl PeerPool {
         if self.known.len() >= MAX_KNOWN && !self.forget_worst() {
             return false;
         }
-        self.known.insert(address, Known { source, state: State::Idle, failures: 0, next_try: now });
+        self.known.insert(address, Known::new(now, source));
         true
+    }
+
+    /// Whether we have everything: then other seeds are left alone.
+    pub const fn set_seeding(&mut self, seeding: bool) {
+        self.seeding = seeding;
     }
 
     /// Addresses known, connected or not.
@@ -98,20 +132,16 @@ impl PeerPool {
     }
 
     /// Up to `n` addresses to dial now; they count as dialling until told otherwise. People's own
-    /// first, then those that failed least. Those that are banned meanwhile are forgotten: who named
-    /// them will name them again.
-    pub fn dial(
-        &mut self,
-        now: Instant,
-        n: usize,
-        is_banned: impl Fn(SocketAddr) -> bool,
-    ) -> Vec<SocketAddr> {
+    /// first, then those that failed least, then by rank. Those that are banned meanwhile are forgotten:
+    /// who named them will name them again.
+    pub fn dial(&mut self, now: Instant, n: usize, choice: &Choice<'_>) -> Vec<SocketAddr> {
         if n == 0 {
             return Vec::new();
         }
-        let due = |known: &Known| known.state == State::Idle && known.next_try <= now;
+        let seeding = self.seeding;
+        let due = |known: &Known| known.is_able(seeding) && known.next_try <= now;
         self.known.retain(|address, known| {
-            let banned = due(known) && is_banned(*address);
+            let banned = due(known) && (choice.is_banned)(*address);
             if banned {
                 known.next_try = now + BANNED_WAIT;
             }
@@ -121,25 +151,46 @@ impl PeerPool {
             .known
             .iter()
             .filter(|(_, known)| due(known))
-            .map(|(address, known)| (known.source != PeerSource::Manual, known.failures, *address))
+            .map(|(address, known)| {
+                let rank = Reverse((choice.rank)(*address));
+                (known.source != PeerSource::Manual, known.failures, rank, *address)
+            })
             .collect();
         able.sort_unstable();
-        able.truncate(n);
-        able.iter()
-            .map(|(_, _, address)| {
-                if let Some(known) = self.known.get_mut(address) {
-                    known.state = State::Dialling;
-                    self.dialling += 1;
-                }
-                *address
-            })
-            .collect()
+        let mut busy = self.busy_addresses();
+        let mut dialled = Vec::new();
+        for (_, _, _, address) in able {
+            if dialled.len() == n {
+                break;
+            }
+            let Some(known) = self.known.get_mut(&address) else { continue };
+            let there = busy.entry(address.ip().to_canonical()).or_default();
+            if *there >= choice.per_address && Scope::of(address.ip()) == Scope::Public {
+                // Its turn comes when the other one there has gone.
+                known.next_try = now + FIRST_WAIT;
+                continue;
+            }
+            *there += 1;
+            known.state = State::Dialling;
+            self.dialling += 1;
+            dialled.push(address);
+        }
+        dialled
+    }
+
+    /// Links and tries to each address.
+    fn busy_addresses(&self) -> FxHashMap<IpAddr, usize> {
+        let mut busy = FxHashMap::default();
+        for (address, _) in self.known.iter().filter(|(_, known)| known.state != State::Idle) {
+            *busy.entry(address.ip().to_canonical()).or_default() += 1;
+        }
+        busy
     }
 
     /// When [`dial`](Self::dial) has something to give at the earliest.
     pub fn next_due(&self) -> Option<Instant> {
-        let idle = self.known.values().filter(|known| known.state == State::Idle);
-        idle.map(|known| known.next_try).min()
+        let able = self.known.values().filter(|known| known.is_able(self.seeding));
+        able.map(|known| known.next_try).min()
     }
 
     /// A link to this address is up; says how the address came to be known. `Err` if there is one
@@ -154,8 +205,7 @@ impl PeerPool {
         source: PeerSource,
         link: LinkId,
     ) -> Result<PeerSource, LinkId> {
-        let fresh = Known { source, state: State::Idle, failures: 0, next_try: now };
-        let known = self.known.entry(address).or_insert(fresh);
+        let known = self.known.entry(address).or_insert_with(|| Known::new(now, source));
         match known.state {
             State::Connected(there) => return Err(there),
             State::Dialling => self.dialling -= 1,
@@ -188,6 +238,12 @@ impl PeerPool {
                 known.failures = 0;
                 known.next_try = now + MAX_WAIT;
             }
+            Outcome::Seeds => {
+                known.seed = true;
+                known.failures = 0;
+                known.next_try = now + first;
+            }
+            Outcome::Ourselves => known.next_try = now + OURSELVES_WAIT,
             Outcome::Unreachable | Outcome::Fault => {
                 known.failures += if outcome == Outcome::Fault { 2 } else { 1 };
                 let wait = first.saturating_mul(1 << known.failures.saturating_sub(1).min(12));
@@ -245,6 +301,17 @@ impl PeerPool {
     }
 }
 
+impl Known {
+    const fn new(now: Instant, source: PeerSource) -> Self {
+        Self { source, state: State::Idle, seed: false, failures: 0, next_try: now }
+    }
+
+    /// Whether it may be dialled once its time has come.
+    fn is_able(&self, seeding: bool) -> bool {
+        self.state == State::Idle && !(seeding && self.seed)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,13 +328,56 @@ mod tests {
         pool
     }
 
+    const ANY: Choice<'static> = Choice::ANY;
+
+    #[test]
+    fn who_is_worth_most_to_both_ends_is_dialled_first() {
+        let now = Instant::now();
+        let mut pool = pool(5, now);
+        let rank = |address: SocketAddr| [3, 9, 1, 7, 5][usize::from(address.port() - 6_000)];
+        let choice = Choice { rank: &rank, ..ANY };
+        assert_eq!(pool.dial(now, 3, &choice), [address(1), address(3), address(4)]);
+        // Who failed comes after who did not.
+        pool.ended(now, address(1), Outcome::Unreachable);
+        assert_eq!(pool.dial(now + FIRST_WAIT, 1, &choice), [address(0)]);
+    }
+
+    #[test]
+    fn one_public_address_has_one_link_and_a_shared_one_many() {
+        let now = Instant::now();
+        let mut pool = PeerPool::default();
+        for address in ["11.1.0.1:1", "11.1.0.1:2", "[::ffff:11.1.0.1]:3", "10.0.0.1:1", "10.0.0.1:2"] {
+            pool.learn(now, address.parse().unwrap(), PeerSource::Tracker);
+        }
+        assert_eq!(pool.dial(now, 9, &ANY).len(), 3);
+        assert_eq!(pool.dial(now, 9, &ANY).len(), 0);
+        pool.ended(now, "11.1.0.1:1".parse().unwrap(), Outcome::Ended);
+        assert_eq!(pool.dial(now + FIRST_WAIT, 9, &ANY).len(), 1);
+        assert_eq!(pool.dial(now + 2 * FIRST_WAIT, 9, &Choice { per_address: 2, ..ANY }).len(), 1);
+    }
+
+    #[test]
+    fn seeds_leave_each_other_alone_while_both_are() {
+        let now = Instant::now();
+        let mut pool = pool(2, now);
+        pool.set_seeding(true);
+        assert_eq!(pool.dial(now, 1, &ANY), [address(0)]);
+        pool.ended(now, address(0), Outcome::Seeds);
+        let later = now + 100 * MAX_WAIT;
+        assert_eq!(pool.dial(later, 9, &ANY), [address(1)]);
+        assert_eq!(pool.next_due(), None, "nobody is woken for it");
+        // We have lost a piece: seeds are what we need.
+        pool.set_seeding(false);
+        assert_eq!(pool.dial(later, 9, &ANY), [address(0)]);
+    }
+
     #[test]
     fn an_address_is_dialled_once_at_a_time() {
         let now = Instant::now();
         let mut pool = pool(3, now);
-        assert_eq!(pool.dial(now, 2, |_| false).len(), 2);
-        assert_eq!(pool.dial(now, 2, |_| false).len(), 1);
-        assert_eq!(pool.dial(now, 2, |_| false).len(), 0);
+        assert_eq!(pool.dial(now, 2, &ANY).len(), 2);
+        assert_eq!(pool.dial(now, 2, &ANY).len(), 1);
+        assert_eq!(pool.dial(now, 2, &ANY).len(), 0);
         assert_eq!(pool.busy(), 3);
     }
 
@@ -279,10 +389,10 @@ mod tests {
         let start = now;
         while let Some(due) = pool.next_due() {
             now = now.max(due);
-            let dialled = pool.dial(now, 1, |_| false);
+            let dialled = pool.dial(now, 1, &ANY);
             assert_eq!(dialled.len(), 1);
             pool.ended(now, dialled[0], Outcome::Unreachable);
-            assert_eq!(pool.dial(now, 1, |_| false).len(), 0, "no tight loop");
+            assert_eq!(pool.dial(now, 1, &ANY).len(), 0, "no tight loop");
             tries += 1;
         }
         assert_eq!(tries, GIVE_UP);
@@ -295,11 +405,11 @@ mod tests {
         let mut now = Instant::now();
         let mut pool = pool(5, now);
         pool.learn(now, address(9), PeerSource::Manual);
-        assert_eq!(pool.dial(now, 1, |_| false), [address(9)]);
+        assert_eq!(pool.dial(now, 1, &ANY), [address(9)]);
         for _ in 0..20 {
             pool.ended(now, address(9), Outcome::Unreachable);
             now += MAX_WAIT;
-            assert_eq!(pool.dial(now, 1, |_| false), [address(9)]);
+            assert_eq!(pool.dial(now, 1, &ANY), [address(9)]);
         }
     }
 
@@ -309,10 +419,10 @@ mod tests {
         let mut pool = pool(3, now);
         pool.learn(now, address(9), PeerSource::Manual);
         let banned = |other| other == address(1) || other == address(9);
-        assert_eq!(pool.dial(now, 9, banned), [address(0), address(2)]);
+        assert_eq!(pool.dial(now, 9, &Choice { is_banned: &banned, ..ANY }), [address(0), address(2)]);
         assert_eq!(pool.known(), 3);
         assert_eq!(pool.next_due(), Some(now + BANNED_WAIT));
-        assert_eq!(pool.dial(now + BANNED_WAIT, 9, |_| false), [address(9)]);
+        assert_eq!(pool.dial(now + BANNED_WAIT, 9, &ANY), [address(9)]);
     }
 
     #[test]
@@ -322,11 +432,7 @@ mod tests {
         assert_eq!(pool.connected(now, address(0), PeerSource::Incoming, LinkId(1)), Ok(PeerSource::Tracker));
         assert_eq!(pool.connected(now, address(0), PeerSource::Incoming, LinkId(2)), Err(LinkId(1)));
         pool.ended(now, address(0), Outcome::Useless);
-        assert_eq!(
-            pool.dial(now + FIRST_WAIT, 1, |_| false).len(),
-            0,
-            "seeds do not call each other again soon"
-        );
+        assert_eq!(pool.dial(now + FIRST_WAIT, 1, &ANY).len(), 0, "seeds do not call each other again soon");
         assert_eq!(pool.busy(), 0);
     }
 
@@ -334,20 +440,20 @@ mod tests {
     fn when_more_is_wanted_the_useless_are_called_again_and_the_unreachable_are_not() {
         let now = Instant::now();
         let mut pool = pool(2, now);
-        assert_eq!(pool.dial(now, 2, |_| false).len(), 2);
+        assert_eq!(pool.dial(now, 2, &ANY).len(), 2);
         pool.ended(now, address(0), Outcome::Unreachable);
         pool.ended(now, address(1), Outcome::Unreachable);
         let later = now + FIRST_WAIT;
-        assert_eq!(pool.dial(later, 2, |_| false).len(), 2);
+        assert_eq!(pool.dial(later, 2, &ANY).len(), 2);
         assert_eq!(
             pool.connected(later, address(0), PeerSource::Tracker, LinkId(1)),
             Ok(PeerSource::Tracker)
         );
         pool.ended(later, address(0), Outcome::Useless);
         pool.ended(later, address(1), Outcome::Unreachable);
-        assert_eq!(pool.dial(later, 2, |_| false).len(), 0);
+        assert_eq!(pool.dial(later, 2, &ANY).len(), 0);
         pool.call_again(later);
-        assert_eq!(pool.dial(later, 2, |_| false), [address(0)]);
+        assert_eq!(pool.dial(later, 2, &ANY), [address(0)]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rand::Rng as _;
 use rustc_hash::FxHashMap;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::control::{Control, Orders, Watch};
 use super::files::FileProgress;
@@ -21,7 +21,7 @@ use crate::manager::RemoveData;
 use crate::net::dial::{DialError, Greeted};
 use crate::peer::{PeerPool, PeerReport};
 use crate::settings::TorrentSettings;
-use crate::shared::{Registration, SharedResources};
+use crate::shared::{ConnectionPermit, Registration, SharedResources};
 use crate::stats::{Place, SessionState, SessionStats};
 use crate::storage::{DiskDone, Storage};
 use crate::tracker::{
@@ -84,7 +84,7 @@ pub enum Discovery {
         /// What came of it.
         result: Result<Greeted, DialError>,
         /// The right to hold a connection.
-        permit: OwnedSemaphorePermit,
+        permit: ConnectionPermit,
     },
 }
 

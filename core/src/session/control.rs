@@ -56,6 +56,8 @@ pub struct Orders {
     pub trackers: Vec<TrackerEdit>,
     /// Connect to these too.
     pub peers: Vec<SocketAddr>,
+    /// Let these go.
+    pub disconnect: Vec<SocketAddr>,
     /// Panes that were opened.
     pub watches: Vec<Watch>,
     /// The person's choices, if they have changed.
@@ -110,6 +112,7 @@ impl Control {
         }
         change(&mut orders);
         orders.peers.truncate(MAX_PEERS);
+        orders.disconnect.truncate(MAX_PEERS);
         orders.trackers.truncate(MAX_TRACKERS);
         orders.reannounce_to.truncate(MAX_TRACKERS);
         // Who looked last looks still.

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use tokio::sync::OwnedSemaphorePermit;
-
 use crate::download::LinkSpeed;
 use crate::peer::{LinkGauge, Mailbox};
+use crate::shared::ConnectionPermit;
 use crate::stats::PeerSource;
 use crate::types::{LinkId, PeerId, PieceIndex};
 use crate::untrusted::Untrusted;
@@ -79,7 +78,7 @@ pub struct LinkEntry {
     /// It was told to close; its last report is awaited.
     pub closing: bool,
     /// The right to hold a connection.
-    pub _permit: OwnedSemaphorePermit,
+    pub _permit: ConnectionPermit,
 }
 
 impl LinkEntry {

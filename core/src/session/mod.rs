@@ -15,6 +15,7 @@ mod on_timeout;
 mod on_tracker;
 mod open;
 mod over;
+mod room;
 mod save;
 mod scrape;
 mod snapshot;
@@ -263,6 +264,11 @@ impl Session {
     /// Connects to this peer too.
     pub fn add_peer(&self, address: SocketAddr) {
         self.control.order(|orders| orders.peers.push(address));
+    }
+
+    /// Lets this peer go. It may call again at once, and is called again after half an hour.
+    pub fn disconnect(&self, address: SocketAddr) {
+        self.control.order(|orders| orders.disconnect.push(address));
     }
 
     /// Asks the trackers again, not before their min interval.

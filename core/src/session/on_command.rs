@@ -22,6 +22,14 @@ impl Actor {
         for address in orders.peers {
             self.learn(now, address, PeerSource::Manual);
         }
+        let away: Vec<_> =
+            self.links.iter().filter(|(_, entry)| orders.disconnect.contains(&entry.address)).collect();
+        for link in away.into_iter().map(|(link, _)| *link).collect::<Vec<_>>() {
+            if let Some(entry) = self.links.get_mut(&link) {
+                entry.close("disconnected by hand");
+            }
+            self.let_go(now, link, "disconnected by hand", Outcome::Useless);
+        }
         self.watches.extend(orders.watches);
         if !self.watches.is_empty() {
             self.show_details(now);
@@ -238,6 +246,7 @@ impl Actor {
         self.full = None;
         self.totals.set_active(now, false);
         self.drop_peers(now, why);
+        self.shared.leave_slots(&self.torrent.info_hash());
         self.upload = UploadManager::new(self.shared.config().upload_slots, super::actor::seed());
         self.tick = None;
         if self.phase == Phase::Running {

@@ -4,11 +4,12 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 
 use super::actor::{Actor, Discovery, Phase};
 use crate::net::dial::{self, DialError, Greeted};
-use crate::peer::pool::Outcome;
+use crate::peer::pool::{Choice, Outcome};
+use crate::shared::ConnectionPermit;
 use crate::tracker::AnnounceEvent;
 
 /// Dials that one session starts in one go; libtorrent opens 30 connections a second over all.
@@ -42,17 +43,24 @@ impl Actor {
 
     /// Links of this torrent at most.
     pub(super) fn max_links(&self) -> usize {
-        self.shared.config().max_connections_per_torrent
+        self.shared.max_links()
     }
 
     /// Dials as many known peers as there is room for. A seed dials too: leechers behind a NAT get
     /// nothing otherwise.
     pub(super) fn dial(&mut self, now: Instant) {
         let room = self.max_links().saturating_sub(self.pool.busy()).min(DIALS);
-        // Tickets first: where there are none, nobody goes through the pool in vain.
-        let tickets: Vec<_> = std::iter::from_fn(|| self.shared.dial_ticket()).take(room).collect();
-        let addresses = self.pool.dial(now, tickets.len(), |address| self.shared.is_banned(address));
-        for (address, (half_open, permit)) in addresses.into_iter().zip(tickets) {
+        // Who has nobody to dial must not stand in line for tickets.
+        if room == 0 || self.pool.next_due().is_none_or(|due| due > now) {
+            return;
+        }
+        let tickets = self.shared.dial_tickets(now, self.torrent.info_hash(), room);
+        let per_address = self.shared.config().max_connections_per_address;
+        let is_banned = |address| self.shared.is_banned(address);
+        let choice = Choice { rank: &self.rank(), per_address, is_banned: &is_banned };
+        let dialled = self.pool.dial(now, tickets.len(), &choice);
+        self.shared.return_tickets(self.torrent.info_hash(), tickets.len() - dialled.len());
+        for (address, (half_open, permit)) in dialled.into_iter().zip(tickets) {
             let source = self.shared.source_for(&address);
             let (info_hash, peer_id) = (self.torrent.info_hash(), self.torrent.peer_id);
             let found = self.to_discoveries.clone();
@@ -76,7 +84,7 @@ impl Actor {
         now: Instant,
         address: SocketAddr,
         result: Result<Greeted, DialError>,
-        permit: OwnedSemaphorePermit,
+        permit: ConnectionPermit,
     ) {
         match result {
             Ok(greeted) if self.phase == Phase::Running => self.welcome(now, greeted, permit, false),

@@ -87,6 +87,7 @@ impl Actor {
 
     /// Tells all links when we begin or cease to want anything (BEP 21).
     pub(super) fn show_upload_only(&mut self) {
+        self.pool.set_seeding(self.download.is_finished());
         let upload_only = self.download.is_finished();
         if std::mem::replace(&mut self.upload_only, upload_only) != upload_only {
             for entry in self.links.values() {
@@ -207,7 +208,7 @@ impl Actor {
     }
 
     /// These pieces are not there any more.
-    fn lost(&mut self, pieces: impl Iterator<Item = PieceIndex>) {
+    pub(super) fn lost(&mut self, pieces: impl Iterator<Item = PieceIndex>) {
         for piece in pieces {
             let had = self.download.have().get(piece);
             self.download.lost(piece);

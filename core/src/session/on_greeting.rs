@@ -5,16 +5,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::OwnedSemaphorePermit;
-
 use super::actor::{Actor, Phase};
 use super::links::LinkEntry;
 use crate::event::{Event, Kind};
 use crate::net::dial::Greeted;
+use crate::net::scope::Scope;
 use crate::peer::conn::Opening;
 use crate::peer::pool::{MAX_KNOWN, Outcome};
 use crate::peer::task::{self, Setup};
 use crate::peer::{Conn, LinkGauge, Mailbox, client};
+use crate::shared::ConnectionPermit;
 use crate::stats::PeerSource;
 use crate::types::{LinkId, UnixTime};
 use crate::wire::extended::OurHandshake;
@@ -25,8 +25,8 @@ impl Actor {
     /// A peer that called us has greeted us.
     pub(super) fn on_incoming(&mut self, now: Instant, greeted: Greeted) {
         let room = self.phase == Phase::Running
-            && self.links.len() < self.max_links()
-            && !self.shared.is_banned(greeted.address);
+            && !self.shared.is_banned(greeted.address)
+            && (self.links.len() < self.max_links() || self.make_room(now, greeted.address));
         if let Some(permit) = room.then(|| self.shared.connection_permit()).flatten() {
             self.welcome(now, greeted, permit, true);
         }
@@ -36,18 +36,21 @@ impl Actor {
         &mut self,
         now: Instant,
         greeted: Greeted,
-        permit: OwnedSemaphorePermit,
+        permit: ConnectionPermit,
         incoming: bool,
     ) {
         let Greeted { stream, address, handshake } = greeted;
         if handshake.peer_id == self.torrent.peer_id {
-            // Ourselves, by another way round.
-            self.dialled_in_vain(now, address, Outcome::Useless);
+            self.dialled_in_vain(now, address, Outcome::Ourselves);
             return;
         }
         if let Some(twin) = self.twin_of(&handshake.peer_id)
             && !self.replaces(now, twin, &handshake.peer_id, &address, incoming)
         {
+            self.dialled_in_vain(now, address, Outcome::Useless);
+            return;
+        }
+        if self.is_crowded(&address) {
             self.dialled_in_vain(now, address, Outcome::Useless);
             return;
         }
@@ -125,6 +128,13 @@ impl Actor {
             incoming,
         });
         self.links.insert(link, entry);
+    }
+
+    /// Whether as many peers of one public address are here as may be.
+    pub(super) fn is_crowded(&self, address: &SocketAddr) -> bool {
+        let ip = address.ip().to_canonical();
+        let there = self.links.values().filter(|entry| entry.address.ip().to_canonical() == ip).count();
+        Scope::of(ip) == Scope::Public && there >= self.shared.config().max_connections_per_address
     }
 
     fn twin_of(&self, peer_id: &crate::types::PeerId) -> Option<LinkId> {

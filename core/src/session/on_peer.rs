@@ -72,12 +72,15 @@ impl Actor {
                 }
             }
             Report::UploadOnly(upload_only) => self.on_upload_only(now, link, upload_only),
-            Report::Introduced { client, listen_port, your_ip: _, upload_only, takes_dont_have } => {
+            Report::Introduced { client, listen_port, your_ip, upload_only, takes_dont_have } => {
                 if let Some(entry) = self.links.get_mut(&link) {
                     if client.is_some() {
                         entry.client = client::name(&entry.peer_id, client.as_ref());
                     }
                     entry.takes_dont_have = takes_dont_have;
+                    if let Some(ours) = your_ip {
+                        self.shared.hear_address(entry.address.ip(), ours);
+                    }
                 }
                 if let Some(upload_only) = upload_only {
                     self.on_upload_only(now, link, upload_only);
@@ -182,7 +185,7 @@ impl Actor {
         let moved = LinkGauge::get(&entry.gauge.downloaded) + LinkGauge::get(&entry.gauge.uploaded) > 0;
         match (fault, seeds) {
             (true, _) => Outcome::Fault,
-            (false, true) => Outcome::Useless,
+            (false, true) => Outcome::Seeds,
             (false, false) if moved || now.saturating_duration_since(entry.since) >= SETTLED => {
                 Outcome::Ended
             }

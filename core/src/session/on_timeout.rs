@@ -96,6 +96,7 @@ impl Actor {
         for link in links {
             self.look_after(now, link);
         }
+        self.keep_within_limits(now);
         // What a hungry link may have changes with the hands of the others, in the endgame above all.
         self.feed |= self.links.values().any(|entry| entry.hungry > 0);
         if self.phase == Phase::Running {
@@ -136,7 +137,7 @@ impl Actor {
         }
         if finished && (seed || entry.upload_only) {
             entry.close("neither wants anything");
-            self.let_go(now, link, "neither wants anything", Outcome::Useless);
+            self.let_go(now, link, "neither wants anything", Outcome::Seeds);
             return;
         }
         if wanted {
@@ -158,6 +159,9 @@ impl Actor {
         }
         let candidates: Vec<Candidate> =
             self.links.iter().map(|(link, entry)| entry.candidate(*link)).collect();
+        let wanted = candidates.iter().filter(|candidate| candidate.wants_a_slot()).count();
+        let slots = self.shared.upload_slots(now, self.torrent.info_hash(), wanted);
+        self.upload.set_slots(now, slots);
         let changes = self.upload.round(now, self.download.is_finished(), &candidates);
         self.apply_chokes(now, changes);
     }

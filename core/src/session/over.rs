@@ -33,6 +33,7 @@ pub struct Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        self.shared.leave_slots(&self.torrent.info_hash());
         if std::thread::panicking() {
             self.shared.disk().close(&self.storage);
             if let Some(last) = self.shared.board().get(&self.torrent.info_hash()) {

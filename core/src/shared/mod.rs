@@ -4,9 +4,14 @@
 //! that takes it back on drop.
 
 mod bans;
+mod connections;
+mod deal;
+mod dials;
 mod goodbyes;
 mod incoming;
+mod outside;
 mod registry;
+mod slots;
 mod tasks;
 mod totals;
 
@@ -16,11 +21,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 
 use self::bans::SharedBans;
+pub use self::connections::ConnectionPermit;
+use self::connections::Connections;
+pub use self::deal::DialTicket;
+use self::dials::Dials;
 pub use self::goodbyes::Goodbyes;
+use self::outside::Outside;
 pub use self::registry::{Door, Registration, Registry};
+use self::slots::Slots;
 pub use self::tasks::Tasks;
 use crate::bandwidth::Limiter;
 use crate::config::Config;
@@ -66,8 +77,11 @@ pub struct SharedResources {
     /// What the last run kept, until the manager takes it.
     saved: Mutex<Vec<Saved>>,
     next_link: AtomicU64,
-    connections: Arc<Semaphore>,
+    connections: Arc<Connections>,
     half_open: Arc<Semaphore>,
+    dials: Mutex<Dials>,
+    slots: Mutex<Slots>,
+    outside: Mutex<Outside>,
     up: Limiter,
     down: Limiter,
     /// Addresses that accept peers, and why one does not.
@@ -75,8 +89,6 @@ pub struct SharedResources {
     incoming_seen: AtomicBool,
     /// The port at which peers can call, for those who must tell it.
     port: watch::Sender<Option<u16>>,
-    /// Our addresses as trackers see them: IPv4, IPv6.
-    seen_as: Mutex<[Option<IpAddr>; 2]>,
     goodbyes: Goodbyes,
     stopping: watch::Sender<bool>,
 }
@@ -139,14 +151,16 @@ impl SharedResources {
             store,
             saved: Mutex::new(saved),
             next_link: AtomicU64::new(1),
-            connections: Arc::new(Semaphore::new(config.max_connections)),
+            connections: Connections::new(config.max_connections, config.max_connections_per_torrent),
             half_open: Arc::new(Semaphore::new(config.max_half_open)),
+            dials: Mutex::default(),
+            slots: Mutex::new(Slots::new(config.upload_slots_total, config.upload_slots)),
+            outside: Mutex::default(),
             up: Limiter::new(config.upload_limit),
             down: Limiter::new(config.download_limit),
             listening: Mutex::default(),
             incoming_seen: AtomicBool::new(false),
             port: watch::Sender::new(None),
-            seen_as: Mutex::default(),
             goodbyes: Goodbyes::default(),
             stopping: watch::Sender::new(false),
             config,
@@ -262,17 +276,6 @@ impl SharedResources {
         LinkId(self.next_link.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// The right to hold one more connection; `None`: the limit is reached.
-    pub fn connection_permit(&self) -> Option<OwnedSemaphorePermit> {
-        self.connections.clone().try_acquire_owned().ok()
-    }
-
-    /// The rights to dial, and to hold what comes of it.
-    pub fn dial_ticket(&self) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
-        let half_open = self.half_open.clone().try_acquire_owned().ok()?;
-        Some((half_open, self.connection_permit()?))
-    }
-
     /// The address to dial from: the one that is listened on, if a particular one was asked for.
     pub fn source_for(&self, target: &SocketAddr) -> Option<IpAddr> {
         let same = |address: &&SocketAddr| address.is_ipv4() == target.is_ipv4();
@@ -296,22 +299,13 @@ impl SharedResources {
         self.port.subscribe()
     }
 
-    /// A tracker sees us at this address (BEP 24).
-    pub fn seen_as(&self, ip: IpAddr) {
-        let ip = ip.to_canonical();
-        // Two words that are set together: whole after any panic.
-        let mut seen = self.seen_as.lock().unwrap_or_else(PoisonError::into_inner);
-        seen[usize::from(ip.is_ipv6())] = Some(ip);
-    }
-
     /// Whether this is our own address, as far as it is known.
     pub fn is_us(&self, address: &SocketAddr) -> bool {
         if self.port() != Some(address.port()) {
             return false;
         }
         let ip = address.ip().to_canonical();
-        let seen = self.seen_as.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.contains(&Some(ip)) || self.config.listen.iter().any(|listens| listens.ip() == ip)
+        self.outside(ip.is_ipv6()) == Some(ip) || self.config.listen.iter().any(|listens| listens.ip() == ip)
     }
 
     /// Trackers that have yet to hear that we leave.

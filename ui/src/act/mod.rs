@@ -5,6 +5,7 @@ mod files;
 mod leave;
 mod log;
 mod moving;
+mod peers;
 mod recheck;
 pub mod remove;
 mod torrents;
@@ -82,6 +83,11 @@ pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec
         Action::GoToTorrent => log::go_to_torrent(state),
         Action::Recheck => recheck::open(state, effects),
         Action::Yes if matches!(state.popups.last(), Some(Popup::Recheck(_))) => recheck::yes(state, effects),
+        Action::Yes if matches!(state.popups.last(), Some(Popup::Peer(_))) => peers::yes(state, effects),
+        Action::Disconnect => peers::ask(state, false),
+        Action::Ban => peers::ask(state, true),
+        Action::Bans => peers::bans(state),
+        Action::LiftBan => peers::lift(state, effects),
         Action::Yes => remove::yes(state, now, effects),
         Action::Press => remove::press(state, now, effects),
         Action::Toggle => moving::toggle(state, now),

@@ -21,6 +21,11 @@ pub fn step(state: &mut AppState, step: Step) {
             help.top = Scroll::target(help.top, step, last + 1, page);
             return;
         }
+        Some(Popup::Bans(scroll)) => {
+            let len = state.detail.bans.as_ref().map_or(0, Vec::len);
+            scroll.step(step, len, view::bans::rows(size, len));
+            return;
+        }
         Some(Popup::Event { seq, pin }) => {
             let later = step == Step::Down;
             if let Some(next) = state.log.neighbour(*seq, later, *pin) {

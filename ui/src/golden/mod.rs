@@ -80,6 +80,15 @@ fn tabs() {
 }
 
 #[test]
+fn bans() {
+    check_all("j Enter 3 x", "disconnect");
+    check_all("j Enter 3 j b", "ban");
+    check(Stage::full((80, 24)), "j Enter 3 b y", "banned");
+    check_all("j Enter 3 B j", "bans");
+    check(Stage::full((80, 24)), "j Enter 3 B j d", "ban-lifted");
+}
+
+#[test]
 fn graphs() {
     for size in SIZES {
         check(Stage::full(size).with_history(), "j Enter 1", "graph");

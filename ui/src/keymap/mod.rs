@@ -22,6 +22,8 @@ pub enum Context {
     List,
     /// In the files of a torrent.
     Files,
+    /// In the peers of a torrent.
+    Peers,
     /// In the other tabs of the detail.
     Detail,
     /// In events: strip, full log, log tab.
@@ -40,6 +42,12 @@ pub enum Context {
     Remove,
     /// The question before data is checked.
     Recheck,
+    /// The question before a peer is let go.
+    Disconnect,
+    /// The question before a peer is banned.
+    Ban,
+    /// The list of bans.
+    Bans,
     /// The quit dialog.
     Quit,
     /// The question before the program is stopped.
@@ -56,13 +64,14 @@ pub enum Context {
 
 impl Context {
     /// All contexts, in the order of the help.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 25] = [
         Self::List,
         Self::Torrent,
         Self::Moves,
         Self::Global,
         Self::Always,
         Self::Files,
+        Self::Peers,
         Self::Detail,
         Self::Events,
         Self::Event,
@@ -73,6 +82,9 @@ impl Context {
         Self::Copy,
         Self::Add,
         Self::Remove,
+        Self::Disconnect,
+        Self::Ban,
+        Self::Bans,
         Self::Recheck,
         Self::Quit,
         Self::Suspend,
@@ -89,6 +101,10 @@ impl Context {
             Self::Torrent => "Torrent",
             Self::List => "List",
             Self::Files => "Files",
+            Self::Peers => "Peers",
+            Self::Disconnect => "Disconnect",
+            Self::Ban => "Ban",
+            Self::Bans => "Bans",
             Self::Detail => "Detail",
             Self::Events => "Events",
             Self::Sidebar => "Sidebar",
@@ -112,6 +128,10 @@ impl Context {
         match self {
             Self::List => &[Self::List, Self::Torrent, Self::Moves, Self::Global, Self::Always],
             Self::Files => &[Self::Files, Self::Torrent, Self::Moves, Self::Global, Self::Always],
+            Self::Peers => &[Self::Peers, Self::Torrent, Self::Moves, Self::Global, Self::Always],
+            Self::Disconnect => &[Self::Disconnect, Self::Always],
+            Self::Ban => &[Self::Ban, Self::Always],
+            Self::Bans => &[Self::Bans, Self::Always],
             Self::Detail => &[Self::Detail, Self::Torrent, Self::Moves, Self::Global, Self::Always],
             Self::Events => &[Self::Events, Self::Moves, Self::Global, Self::Always],
             Self::Sidebar => &[Self::Sidebar, Self::Moves, Self::Global, Self::Always],
@@ -240,6 +260,9 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Files, "*", A::WantAll, "want-all", "want all, or skip all"),
         bind(C::Files, "H", A::ShutAll, "collapse-all", "shut all folders"),
         bind(C::Files, "E", A::OpenAll, "expand-all", "open all folders"),
+        bind(C::Peers, "x", A::Disconnect, "disconnect", "disconnect…").hint("disconnect", 1, 5),
+        bind(C::Peers, "b", A::Ban, "ban", "ban…").hint("ban", 2, 4),
+        bind(C::Peers, "B", A::Bans, "bans", "who is banned").hint("bans", 3, 5),
         bind(C::Events, "F", A::Follow, "follow", "follow new events, or pause").hint("follow", 1, 1),
         bind(C::Events, "/", A::LogFilter, "log-filter", "filter: piece.* words !words").hint("filter", 2, 2),
         bind(C::Events, "+", A::LevelUp, "level-up", "only more important events").hint("- level", 3, 3),
@@ -293,6 +316,19 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Remove, "Esc n q", A::Cancel, "remove-cancel", "cancel").hint("cancel", 3, 3),
         bind(C::Recheck, "y", A::Yes, "check-now", "check").hint("check", 1, 1),
         bind(C::Recheck, "Esc n q h Left", A::Cancel, "check-cancel", "cancel").hint("cancel", 2, 2),
+        bind(C::Disconnect, "y", A::Yes, "disconnect-now", "disconnect").hint("disconnect", 1, 1),
+        bind(C::Disconnect, "Esc n q h Left Enter", A::Cancel, "disconnect-cancel", "cancel")
+            .hint("cancel", 2, 2),
+        bind(C::Ban, "y", A::Yes, "ban-now", "ban").hint("ban", 1, 1),
+        bind(C::Ban, "Esc n q h Left Enter", A::Cancel, "ban-cancel", "cancel").hint("cancel", 2, 2),
+        bind(C::Bans, "j Down", A::Move(S::Down), "bans-down", "down"),
+        bind(C::Bans, "k Up", A::Move(S::Up), "bans-up", "up"),
+        bind(C::Bans, "gg Home", A::Move(S::Top), "bans-top", "top"),
+        bind(C::Bans, "G End", A::Move(S::Bottom), "bans-bottom", "bottom"),
+        bind(C::Bans, "PgDn ^D ^F", A::Move(S::PageDown), "bans-page-down", "a page down"),
+        bind(C::Bans, "PgUp ^U ^B", A::Move(S::PageUp), "bans-page-up", "a page up"),
+        bind(C::Bans, "d Del", A::LiftBan, "ban-lift", "lift the ban").hint("lift the ban", 1, 1),
+        bind(C::Bans, "Esc q h Left B", A::Cancel, "bans-close", "close").hint("close", 2, 2),
         bind(C::Quit, "q", A::QuitNow, "quit-now", "stop everything, save, quit").hint("quit", 1, 1),
         bind(C::Quit, "Esc n h Left", A::Cancel, "stay", "stay").hint("stay", 2, 2),
         bind(C::Suspend, "z", A::SuspendNow, "suspend-now", "stop until the shell says fg")

@@ -134,7 +134,8 @@ impl AppState {
             Focus::Detail => match self.detail.tab {
                 Tab::Log => Context::Events,
                 Tab::Files => Context::Files,
-                Tab::Overview | Tab::Peers | Tab::Trackers => Context::Detail,
+                Tab::Peers => Context::Peers,
+                Tab::Overview | Tab::Trackers => Context::Detail,
             },
         }
     }

@@ -1,10 +1,12 @@
 //! What lies over the screen: menus, dialogs, text fields, help. The topmost gets the keys.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use tc_core::types::InfoHash;
 
 use super::add::AddForm;
+use super::scroll::Scroll;
 use super::table::Table;
 use crate::keymap::Context;
 use crate::widget::field::Field;
@@ -26,6 +28,10 @@ pub enum Popup {
     Recheck(Vec<InfoHash>),
     /// Add torrents.
     Add(Box<AddForm>),
+    /// Disconnect a peer, or ban it?
+    Peer(PeerDialog),
+    /// Who is banned.
+    Bans(Scroll),
     /// The words of the table's filter are typed; the text before is kept for Esc.
     Filter(Field),
     /// The filter of the log is typed.
@@ -60,6 +66,14 @@ impl Popup {
             Self::Suspend => Context::Suspend,
             Self::Remove(_) => Context::Remove,
             Self::Recheck(_) => Context::Recheck,
+            Self::Peer(dialog) => {
+                if dialog.ban {
+                    Context::Ban
+                } else {
+                    Context::Disconnect
+                }
+            }
+            Self::Bans(_) => Context::Bans,
             Self::Add(_) => Context::Add,
             Self::Filter(_) | Self::LogFilter { .. } => Context::Input,
             Self::Event { .. } => Context::Event,
@@ -88,6 +102,19 @@ pub enum Button {
     Cancel,
     /// Only the key `y`, or moving here on purpose, does it.
     Yes,
+}
+
+/// Disconnect a peer, or ban it?
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerDialog {
+    /// Of which torrent.
+    pub torrent: InfoHash,
+    /// Which peer.
+    pub address: SocketAddr,
+    /// Its client, made harmless.
+    pub client: String,
+    /// It is not to come back.
+    pub ban: bool,
 }
 
 /// Remove torrents? Opened with data deletion off, each time.

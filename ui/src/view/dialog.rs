@@ -12,7 +12,7 @@ use crate::format;
 use crate::keymap::Context;
 use crate::state::AppState;
 use crate::state::filter::StatusFilter;
-use crate::state::popup::{Button, RemoveDialog};
+use crate::state::popup::{Button, PeerDialog, RemoveDialog};
 use crate::theme::Role;
 use crate::widget::paint::{Pen, clear, cut, width};
 
@@ -116,6 +116,19 @@ pub fn recheck(state: &AppState, torrents: &[InfoHash], buffer: &mut Buffer) {
     let words = "Transfers stop meanwhile and then go on.";
     let keys = [("y", "check all that is on disk"), ("Esc", "cancel")];
     ask(state, buffer, &title, Context::Recheck, words, keys);
+}
+
+/// Disconnect a peer, or ban it?
+pub fn peer(state: &AppState, dialog: &PeerDialog, buffer: &mut Buffer) {
+    let (verb, context, words, does) = if dialog.ban {
+        ("Ban", Context::Ban, "No torrent talks to it for 24 h. B lifts it.", "ban it")
+    } else {
+        ("Disconnect", Context::Disconnect, "It may come back; b bans.", "disconnect it")
+    };
+    let title = format!("{verb} {}?", dialog.address);
+    let words = format!("{}  {words}", dialog.client);
+    let words = if width(&words) > 48 { words[dialog.client.len() + 2..].to_owned() } else { words };
+    ask(state, buffer, &title, context, &words, [("y", does), ("Esc", "cancel")]);
 }
 
 /// A question with two answers.

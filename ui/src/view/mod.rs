@@ -2,6 +2,7 @@
 
 mod add;
 mod ascii;
+pub mod bans;
 mod columns;
 pub mod detail;
 mod dialog;
@@ -83,6 +84,8 @@ fn over(state: &AppState, popup: &Popup, buffer: &mut Buffer) {
         Popup::Suspend => dialog::suspend(state, buffer),
         Popup::Remove(remove) => dialog::remove(state, remove, buffer),
         Popup::Recheck(torrents) => dialog::recheck(state, torrents, buffer),
+        Popup::Peer(peer) => dialog::peer(state, peer, buffer),
+        Popup::Bans(scroll) => bans::draw(state, *scroll, buffer),
         Popup::Add(form) => add::draw(state, form, buffer),
         Popup::Filter(field) => footer::filter(state, field, buffer),
         Popup::LogFilter { field, error } => footer::log_filter(state, field, error.as_deref(), buffer),

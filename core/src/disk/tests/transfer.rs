@@ -117,7 +117,12 @@ async fn a_piece_with_a_wrong_block_fails_and_can_come_again() {
     );
     assert!(!torrent.storage.has(PieceIndex::new(0)));
     assert_eq!(torrent.read(0, 0, 10).await, Err(DiskError::Unverified));
-    torrent.fill().await;
+    torrent.write_piece(0).await;
+    assert_eq!(torrent.done().await, DiskDone::Verified { piece: PieceIndex::new(0) });
+    let DiskDone::Lies { piece, lies } = torrent.done().await else { panic!("it is known who lied") };
+    assert_eq!((piece, lies.len(), lies[0].block, lies[0].from), (PieceIndex::new(0), 1, 2, LinkId(7)));
+    torrent.write_piece(1).await;
+    assert_eq!(torrent.done().await, DiskDone::Verified { piece: PieceIndex::new(1) });
     torrent.assert_files();
 }
 

@@ -4,6 +4,7 @@ use super::super::control::Wish;
 use super::bench::{Bench, PIECES, SECOND, piece};
 use super::*;
 use crate::peer::Report;
+use crate::peer::pool::Choice;
 use crate::settings::{Priority, Setting, TorrentSettings};
 use crate::stats::SessionStats;
 
@@ -36,13 +37,13 @@ fn what_is_skipped_is_not_asked_for_and_what_is_wanted_completes_the_torrent() {
     bench.sleep(SECOND);
     assert!(bench.actor.links.is_empty());
     let address = "11.0.0.1:1".parse().unwrap();
-    assert!(bench.actor.pool.dial(bench.now, 9, |_| false).is_empty());
+    assert!(bench.actor.pool.dial(bench.now, 9, &Choice::ANY).is_empty());
     bench.actor.in_swarm = None;
     bench.set(&files(&[1], Priority::Low));
     assert_eq!(bench.actor.newest.state, SessionState::Downloading);
     assert_eq!(bench.actor.newest.wanted, (PIECES * PIECE) as u64);
     bench.actor.pool.put_back(address);
-    assert_eq!(bench.actor.pool.dial(bench.now, 9, |_| false), [address]);
+    assert_eq!(bench.actor.pool.dial(bench.now, 9, &Choice::ANY), [address]);
     for at in 1..PIECES as u32 {
         let next = piece(&bench, at);
         bench.write(next);

@@ -55,7 +55,10 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
         mark_cursor(state, buffer, area, y, at);
     }
     if area.height >= 12 {
-        let sum = format!("{} connected · {} known", peers.len(), row.stats.known_peers);
+        let mut sum = format!("{} connected · {} known", peers.len(), row.stats.known_peers);
+        if state.global.banned > 0 {
+            sum += &format!(" · {} banned", state.global.banned);
+        }
         Pen::new(buffer, area, area.height - 3).skip(1).put(&sum, dim);
         for (at, line) in LEGEND.iter().enumerate() {
             Pen::new(buffer, area, area.height - 2 + at as u16).skip(1).put(line, dim);

@@ -1,0 +1,141 @@
+//! Room for links and for uploads, when there is too little of it; and links that hear of losses.
+
+use std::sync::atomic::Ordering;
+
+use super::bench::{Bench, SECOND, piece};
+use super::*;
+use crate::download::PeerPieces;
+use crate::peer::{LinkGauge, Report};
+use crate::stats::PeerSource;
+use crate::types::{InfoHash, LinkId};
+use crate::upload::ROUND;
+
+fn caller(n: u8) -> SocketAddr {
+    SocketAddr::from(([11, n, 0, 1], 1_000))
+}
+
+/// Links to so many peers, the one that is worth least first.
+fn crowd(bench: &mut Bench, links: u8) -> Vec<LinkId> {
+    let rank = bench.actor.rank();
+    let mut all: Vec<_> = (0..links).map(|n| (rank(caller(n)), caller(n))).collect();
+    all.sort_unstable();
+    all.iter().map(|(_, address)| bench.link(&address.to_string(), false)).collect()
+}
+
+fn is_here(bench: &Bench, link: LinkId) -> bool {
+    bench.actor.links.contains_key(&link)
+}
+
+#[test]
+fn a_caller_that_is_worth_more_takes_the_place_of_the_least() {
+    let mut bench = Bench::running(false);
+    let links = crowd(&mut bench, 20);
+    let rank = bench.actor.rank();
+    let mut callers: Vec<_> = (20..60).map(|n| (rank(caller(n)), caller(n))).collect();
+    callers.sort_unstable();
+    let worth = |link: &LinkId| rank(bench.actor.links[link].address);
+    let (least, second) = (worth(&links[0]), worth(&links[1]));
+    let poor = callers.iter().find(|(rank, _)| *rank < least).map(|(_, caller)| *caller);
+    let rich = callers.last().filter(|(rank, _)| *rank > second).unwrap().1;
+    if let Some(poor) = poor {
+        assert!(!bench.actor.make_room(bench.now, poor));
+    }
+    assert_eq!(bench.actor.links.len(), 20);
+    assert!(bench.actor.make_room(bench.now, rich));
+    assert!(!is_here(&bench, links[0]) && bench.actor.links.len() == 19);
+    // Who moves something stays before who does not, and whom a person named stays at all.
+    LinkGauge::set(&bench.actor.links[&links[1]].gauge.rate_down, 1);
+    bench.actor.links.get_mut(&links[2]).unwrap().source = PeerSource::Manual;
+    bench.actor.links.values_mut().for_each(|entry| entry.since = bench.now);
+    assert!(bench.actor.make_room(bench.now, rich));
+    assert!(is_here(&bench, links[1]) && is_here(&bench, links[2]) && !is_here(&bench, links[3]));
+}
+
+#[test]
+fn limits_of_connections_change_while_it_runs() {
+    let mut bench = Bench::running(false);
+    let links = crowd(&mut bench, 10);
+    bench.shared.set_max_connections(500, 4);
+    bench.sleep(SECOND);
+    assert_eq!(bench.actor.links.len(), 4);
+    assert!(links[6..].iter().all(|link| is_here(&bench, *link)), "those of most worth stay");
+    // Their connections count until they are closed.
+    bench.actor.parting.clear();
+    bench.shared.set_max_connections(3, 4);
+    bench.sleep(SECOND);
+    assert_eq!(bench.actor.links.len(), 3);
+    assert!(bench.shared.connection_permit().is_none());
+}
+
+#[test]
+fn one_public_address_has_one_link_to_each_torrent() {
+    let mut bench = Bench::running(false);
+    bench.link("11.0.0.1:1", true);
+    bench.link("10.0.0.1:1", true);
+    let crowded = |address: &str| bench.actor.is_crowded(&address.parse().unwrap());
+    assert!(crowded("11.0.0.1:2") && crowded("[::ffff:11.0.0.1]:3"));
+    assert!(!crowded("11.0.0.2:1") && !crowded("10.0.0.1:2"), "many share a private one");
+}
+
+#[test]
+fn upload_slots_that_other_torrents_need_are_taken_back() {
+    let mut bench = Bench::running(true);
+    let links: Vec<_> = (0..8).map(|n| bench.link(&caller(n).to_string(), false)).collect();
+    for link in &links {
+        bench.report(*link, Report::Interested(true));
+    }
+    let unchoked = |bench: &Bench| bench.actor.links.values().filter(|entry| entry.am_unchoked).count();
+    bench.sleep(3 * ROUND);
+    assert_eq!(unchoked(&bench), 8);
+    // Another torrent has as many who wait, and there are four slots in all.
+    bench.shared.set_upload_slots(4, 8);
+    for _ in 0..6 {
+        bench.shared.upload_slots(bench.now, InfoHash::new([0; 20]), 8);
+        bench.sleep(ROUND);
+    }
+    assert_eq!(unchoked(&bench), 3, "two slots and the optimistic one");
+    bench.shared.leave_slots(&InfoHash::new([0; 20]));
+    bench.sleep(3 * ROUND);
+    assert_eq!(unchoked(&bench), 5);
+}
+
+#[test]
+fn who_can_be_told_that_a_piece_is_lost_is_told_and_who_cannot_is_let_go() {
+    let mut bench = Bench::running(true);
+    let all = ["11.0.0.1:1", "11.0.0.2:1", "11.0.0.3:1", "11.0.0.4:1"].map(|at| bench.link(at, false));
+    let [told, fast, seed, old] = all;
+    bench.actor.links.get_mut(&told).unwrap().takes_dont_have = true;
+    bench.actor.links.get_mut(&fast).unwrap().fast = true;
+    bench.report(seed, Report::Pieces(PeerPieces::All));
+    let lost = piece(&bench, 3);
+    let pieces = std::iter::once(lost);
+    bench.actor.lost(pieces);
+    for link in [told, fast, seed] {
+        let mail = bench.mail(link);
+        assert_eq!((mail.lost, mail.close, mail.upload_only), (vec![lost], None, Some(false)), "{link:?}");
+    }
+    assert!(bench.mail(old).close.is_some());
+    // The seed has what we lack again.
+    assert!(bench.actor.links[&seed].am_interested);
+}
+
+#[test]
+fn a_snubbed_peer_is_given_no_more_than_the_optimistic_slot() {
+    let mut bench = Bench::running(false);
+    let links: Vec<_> = (0..12).map(|n| bench.link(&caller(n).to_string(), false)).collect();
+    for link in &links {
+        bench.report(*link, Report::Interested(true));
+        LinkGauge::set(&bench.actor.links[link].gauge.rate_down, 1_000);
+    }
+    bench.sleep(2 * ROUND);
+    let snubs = links[0];
+    bench.actor.links[&snubs].gauge.snubbed.store(true, Ordering::Relaxed);
+    let mut had = 0;
+    for _ in 0..60 {
+        bench.sleep(ROUND);
+        let optimistic = bench.actor.upload.optimistic() == Some(snubs);
+        assert!(optimistic || !bench.actor.links[&snubs].am_unchoked, "a regular slot");
+        had += u32::from(optimistic);
+    }
+    assert!(had < 60, "it has the optimistic slot in turn");
+}

@@ -1,0 +1,94 @@
+//! What is dealt across sessions: connections, new ones, upload slots; and who we are outside.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::PoisonError;
+use std::time::Instant;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::SharedResources;
+use super::connections::ConnectionPermit;
+use crate::types::InfoHash;
+
+/// The right to set up a connection now, and to hold what comes of it.
+pub type DialTicket = (OwnedSemaphorePermit, ConnectionPermit);
+
+// The locks are leaves, held for one decision; each decision leaves its decider whole.
+impl SharedResources {
+    /// The right to hold one more connection; `None`: the limit is reached.
+    pub fn connection_permit(&self) -> Option<ConnectionPermit> {
+        self.connections.permit()
+    }
+
+    /// Links that a torrent with this many may keep.
+    pub fn links_to_keep(&self, links: usize) -> usize {
+        self.connections.may_keep(links)
+    }
+
+    /// Links of one torrent at most.
+    pub fn max_links(&self) -> usize {
+        self.connections.per_torrent()
+    }
+
+    /// Changes how many connections there may be over all torrents and for each. Where there are more
+    /// than that, those that matter least are let go within seconds.
+    pub fn set_max_connections(&self, total: usize, per_torrent: usize) {
+        self.connections.set(total, per_torrent);
+    }
+
+    /// Up to `n` tickets for this torrent. What is not used is to be given back.
+    pub fn dial_tickets(&self, now: Instant, torrent: InfoHash, n: usize) -> Vec<DialTicket> {
+        let mut dials = self.dials.lock().unwrap_or_else(PoisonError::into_inner);
+        let ticket = || {
+            let half_open = self.half_open.clone().try_acquire_owned().ok()?;
+            let permit = self.connection_permit()?;
+            dials.take(now, torrent).then_some((half_open, permit))
+        };
+        std::iter::from_fn(ticket).take(n).collect()
+    }
+
+    /// Tickets that were not used.
+    pub fn return_tickets(&self, torrent: InfoHash, tickets: usize) {
+        let mut dials = self.dials.lock().unwrap_or_else(PoisonError::into_inner);
+        (0..tickets).for_each(|_| dials.put_back(torrent));
+    }
+
+    /// How many upload slots this torrent has, when it could use so many.
+    pub fn upload_slots(&self, now: Instant, torrent: InfoHash, wanted: usize) -> usize {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).share(now, torrent, wanted)
+    }
+
+    /// The torrent is not in the swarm any more.
+    pub fn leave_slots(&self, torrent: &InfoHash) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).leave(torrent);
+    }
+
+    /// Changes how many peers are served at once, over all torrents and of each.
+    pub fn set_upload_slots(&self, total: usize, per_torrent: usize) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).set(total, per_torrent);
+    }
+
+    /// A peer at `voice` sees us at this address (BEP 10).
+    pub fn hear_address(&self, voice: IpAddr, ours: IpAddr) {
+        self.outside.lock().unwrap_or_else(PoisonError::into_inner).hear(voice, ours);
+    }
+
+    /// A tracker sees us at this address (BEP 24).
+    pub fn seen_as(&self, ours: IpAddr) {
+        self.outside.lock().unwrap_or_else(PoisonError::into_inner).told(ours);
+    }
+
+    /// Our address outside, as far as it is known.
+    pub fn outside(&self, v6: bool) -> Option<IpAddr> {
+        self.outside.lock().unwrap_or_else(PoisonError::into_inner).address(v6)
+    }
+
+    /// What a peer there knows us by, as far as can be told: the address that we dial from, else what
+    /// others see; the port is that which we listen on.
+    pub fn seen_by(&self, peer: &SocketAddr) -> SocketAddr {
+        let nobody: IpAddr =
+            if peer.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+        let ip = self.source_for(peer).or_else(|| self.outside(peer.is_ipv6())).unwrap_or(nobody);
+        SocketAddr::new(ip, self.port().unwrap_or(0))
+    }
+}
