@@ -26,6 +26,8 @@ pub enum SessionState {
     Queued,
     /// Hashes what is on disk.
     Checking,
+    /// Brings its files to another folder.
+    Moving,
     /// Fetches what is wanted.
     Downloading,
     /// Has all that is wanted and serves it.
@@ -92,6 +94,10 @@ pub struct SessionStats {
     pub completed: Option<UnixTime>,
     /// The folder its files are in.
     pub save_path: PathBuf,
+    /// While moving: bytes copied so far.
+    pub move_done: u64,
+    /// While moving: bytes to copy in all; 0 where files are only renamed.
+    pub move_total: u64,
     /// Host name of the tracker that answered last, else of the first one.
     pub tracker: Option<Untrusted>,
     /// What its trackers say where none of them takes it and one says that it does not know it.

@@ -207,6 +207,8 @@ fn settle(state: &mut AppState, effects: &mut Vec<Effect>) {
 
 /// Whether a text is being typed, so that a paste goes there.
 pub fn is_typing(state: &AppState) -> bool {
-    matches!(state.popups.last(), Some(Popup::Add(_) | Popup::Filter(_) | Popup::LogFilter { .. }))
-        || matches!(state.popups.last(), Some(Popup::Help(help)) if help.searching)
+    matches!(
+        state.popups.last(),
+        Some(Popup::Add(_) | Popup::Move(_) | Popup::Filter(_) | Popup::LogFilter { .. })
+    ) || matches!(state.popups.last(), Some(Popup::Help(help)) if help.searching)
 }

@@ -40,6 +40,8 @@ pub enum Context {
     Add,
     /// The remove dialog.
     Remove,
+    /// The dialog that moves data.
+    MoveTo,
     /// The question before data is checked.
     Recheck,
     /// The question before a peer is let go.
@@ -64,7 +66,7 @@ pub enum Context {
 
 impl Context {
     /// All contexts, in the order of the help.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::List,
         Self::Torrent,
         Self::Moves,
@@ -82,6 +84,7 @@ impl Context {
         Self::Copy,
         Self::Add,
         Self::Remove,
+        Self::MoveTo,
         Self::Disconnect,
         Self::Ban,
         Self::Bans,
@@ -113,6 +116,7 @@ impl Context {
             Self::Input => "Typing",
             Self::Add => "Add torrent",
             Self::Remove => "Remove",
+            Self::MoveTo => "Move data",
             Self::Recheck => "Check data",
             Self::Quit => "Quit",
             Self::Suspend => "Suspend",
@@ -140,6 +144,7 @@ impl Context {
             Self::Input => &[Self::Input, Self::Always],
             Self::Add => &[Self::Add, Self::Always],
             Self::Remove => &[Self::Remove, Self::Always],
+            Self::MoveTo => &[Self::MoveTo, Self::Always],
             Self::Recheck => &[Self::Recheck, Self::Always],
             Self::Quit => &[Self::Quit, Self::Always],
             Self::Suspend => &[Self::Suspend, Self::Always],
@@ -223,6 +228,7 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Torrent, "P", A::PauseMenu, "pause-all", "pause or resume all…"),
         bind(C::Torrent, "d Del", A::Remove, "remove", "remove…").hint("remove", 3, 4),
         bind(C::Torrent, "a", A::Add, "add", "add…").hint("add", 4, 1),
+        bind(C::Torrent, "m", A::MoveData, "move", "move data…"),
         bind(C::Torrent, "c", A::Recheck, "check", "check data…"),
         bind(C::Torrent, "R", A::Announce, "announce", "announce now"),
         bind(C::Torrent, "y", A::CopyMenu, "copy", "copy…"),
@@ -314,6 +320,11 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Remove, "Tab Right Left BackTab", A::NextField, "button", "the other button"),
         bind(C::Remove, "Enter", A::Press, "press", "press the button: cancel at first"),
         bind(C::Remove, "Esc n q", A::Cancel, "remove-cancel", "cancel").hint("cancel", 3, 3),
+        bind(C::MoveTo, "Enter", A::Accept, "move-now", "move").hint("move", 1, 1),
+        bind(C::MoveTo, "Tab", A::Complete, "move-complete", "complete").hint("complete", 2, 2),
+        bind(C::MoveTo, "Down", A::NextField, "move-next", "next completion"),
+        bind(C::MoveTo, "BackTab Up", A::PrevField, "move-prev", "completion before"),
+        bind(C::MoveTo, "Esc", A::Cancel, "move-cancel", "cancel").hint("cancel", 3, 3),
         bind(C::Recheck, "y", A::Yes, "check-now", "check").hint("check", 1, 1),
         bind(C::Recheck, "Esc n q h Left", A::Cancel, "check-cancel", "cancel").hint("cancel", 2, 2),
         bind(C::Disconnect, "y", A::Yes, "disconnect-now", "disconnect").hint("disconnect", 1, 1),
