@@ -92,7 +92,7 @@ fn a_liar_beside_libtorrent_is_banned_over_calls_and_restarts() {
     let greeted = liar_host.spawn(move || Raw::try_greet(ours, info_hash, *LIAR).is_ok());
     assert!(!greeted.join().expect("no panic"), "a liar was let in again");
     let (status, lines) = first.interrupt();
-    assert_eq!(status.code(), Some(130), "{status}");
+    assert_eq!(status.code(), Some(143), "{status}");
     assert_eq!(banned(&lines), [liar_at.as_str()], "only the liar");
     let told = lies.load(Ordering::Relaxed);
     assert!(told > 0);

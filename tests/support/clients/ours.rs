@@ -14,7 +14,7 @@ use crate::work::Work;
 
 /// Where it listens for peers.
 pub const PORT: u16 = 7000;
-/// From SIGINT to the end: `stopped` has 5 s, saving 2 s (design: leaving), and the machine is busy.
+/// From the signal to the end: `stopped` has 5 s, saving 2 s (design: leaving), and the machine is busy.
 const LEAVE_SECONDS: u64 = 20;
 
 /// One run of it.
@@ -80,10 +80,11 @@ impl Ours {
         (status, lines)
     }
 
-    /// Interrupts it as Ctrl-C does and waits for its end.
+    /// Asks it to end in order, as Ctrl-C does, and waits for that. Not by SIGINT, which is ignored from the
+    /// start where a shell runs the tests in the background.
     pub fn interrupt(&mut self) -> (ExitStatus, Vec<Value>) {
         let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::INT).unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        kill_process(pid, Signal::TERM).unwrap_or_else(|error| panic!("{}: {error}", self.name));
         self.wait_exit(Deadline::seconds(LEAVE_SECONDS))
     }
 

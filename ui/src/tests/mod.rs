@@ -3,11 +3,12 @@
 mod run;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use proptest::prelude::*;
 use ratatui::style::Color;
+use tc_core::event::{Delivery, Event, Tagged};
 use tc_core::settings::{GlobalSetting, Priority, SeedLimit, Setting};
 use tc_core::stats::{Changes, Detail, DetailKind, GlobalStats, SessionState, SessionStats};
 use tc_core::types::InfoHash;
@@ -541,6 +542,16 @@ fn the_log_asks_only_for_what_it_shows() {
     assert_eq!(stage.effects.last(), Some(&Effect::Subscribe("piece.*".into())));
     stage.keys("/ Esc -");
     assert!(matches!(stage.effects.last(), Some(Effect::Subscribe(all)) if all.contains("peer.connected")));
+}
+
+#[test]
+fn the_event_strip_says_a_word_once() {
+    let mut stage = Stage::new((200, 50), torrents());
+    let event = Event::SessionStarted { state: SessionState::Downloading, message: "started".into() };
+    let tagged = Tagged { time: SystemTime::UNIX_EPOCH, info_hash: Some(hash(10)), event: Arc::new(event) };
+    stage.tell(Message::Deliveries(vec![Delivery::Event(tagged)]));
+    let screen = stage.rows().join("\n");
+    assert!(screen.contains("started") && !screen.contains("started: started"), "{screen}");
 }
 
 #[test]

@@ -142,13 +142,20 @@ fn line(
         let columns = if wide { (usize::from(area.width) / 4).clamp(12, 40) } else { 14 };
         pen.left(name, columns, style(state, Role::Text)).skip(1);
     }
+    let mut summary = summary(event);
     if !wide {
         let word = event.kind().name().split('.').next_back().unwrap_or_default();
-        pen.put(word, style(state, Role::Text)).put(": ", dim);
+        pen.put(word, style(state, Role::Text));
+        // "started: started" says it twice.
+        if summary == word {
+            summary.clear();
+        } else {
+            pen.put(": ", dim);
+        }
     }
     let times = if entry.times > 1 { format!("  ×{}", entry.times) } else { String::new() };
     let room = pen.room().saturating_sub(width(&times));
-    pen.put_in(&summary(event), room, dim).put(&times, style(state, Role::Title));
+    pen.put_in(&summary, room, dim).put(&times, style(state, Role::Title));
 }
 
 const fn level(level: Level) -> (&'static str, &'static str, Role) {
