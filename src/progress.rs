@@ -115,7 +115,8 @@ fn words(all: &[Arc<SessionStats>]) -> (String, String) {
             format!("{complete} of {} complete", many.len())
         }
     };
-    let checking = all.iter().any(|stats| stats.state == SessionState::Checking);
+    let checking =
+        all.iter().any(|stats| matches!(stats.state, SessionState::Checking | SessionState::Moving));
     let mut figures =
         format!("{}  {} of {}", format::percent(have, wanted), format::size(have), format::size(wanted));
     if checking {
@@ -168,6 +169,7 @@ pub fn plain(tagged: &Tagged, name: &str) -> Option<String> {
             let hashed = format::size(*bytes_hashed);
             format!("checked {hashed}, {pieces_have} of {pieces} pieces are here")
         }
+        Event::SessionMoved { to, .. } => format!("moved to {to}"),
         Event::SessionCompleted { size, .. } => format!("complete, {}", format::size(*size)),
         Event::LimitReached { message, .. } => format!("stops seeding: it {message}"),
         Event::SessionError { message, .. }

@@ -53,6 +53,20 @@ impl Claims {
     /// # Errors
     /// The first file that is not.
     pub fn look(&self, state: Option<&Path>, save_path: &Path, metainfo: &Metainfo) -> Result<(), InUse> {
+        self.look_past(ClaimId(0), state, save_path, metainfo)
+    }
+
+    /// The same for one that has a claim already, which does not stand in its own way.
+    ///
+    /// # Errors
+    /// The first file that is not free.
+    pub fn look_past(
+        &self,
+        own: ClaimId,
+        state: Option<&Path>,
+        save_path: &Path,
+        metainfo: &Metainfo,
+    ) -> Result<(), InUse> {
         let save_path = absolute(save_path);
         let files = Files::of(&save_path, metainfo);
         if let Some(state) = state.map(absolute)
@@ -60,7 +74,10 @@ impl Claims {
         {
             return Err(InUse { path: path.clone(), by: "the state folder".into() });
         }
-        for claim in self.near(&save_path, metainfo).filter(|claim| claim.leaving.is_none()) {
+        let own = self.claims.get(&own);
+        let is_own = |claim: &Claim| own.is_some_and(|own| std::ptr::eq(own, claim));
+        let others = self.near(&save_path, metainfo).filter(|claim| !is_own(claim));
+        for claim in others.filter(|claim| claim.leaving.is_none()) {
             let mut theirs = claim.files();
             if let Some(path) = theirs.find_map(|path| files.first_at(&path).cloned()) {
                 return Err(InUse { path, by: format!("the torrent {}", claim.metainfo.name) });
@@ -106,7 +123,8 @@ impl Claims {
         over.into_iter().for_each(|id| self.forget(id));
     }
 
-    fn forget(&mut self, id: ClaimId) {
+    /// These files are not used any more.
+    pub fn forget(&mut self, id: ClaimId) {
         let Some(claim) = self.claims.remove(&id) else { return };
         for root in roots(&claim.save_path, &claim.metainfo) {
             if let Some(ids) = self.roots.get_mut(&root) {

@@ -37,6 +37,9 @@ pub enum Error {
         /// Who uses it.
         by: String,
     },
+    /// It cannot be done now; in words, what stands against it.
+    #[error("not now: {0}")]
+    Busy(&'static str),
     /// A text that is no tracker's URL.
     #[error("not a tracker: {0}")]
     Tracker(&'static str),

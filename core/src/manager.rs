@@ -60,6 +60,8 @@ struct Entry {
     session: Session,
     claim: ClaimId,
     place: u32,
+    /// A person had it moved, and that has not come to its end.
+    moving: bool,
 }
 
 /// Where a torrent comes from.
@@ -182,7 +184,7 @@ impl TorrentManager {
         let session = Session::open_with(metainfo.clone(), self.shared.clone(), options)?;
         list.next_place = place + 1;
         let claim = list.claims.add(&record.save_path, metainfo);
-        list.sessions.insert(info_hash, Entry { session: session.clone(), claim, place });
+        list.sessions.insert(info_hash, Entry { session: session.clone(), claim, place, moving: false });
         // Before somebody can remove it again: the store must hear of both in this order. What it
         // knows from the last run is not written anew.
         match (self.shared.store(), origin) {
@@ -251,6 +253,45 @@ impl TorrentManager {
         }
         drop(list);
         entry.session.remove(data);
+        Ok(())
+    }
+
+    /// Moves the files of a torrent to another folder; as [`Session::move_to`].
+    ///
+    /// # Errors
+    /// No such torrent, one that is on its way already ([`Error::Busy`]), or files there that another
+    /// torrent or the state folder uses ([`Error::PathInUse`]).
+    pub fn move_torrent(&self, info_hash: &InfoHash, folder: &Path) -> Result<(), Error> {
+        let folder = std::path::absolute(folder)
+            .map_err(|source| Error::Folder { path: folder.to_path_buf(), source })?;
+        let mut list = self.lock();
+        let list = &mut *list;
+        let entry = list.sessions.get_mut(info_hash).ok_or(Error::UnknownTorrent(*info_hash))?;
+        if entry.moving {
+            return Err(Error::Busy("its files are being moved"));
+        }
+        let metainfo = entry.session.metainfo().clone();
+        let state = self.shared.config().state_dir.as_deref();
+        list.claims
+            .look_past(entry.claim, state, &folder, &metainfo)
+            .map_err(|InUse { path, by }| Error::PathInUse { path, by })?;
+        // Until the move has come to its end the files at both places are taken.
+        let (old, new) = (entry.claim, list.claims.add(&folder, metainfo));
+        entry.moving = true;
+        let moved = entry.session.move_and_tell(folder);
+        let (manager, info_hash) = (self.clone(), *info_hash);
+        self.shared.tasks().spawn(async move {
+            // Without a word nothing was moved.
+            let moved = moved.await.unwrap_or(false);
+            let mut list = manager.lock();
+            list.claims.forget(if moved { old } else { new });
+            if let Some(entry) = list.sessions.get_mut(&info_hash).filter(|entry| entry.claim == old) {
+                entry.moving = false;
+                if moved {
+                    entry.claim = new;
+                }
+            }
+        });
         Ok(())
     }
 

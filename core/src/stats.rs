@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use crate::settings::{GlobalSettings, Priority, SpeedLimits, TorrentSettings};
+pub use crate::settings::LimitsStats;
+use crate::settings::{Priority, SpeedLimits};
 use crate::types::{BanReason, BanTarget, InfoHash, LinkId, TrackerId, UnixTime};
 use crate::untrusted::Untrusted;
 
@@ -26,6 +27,8 @@ pub enum SessionState {
     Queued,
     /// Hashes what is on disk.
     Checking,
+    /// Brings its files to another folder.
+    Moving,
     /// Fetches what is wanted.
     Downloading,
     /// Has all that is wanted and serves it.
@@ -92,6 +95,10 @@ pub struct SessionStats {
     pub completed: Option<UnixTime>,
     /// The folder its files are in.
     pub save_path: PathBuf,
+    /// While moving: bytes copied so far.
+    pub move_done: u64,
+    /// While moving: bytes to copy in all; 0 where files are only renamed.
+    pub move_total: u64,
     /// Host name of the tracker that answered last, else of the first one.
     pub tracker: Option<Untrusted>,
     /// What its trackers say where none of them takes it and one says that it does not know it.
@@ -304,15 +311,6 @@ pub struct TrackerStats {
     pub failures: u32,
     /// The last answers, newest first, at most three: when, and what was said.
     pub history: Vec<(UnixTime, Untrusted)>,
-}
-
-/// What a person decided for a torrent, and for all of them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LimitsStats {
-    /// For this torrent, its files left out.
-    pub torrent: TorrentSettings,
-    /// For all together.
-    pub global: GlobalSettings,
 }
 
 /// What the overview shows beside [`SessionStats`].

@@ -1,4 +1,4 @@
-//! What a person does to data on disk: checks it again.
+//! What a person does to data on disk: checks it again, moves it.
 
 use std::fs;
 
@@ -45,5 +45,28 @@ fn a_check_asks_finds_what_was_changed_and_what_was_put_right() {
     pty.keys("c");
     see_in_row(&mut pty, "alpha.bin", "100%");
     see_in_row(&mut pty, "alpha.bin", "paused");
+    leave(pty);
+}
+
+#[test]
+fn data_moves_to_a_folder_that_is_completed_and_nothing_is_replaced() {
+    let home = Home::new();
+    let (mut pty, data) = seeding(&home);
+    let there = home.write("there/alpha.bin", "precious");
+    let target = there.parent().expect("it lies in a folder").to_owned();
+    let typed = target.display().to_string();
+    // Up to the last two letters, the rest by completion.
+    let start = &typed[..typed.len() - 2];
+    pty.keys("m").see("Move alpha.bin").keys("\x15").keys(start).keys("\t").see("there/").keys("\r");
+    pty.see_no("Move alpha.bin").keys("L").see("cannot move").keys("L");
+    see_in_row(&mut pty, "alpha.bin", "100%");
+    assert!(data.exists());
+    assert_eq!(fs::read(&there).expect("it was not touched"), b"precious");
+    fs::remove_file(&there).expect("it is ours");
+    pty.keys("m").see("Move alpha.bin").keys("\x15").keys(&typed).keys("\r").see_no("Move alpha.bin");
+    pty.wait("the data in the new folder", |_| there.exists() && !data.exists());
+    see_in_row(&mut pty, "alpha.bin", "100%");
+    pty.keys("1").see("there");
+    assert_eq!(fs::read(&there).expect("it is there"), content(1, SIZE));
     leave(pty);
 }

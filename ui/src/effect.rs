@@ -10,6 +10,7 @@ use std::thread;
 use tc_core::error::Error;
 use tc_core::manager::{AddOptions, RemoveData, TorrentManager};
 use tc_core::types::InfoHash;
+use tc_core::untrusted::clean;
 
 use crate::message::{AddRequest, Answer, Effect, Message, Preview};
 
@@ -44,6 +45,7 @@ pub trait System: Send + Sync + 'static {
 
 enum Errand {
     Add(AddRequest),
+    Move { torrents: Vec<InfoHash>, to: String },
     Preview(String),
     Complete { text: String, folders_only: bool },
 }
@@ -92,6 +94,7 @@ impl Hands {
             }
             Effect::Remove { torrents, delete_data } => return self.remove(&torrents, delete_data),
             Effect::Add(request) => return self.post(Errand::Add(request)),
+            Effect::Move { torrents, to } => return self.post(Errand::Move { torrents, to }),
             Effect::Preview(source) => return self.post(Errand::Preview(source)),
             Effect::Complete { text, folders_only } => {
                 return self.post(Errand::Complete { text, folders_only });
@@ -141,6 +144,9 @@ impl Hands {
                 source: request.source,
                 why: "too much at once; try again".to_owned(),
             }),
+            Err(
+                TrySendError::Full(Errand::Move { .. }) | TrySendError::Disconnected(Errand::Move { .. }),
+            ) => Some(Answer::Failed("not moved: too much at once; try again".to_owned())),
             // A preview or a completion that nobody gets around to is not missed.
             Err(_) => None,
         }
@@ -171,6 +177,7 @@ impl Runner {
         for errand in errands {
             let answer = match errand {
                 Errand::Add(request) => self.add(&request),
+                Errand::Move { torrents, to } => self.relocate(&torrents, &to),
                 Errand::Preview(source) => {
                     let result = self.system.preview(&source);
                     Answer::Preview { source, result }
@@ -183,6 +190,21 @@ impl Runner {
             if self.outbox.send(Message::Answer(answer)).is_err() {
                 return;
             }
+        }
+    }
+
+    /// The engine tells by events how it goes on.
+    fn relocate(&self, torrents: &[InfoHash], to: &str) -> Answer {
+        let folder = match self.system.folder(to) {
+            Ok(folder) => folder,
+            Err(why) => return Answer::Failed(format!("not moved: {why}")),
+        };
+        let moved = torrents.iter().map(|info_hash| self.manager.move_torrent(info_hash, &folder));
+        // One that is gone by now needs nothing any more.
+        let refused = moved.filter_map(Result::err).find(|error| !matches!(error, Error::UnknownTorrent(_)));
+        match refused {
+            Some(error) => Answer::Failed(format!("not moved: {error}")),
+            None => Answer::Done(format!("moving to {}", clean(&folder.to_string_lossy()))),
         }
     }
 

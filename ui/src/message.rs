@@ -168,6 +168,8 @@ pub enum Action {
     ResumePaused,
     /// The remove dialog.
     Remove,
+    /// The dialog that moves data to another folder.
+    MoveData,
     /// Hash what is on disk again, after a question where that stops a transfer.
     Recheck,
     /// The add dialog.
@@ -292,6 +294,13 @@ pub enum Effect {
         torrents: Vec<InfoHash>,
         /// Whether their files go too.
         delete_data: bool,
+    },
+    /// Move the data of these torrents.
+    Move {
+        /// Which.
+        torrents: Vec<InfoHash>,
+        /// The folder, as typed; `~` and `$NAME` are not expanded yet.
+        to: String,
     },
     /// Hash all data of these torrents again.
     Recheck(Vec<InfoHash>),

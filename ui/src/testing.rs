@@ -117,6 +117,8 @@ pub fn torrents() -> Vec<SessionStats> {
                 added: UnixTime(1_789_851_840 - 86_400 * u64::from(13 - at)),
                 completed: (permille == 1000).then_some(UnixTime(1_789_851_840)),
                 save_path: "/srv/dl/video".into(),
+                move_done: 0,
+                move_total: 0,
                 tracker: Some(
                     if at.is_multiple_of(3) { "tracker.example.org" } else { "bttracker.distro.example" }
                         .into(),

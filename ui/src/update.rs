@@ -209,6 +209,6 @@ fn settle(state: &mut AppState, effects: &mut Vec<Effect>) {
 pub fn is_typing(state: &AppState) -> bool {
     matches!(
         state.popups.last(),
-        Some(Popup::Add(_) | Popup::Filter(_) | Popup::LogFilter { .. } | Popup::Limit(_))
+        Some(Popup::Add(_) | Popup::Move(_) | Popup::Filter(_) | Popup::LogFilter { .. } | Popup::Limit(_))
     ) || matches!(state.popups.last(), Some(Popup::Help(help)) if help.searching)
 }

@@ -244,6 +244,7 @@ impl Entry {
     /// Tells the session how it ended.
     fn end(mut self) {
         let bytes_hashed = self.run.hashed.load(Ordering::Acquire);
+        let begun = !matches!(self.phase, Phase::New | Phase::Locating | Phase::Located);
         match self.phase {
             Phase::New | Phase::Locating | Phase::Located => self.left.clone_from(&self.run.plan.hash),
             Phase::Hashing(list, at) => list[at..].iter().for_each(|piece| {
@@ -253,7 +254,7 @@ impl Entry {
         }
         let storage = &self.run.storage;
         if self.run.cancelled.load(Ordering::Acquire) {
-            storage.tell(DiskDone::CheckStopped { left: self.left, bytes_hashed });
+            storage.tell(DiskDone::CheckStopped { left: self.left, bytes_hashed, begun });
         } else {
             self.run.report();
             storage.tell(DiskDone::Checked { bytes_hashed });

@@ -6,6 +6,7 @@
 //! | `disk-read` | as many | read for peers |
 //! | `disk-check` | one per core, low priority | hash what is on disk |
 //! | `disk-keep` | 1 | sync, close, delete, look for room |
+//! | `disk-move` | 1 | move a torrent's files to another folder |
 //!
 //! Nothing here runs on, or waits for, the network's threads. Whoever has a block for the disk holds
 //! a [`Credit`] for it; when the disk is slow the credits run out, links stop reading, and TCP slows
@@ -21,6 +22,7 @@ mod look;
 mod partial;
 mod queue;
 mod reader;
+mod relocate;
 mod sort;
 mod worker;
 
@@ -78,6 +80,8 @@ struct Shared {
     reads: Queue<reader::Read>,
     /// Bounded by the number of storages, and one look for room.
     keeper: Arc<Queue<keeper::Job>>,
+    /// Bounded by the number of storages.
+    moves: Queue<relocate::Job>,
     checks: Checks,
     credits: Arc<Semaphore>,
     most_credits: u32,
@@ -118,6 +122,7 @@ impl Disk {
             writes: (0..threads).map(|_| Queue::new()).collect(),
             reads: Queue::new(),
             keeper: Arc::new(Queue::new()),
+            moves: Queue::new(),
             checks: Checks::new(),
             credits: Arc::new(Semaphore::new(bytes)),
             most_credits: u32::try_from(bytes).unwrap_or(u32::MAX),
@@ -140,6 +145,7 @@ impl Disk {
             disk.spawn(format!("disk-check-{at}"), |shared| shared.checks.run(&shared.io))?;
         }
         disk.spawn("disk-keep".into(), |shared| keeper::run(&shared.io, &shared.keeper))?;
+        disk.spawn("disk-move".into(), |shared| relocate::run(&shared.io, &shared.moves))?;
         Ok(disk)
     }
 
@@ -305,6 +311,38 @@ impl Disk {
         result.await.map_err(|_| DiskError::Stopped)?
     }
 
+    /// Begins to move the files of a storage that is closed, or was never used, from one folder to another:
+    /// copies what lies on another device. Ends with [`DiskDone::MoveReady`](crate::storage::DiskDone::MoveReady)
+    /// or [`DiskDone::MoveFailed`](crate::storage::DiskDone::MoveFailed); then nothing has changed.
+    pub fn copy_files(&self, storage: &Arc<Storage>, from: PathBuf, to: PathBuf) {
+        self.post_move(storage, relocate::Job::Copy { storage: storage.clone(), from, to });
+    }
+
+    /// Goes on with a move, when it is noted for good that the new folder counts: ends with
+    /// [`DiskDone::Moved`](crate::storage::DiskDone::Moved). After
+    /// [`DiskDone::MoveFailed`](crate::storage::DiskDone::MoveFailed) files are in both folders, and this is to be
+    /// called again.
+    pub fn settle_files(&self, storage: &Arc<Storage>, from: PathBuf, to: PathBuf) {
+        self.post_move(storage, relocate::Job::Settle { storage: storage.clone(), from, to });
+    }
+
+    /// Takes back what a move has copied.
+    pub fn abandon_copies(&self, storage: &Arc<Storage>, to: PathBuf) {
+        self.post_move(storage, relocate::Job::Abandon { storage: storage.clone(), to });
+    }
+
+    /// Ends the copying of this torrent's files soon.
+    pub fn cancel_move(&self, storage: &Storage) {
+        storage.cancel_move();
+    }
+
+    fn post_move(&self, storage: &Storage, job: relocate::Job) {
+        if self.shared().moves.push(job).is_err() {
+            let path = storage.layout().root().to_path_buf();
+            storage.tell(crate::storage::DiskDone::MoveFailed { path, error: DiskError::Stopped });
+        }
+    }
+
     fn post_closing(&self, storage: &Arc<Storage>, then: keeper::Job) {
         let shared = self.shared();
         shared.checks.cancel(storage);
@@ -386,6 +424,8 @@ impl Shared {
         self.reads.close();
         self.writes.iter().for_each(Queue::close);
         self.keeper.close();
+        self.storages().iter().filter_map(Weak::upgrade).for_each(|storage| storage.cancel_move());
+        self.moves.close();
     }
 
     fn storages(&self) -> MutexGuard<'_, Vec<Weak<Storage>>> {

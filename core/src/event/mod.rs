@@ -152,6 +152,13 @@ events! {
         /// Pieces of the torrent.
         pieces: u32,
     }
+    /// All files of a torrent are in another folder.
+    SessionMoved = "session.moved", Info {
+        /// The folder they were in.
+        from: Untrusted,
+        /// The folder they are in.
+        to: Untrusted,
+    }
     /// A piece was hashed and is good.
     PieceCompleted = "piece.completed", Debug {
         /// Its number.

@@ -69,6 +69,18 @@ pub struct ResumeRecord {
     /// Its trackers by tier where a person changed them; `None`: those of the torrent file. Since
     /// version 2.
     pub trackers: Option<Vec<Vec<Untrusted>>>,
+    /// A move to another folder that is under way. Since version 2.
+    pub moving: Option<MoveNote>,
+}
+
+/// A move to another folder that is under way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveNote {
+    /// Where files go, while the save path is complete; once it is not, where they come from.
+    #[serde(serialize_with = "path_to_bytes", deserialize_with = "path_from_bytes")]
+    pub other: PathBuf,
+    /// The save path is where they go: what is there, under its name or the hidden one of a copy, counts.
+    pub committed: bool,
 }
 
 /// Why bytes are not a record that this program can use.

@@ -164,6 +164,8 @@ pub enum Phase {
     /// Looking at what is on disk, in order to run or, where a person asked for it, to rest again
     /// ([`Actor::rest_after_check`]).
     Checking,
+    /// Its files go to another folder ([`Actor::moving`]).
+    Moving,
     /// With peers.
     Running,
     /// A person stopped it.
@@ -183,6 +185,10 @@ pub struct Actor {
     pub(super) shared: Arc<SharedResources>,
     pub(super) phase: Phase,
     pub(super) storage: Arc<Storage>,
+    /// For those who close the files after a panic.
+    pub(super) storage_seen: watch::Sender<Arc<Storage>>,
+    /// Also there while it is in error because a move is stuck, and when it ends in the middle of one.
+    pub(super) moving: Option<super::on_move::Moving>,
     pub(super) download: DownloadManager,
     pub(super) upload: UploadManager,
     pub(super) pool: PeerPool,
@@ -261,6 +267,7 @@ impl Actor {
     /// Runs until the session is stopped or the engine shuts down.
     pub async fn run(mut self, control: &Control, mut doors: Doors) {
         let clock = || tokio::time::Instant::now().into_std();
+        self.resume_move(clock());
         while self.phase != Phase::Stopped {
             let due = self.next_timeout(clock());
             let input = doors.next(control, &self.storage, due).await;
@@ -318,6 +325,7 @@ impl Actor {
         match self.phase {
             Phase::Idle => SessionState::Queued,
             Phase::Checking => SessionState::Checking,
+            Phase::Moving => SessionState::Moving,
             Phase::Running if self.full.is_some() => SessionState::Error,
             Phase::Running if self.download.is_finished() => SessionState::Seeding,
             Phase::Running => SessionState::Downloading,

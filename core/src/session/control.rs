@@ -2,9 +2,10 @@
 //! of them are one.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use crate::manager::RemoveData;
 use crate::settings::{Setting, TorrentSettings};
@@ -46,6 +47,8 @@ pub struct Orders {
     pub wish: Wish,
     /// The torrent was taken off the list: leave no trace of it but, perhaps, its files.
     pub remove: Option<RemoveData>,
+    /// Move the files to this folder, and tell whether that was done.
+    pub relocate: Option<(PathBuf, Option<oneshot::Sender<bool>>)>,
     /// Hash all that is on disk again.
     pub recheck: bool,
     /// Ask the trackers again.

@@ -9,6 +9,7 @@ mod on_command;
 mod on_discovery;
 mod on_disk;
 mod on_greeting;
+mod on_move;
 mod on_peer;
 mod on_settings;
 mod on_timeout;
@@ -29,7 +30,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rand::Rng as _;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use self::control::{Control, Wish};
 use crate::config::PEER_ID_PREFIX;
@@ -71,7 +72,8 @@ impl Trouble {
 #[derive(Debug)]
 pub struct Torrent {
     metainfo: Arc<Metainfo>,
-    save_path: PathBuf,
+    /// The folder that its files are in. Written by the actor alone.
+    save_path: watch::Sender<PathBuf>,
     bus: Arc<EventBus>,
     peer_id: PeerId,
     /// BEP 7: tells a tracker that we are the same peer, also after a change of address.
@@ -86,7 +88,11 @@ impl Torrent {
     }
 
     fn layout(&self) -> Layout {
-        Layout::new(&self.metainfo, self.save_path.clone())
+        Layout::new(&self.metainfo, self.save_path())
+    }
+
+    fn save_path(&self) -> PathBuf {
+        self.save_path.borrow().clone()
     }
 }
 
@@ -158,7 +164,7 @@ impl Session {
             .or_else(|| record.as_ref().map(|record| record.save_path.clone()))
             .unwrap_or_else(|| shared.config().download_dir.clone());
         let torrent = Arc::new(Torrent {
-            save_path,
+            save_path: watch::Sender::new(save_path),
             bus: EventBus::of_session(shared.hub(), metainfo.info_hash),
             peer_id: new_peer_id(),
             key: record.as_ref().map_or_else(|| rand::rng().next_u32(), |record| record.tracker_key),
@@ -174,7 +180,7 @@ impl Session {
             torrent: torrent.clone(),
             shared: shared.clone(),
             control: control.clone(),
-            storage: actor.storage.clone(),
+            storage: actor.storage_seen.subscribe(),
             place: place.clone(),
             ended: ended.clone(),
         };
@@ -202,9 +208,25 @@ impl Session {
         &self.torrent.metainfo
     }
 
-    /// The folder its files are in.
-    pub fn save_path(&self) -> &PathBuf {
-        &self.torrent.save_path
+    /// The folder its files are in; during a move the one that counts.
+    pub fn save_path(&self) -> PathBuf {
+        self.torrent.save_path()
+    }
+
+    /// Moves its files to another folder, which is made if needed. The torrent leaves the swarm meanwhile and
+    /// then goes on with what it did. `session.moved` tells when all files are there; `storage.error` why
+    /// they stay where they are: nothing that is there is replaced. A torrent of a manager is moved by
+    /// [`TorrentManager::move_torrent`](crate::TorrentManager::move_torrent), which knows who uses the
+    /// files there.
+    pub fn move_to(&self, folder: PathBuf) {
+        self.control.order(|orders| orders.relocate = Some((folder, None)));
+    }
+
+    /// The same; the receiver hears whether the files are there.
+    pub(crate) fn move_and_tell(&self, folder: PathBuf) -> oneshot::Receiver<bool> {
+        let (tell, told) = oneshot::channel();
+        self.control.order(|orders| orders.relocate = Some((folder, Some(tell))));
+        told
     }
 
     /// Checks what is on disk and begins to run.

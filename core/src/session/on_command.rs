@@ -53,6 +53,9 @@ impl Actor {
         if orders.recheck {
             self.recheck(now);
         }
+        if let Some((folder, tell)) = orders.relocate {
+            self.relocate(now, folder, tell);
+        }
         if let Some(data) = orders.remove {
             self.remove(now, data);
         }
@@ -69,6 +72,21 @@ impl Actor {
                 self.saving.paused = false;
                 self.save(now);
                 return self.publish_state(Kind::SessionResumed, "resumed");
+            }
+            Phase::Moving => {
+                self.saving.paused = false;
+                if let Some(moving) = &mut self.moving {
+                    moving.set_rest(None);
+                }
+                return self.save(now);
+            }
+            Phase::Failed(..) if self.moving.is_some() => {
+                self.saving.paused = false;
+                if let Some(moving) = &mut self.moving {
+                    moving.set_rest(None);
+                }
+                self.save(now);
+                return self.resume_move(now);
             }
             Phase::Checking | Phase::Running | Phase::Stopping(_) | Phase::Stopped => return,
             Phase::Paused => (Kind::SessionResumed, "resumed"),
@@ -98,7 +116,9 @@ impl Actor {
     /// which the next one hashes the rest.
     fn recheck(&mut self, now: Instant) {
         let rest = match &self.phase {
-            Phase::Stopping(_) | Phase::Stopped => return,
+            // Where the files are is not certain, or about to change.
+            Phase::Moving | Phase::Stopping(_) | Phase::Stopped => return,
+            Phase::Failed(..) if self.moving.is_some() => return,
             phase @ (Phase::Idle | Phase::Paused) => Some(phase.clone()),
             Phase::Checking => self.rest_after_check.take(),
             Phase::Running | Phase::Failed(..) => None,
@@ -161,6 +181,13 @@ impl Actor {
     pub(super) fn pause(&mut self, now: Instant) {
         match self.phase {
             Phase::Paused | Phase::Stopping(_) | Phase::Stopped => return,
+            Phase::Moving => {
+                self.saving.paused = true;
+                if let Some(moving) = &mut self.moving {
+                    moving.set_rest(Some(Phase::Paused));
+                }
+                return self.save(now);
+            }
             Phase::Idle | Phase::Checking | Phase::Running | Phase::Failed(..) => {}
         }
         self.leave_swarm(now, "paused");
@@ -208,10 +235,14 @@ impl Actor {
     }
 
     /// The last thing: the files are closed, or go.
-    pub(super) async fn finish(&self) {
+    pub(super) async fn finish(&mut self) {
+        self.end_move().await;
+        let (torrent, shared, storage) = (&self.torrent, &self.shared, &self.storage);
         match self.removed {
-            Some(data) => super::over::take_away(&self.torrent, &self.shared, &self.storage, data).await,
-            None => super::over::close(&self.shared, &self.storage).await,
+            Some(data) => {
+                super::over::take_away(torrent, shared, storage, self.other_folder(), data).await;
+            }
+            None => super::over::close(shared, storage).await,
         }
     }
 
@@ -240,7 +271,7 @@ impl Actor {
         }
     }
 
-    fn leave_swarm(&mut self, now: Instant, why: &'static str) {
+    pub(super) fn leave_swarm(&mut self, now: Instant, why: &'static str) {
         if self.phase == Phase::Checking {
             self.shared.disk().cancel_check(&self.storage);
         }

@@ -45,14 +45,21 @@ impl Actor {
                 self.tick.get_or_insert(now + TICK);
             }
             DiskDone::Checked { bytes_hashed } => self.on_checked(now, bytes_hashed),
-            DiskDone::CheckStopped { left, bytes_hashed } => self.on_check_stopped(now, &left, bytes_hashed),
+            DiskDone::CheckStopped { left, bytes_hashed, begun } => {
+                self.on_check_stopped(now, &left, bytes_hashed, begun);
+            }
             DiskDone::Synced { .. } => self.on_synced(now),
             DiskDone::Unverified { pieces } => {
                 self.saving.doubt(&pieces);
                 self.lost(pieces.iter());
             }
             DiskDone::Error { op, path, piece, error } => self.on_disk_error(now, op, &path, piece, &error),
-            DiskDone::Closed => {}
+            DiskDone::Closed => self.on_closed(now),
+            DiskDone::MoveProgress { done, total } => self.on_move_progress(now, done, total),
+            DiskDone::MoveReady => self.on_move_ready(now),
+            DiskDone::MoveNoted => self.on_move_noted(now),
+            DiskDone::Moved => self.on_files_moved(now),
+            DiskDone::MoveFailed { path, error } => self.on_move_failed(now, &path, &error),
         }
     }
 
@@ -172,6 +179,7 @@ impl Actor {
     fn on_checked(&mut self, now: Instant, bytes_hashed: u64) {
         self.check_posted = false;
         self.checked = true;
+        self.saving.moved_files_seen();
         self.look_again();
         // Another check was asked for when this one could not be cancelled any more.
         if self.phase == Phase::Checking && self.saving.is_in_doubt() && self.post_check() {
@@ -195,17 +203,22 @@ impl Actor {
 
     /// A check was cut short: what it found stands, and the next start goes on with the rest. That start
     /// may have been ordered already.
-    fn on_check_stopped(&mut self, now: Instant, left: &Bitfield, bytes_hashed: u64) {
+    fn on_check_stopped(&mut self, now: Instant, left: &Bitfield, bytes_hashed: u64, begun: bool) {
         self.check_posted = false;
-        self.checked = true;
         self.saving.doubt(left);
-        self.look_again();
+        if begun {
+            self.checked = true;
+            self.saving.moved_files_seen();
+            self.look_again();
+        }
         if self.phase == Phase::Checking && !self.post_check() {
             self.on_checked(now, bytes_hashed);
         } else {
             self.bytes_hashed += bytes_hashed;
             self.pin(now);
         }
+        // A move may have waited for this.
+        self.go_on_closing(now);
     }
 
     /// These pieces are not there any more.
@@ -293,7 +306,7 @@ impl Actor {
             Phase::Stopping(_) => return,
             // The writes that were on their way.
             Phase::Running if op == Op::Write && self.full.is_some() => return,
-            Phase::Idle | Phase::Checking | Phase::Running | Phase::Paused => {}
+            Phase::Idle | Phase::Checking | Phase::Moving | Phase::Running | Phase::Paused => {}
         }
         let (message, code) = (format!("{}: {error}", Untrusted::new(path.to_string_lossy())), error.code());
         let full = matches!(error, DiskError::Full { .. });

@@ -97,8 +97,8 @@ impl Actor {
 
     /// The files that are wanted have changed.
     fn want_files(&mut self, now: Instant) {
-        self.shared.disk().set_unwanted(&self.storage, &unwanted(&self.settings));
         self.download.set_priorities(priorities(&self.torrent, &self.settings));
+        self.shared.disk().set_unwanted(&self.storage, &unwanted(&self.torrent, &self.settings));
         self.feed = true;
         self.show_interest_to_all();
         self.show_upload_only();
@@ -113,9 +113,9 @@ impl Actor {
     }
 }
 
-/// Which files are not to be made, in torrent order.
-pub fn unwanted(settings: &TorrentSettings) -> Vec<bool> {
-    settings.files.iter().map(|priority| !priority.is_wanted()).collect()
+/// Which files nobody wants, in torrent order.
+pub fn unwanted(torrent: &Torrent, settings: &TorrentSettings) -> Vec<bool> {
+    (0..torrent.metainfo.files.len()).map(|file| !settings.file(file).is_wanted()).collect()
 }
 
 /// How much each piece is wanted.

@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, watch};
 
 use super::actor::{self, Actor, Doors, Phase};
+use super::on_move::Moving;
 use super::on_settings::{priorities, unwanted};
 use super::on_tracker::host_of;
 use super::save::Saving;
@@ -15,8 +16,10 @@ use crate::bitfield::Bitfield;
 use crate::download::DownloadManager;
 use crate::peer::PeerPool;
 use crate::resume::ResumeRecord;
+use crate::settings::TorrentSettings;
 use crate::shared::SharedResources;
 use crate::stats::{SessionState, SessionStats};
+use crate::storage::Storage;
 use crate::tracker::TrackerCoordinator;
 use crate::types::UnixTime;
 use crate::untrusted::Untrusted;
@@ -47,6 +50,8 @@ pub fn actor(
     let mut download = DownloadManager::new(geometry, claimed.clone(), actor::seed());
     download.set_priorities(priorities(&torrent, &kept.settings));
     download.set_sequential(kept.settings.sequential);
+    let storage = storage(&torrent, &shared, &kept.settings);
+    let moving = kept.moving.as_ref();
     let own_trackers = kept.trackers.clone();
     let tiers = own_trackers.as_ref().unwrap_or(&torrent.metainfo.trackers);
     let trackers = TrackerCoordinator::new(tiers, torrent.metainfo.private, actor::seed());
@@ -57,9 +62,9 @@ pub fn actor(
         newest,
         removed: None,
         phase: if kept.paused { Phase::Paused } else { Phase::Idle },
-        storage: shared
-            .disk()
-            .open(torrent.layout().noting(shared.store().map(|store| store.journal(torrent.info_hash())))),
+        storage_seen: watch::Sender::new(storage.clone()),
+        storage,
+        moving: moving.map(|note| Moving::noted(&torrent.save_path(), note, kept.paused)),
         download,
         upload: UploadManager::new(shared.config().upload_slots, actor::seed()),
         pool: PeerPool::default(),
@@ -106,7 +111,6 @@ pub fn actor(
         shared: shared.clone(),
     };
     actor.limit();
-    actor.shared.disk().set_unwanted(&actor.storage, &unwanted(&actor.settings));
     (
         actor,
         Doors {
@@ -119,6 +123,14 @@ pub fn actor(
             settings: shared.watch_settings(),
         },
     )
+}
+
+/// The files where the torrent says they are.
+pub fn storage(torrent: &Torrent, shared: &SharedResources, settings: &TorrentSettings) -> Arc<Storage> {
+    let journal = shared.store().map(|store| store.journal(torrent.info_hash()));
+    let storage = shared.disk().open(torrent.layout().noting(journal));
+    shared.disk().set_unwanted(&storage, &unwanted(torrent, settings));
+    storage
 }
 
 /// What viewers see before the actor has had its first turn.
@@ -156,7 +168,9 @@ fn first_snapshot(
         active_seconds: totals.kept_seconds(),
         added: totals.added,
         completed: totals.completed,
-        save_path: torrent.save_path.clone(),
+        save_path: torrent.save_path(),
+        move_done: 0,
+        move_total: 0,
         tracker: tiers.iter().flatten().find_map(host_of),
         unregistered: None,
         private: metainfo.private,

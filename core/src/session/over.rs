@@ -1,5 +1,6 @@
 //! The end of a session: in order, by a panic of its actor, or after it was taken off the list.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::event::{Event, Kind};
 use crate::manager::RemoveData;
 use crate::shared::SharedResources;
 use crate::stats::{Place, SessionState, SessionStats};
-use crate::storage::{DiskDone, Storage};
+use crate::storage::{DiskDone, Layout, Storage};
 
 /// How long a disk may take to close files: as long as a shutdown waits for it. One that hangs keeps
 /// its files.
@@ -26,7 +27,8 @@ pub struct Guard {
     pub torrent: Arc<Torrent>,
     pub shared: Arc<SharedResources>,
     pub control: Arc<Control>,
-    pub storage: Arc<Storage>,
+    /// The storage of the actor as it is.
+    pub storage: watch::Receiver<Arc<Storage>>,
     pub place: Arc<Place>,
     pub ended: watch::Sender<bool>,
 }
@@ -35,7 +37,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         self.shared.leave_slots(&self.torrent.info_hash());
         if std::thread::panicking() {
-            self.shared.disk().close(&self.storage);
+            self.shared.disk().close(&self.storage.borrow());
             if let Some(last) = self.shared.board().get(&self.torrent.info_hash()) {
                 self.place.pin(SessionStats {
                     state: SessionState::Error,
@@ -79,22 +81,30 @@ pub fn remove_ended(
     let (torrent, engine, ended) = (torrent.clone(), shared.clone(), ended.clone());
     shared.tasks().spawn(async move {
         let storage = engine.disk().open(torrent.layout());
-        take_away(&torrent, &engine, &storage, data).await;
+        take_away(&torrent, &engine, &storage, None, data).await;
         ended.send_replace(true);
     });
 }
 
-/// Closes the files or deletes them, and tells that the torrent is gone.
+/// Closes the files or deletes them, in `other_folder` too where a move was cut short, and tells that the torrent is gone.
 pub async fn take_away(
     torrent: &Torrent,
     shared: &SharedResources,
     storage: &Arc<Storage>,
+    other_folder: Option<PathBuf>,
     data: RemoveData,
 ) {
     let mut data_deleted = false;
+    let others = other_folder.map(|folder| shared.disk().open(Layout::new(&torrent.metainfo, folder)));
+    let delete = async {
+        if let Some(others) = &others {
+            shared.disk().delete_files(others).await?;
+        }
+        shared.disk().delete_files(storage).await
+    };
     match data {
         RemoveData::Keep => close(shared, storage).await,
-        RemoveData::Delete => match shared.disk().delete_files(storage).await {
+        RemoveData::Delete => match delete.await {
             Ok(()) => data_deleted = true,
             Err(error) => torrent.bus.publish(Kind::StorageError, || Event::StorageError {
                 message: error.to_string().into(),

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::Torrent;
 use super::actor::{Actor, Phase};
+use super::on_move::Moving;
 use crate::bitfield::Bitfield;
 use crate::resume::{self, ResumeRecord};
-use crate::storage::CheckPlan;
+use crate::storage::{CheckPlan, Storage};
 
 /// Payload is synced as soon as this much of it is not, whatever the interval.
 const SYNC_BYTES: u64 = 512 << 20;
@@ -22,6 +23,9 @@ pub struct Saving {
     kept: Option<ResumeRecord>,
     /// Pieces that were good once and have to be hashed before they count again.
     doubted: Bitfield,
+    /// Pieces that were good in files that have moved since: they are where they should be, if their
+    /// files are.
+    moved: Option<Bitfield>,
     dirty_bytes: u64,
     sync_interval: Duration,
     due: Option<Instant>,
@@ -32,7 +36,7 @@ impl Saving {
     /// Goes on from the record of the last run.
     pub fn new(kept: Option<ResumeRecord>, pieces: u32, paused: bool, sync_interval: Duration) -> Self {
         let doubted = Bitfield::new(pieces);
-        Self { paused, kept, doubted, dirty_bytes: 0, sync_interval, due: None, fetched: 0 }
+        Self { paused, kept, doubted, moved: None, dirty_bytes: 0, sync_interval, due: None, fetched: 0 }
     }
 
     /// What has to be hashed before the torrent runs: everything that the last record does not vouch
@@ -40,6 +44,9 @@ impl Saving {
     pub fn check_plan(&mut self, torrent: &Torrent, checked: bool) -> Option<CheckPlan> {
         let pieces = torrent.metainfo.geometry.pieces();
         let doubted = std::mem::replace(&mut self.doubted, Bitfield::new(pieces));
+        if let Some(trust) = &self.moved {
+            return Some(CheckPlan::new(trust.clone(), doubted));
+        }
         match &self.kept {
             _ if checked && doubted.ones() == 0 => None,
             _ if checked => {
@@ -48,6 +55,16 @@ impl Saving {
             Some(record) => Some(resume::trusted(record, &torrent.layout())),
             None => Some(CheckPlan::full(&torrent.metainfo.geometry)),
         }
+    }
+
+    /// These pieces have moved with their files.
+    pub fn trust_moved(&mut self, pieces: Bitfield) {
+        self.moved = Some(pieces);
+    }
+
+    /// A look at the files at their new place has begun.
+    pub fn moved_files_seen(&mut self) {
+        self.moved = None;
     }
 
     /// These have to be hashed before they count again.
@@ -140,25 +157,25 @@ impl Actor {
     /// Posts a record to the store. It claims what is synced; what was hashed since, or is in doubt, goes
     /// into `maybe`.
     pub(super) fn save(&self, now: Instant) {
+        self.save_as(now, &self.storage);
+    }
+
+    /// The same, as this storage has it: the present one may not have been looked at yet.
+    pub(super) fn save_as(&self, now: Instant, storage: &Storage) {
         let Some(store) = self.shared.store().filter(|_| self.removed.is_none()) else { return };
         let paused = self.saving.paused;
         if let Some(kept) = &self.saving.kept {
             // Not all was looked at: the last record still holds, but for what a person asked for.
-            store.put(
-                self.torrent.info_hash(),
-                ResumeRecord {
-                    paused,
-                    settings: self.settings.clone(),
-                    trackers: self.own_trackers.clone(),
-                    ..kept.clone()
-                },
-            );
+            let (save_path, moving) = (self.torrent.save_path(), self.moving.as_ref().map(Moving::note));
+            let (settings, trackers) = (self.settings.clone(), self.own_trackers.clone());
+            let record = ResumeRecord { paused, save_path, moving, settings, trackers, ..kept.clone() };
+            store.put(self.torrent.info_hash(), record);
             return;
         }
         if !self.checked {
             return;
         }
-        let (have, synced) = (self.download.have(), self.storage.synced().clone());
+        let (have, synced) = (self.download.have(), storage.synced().clone());
         let mut maybe = Bitfield::new(have.len());
         for piece in have.without(&synced).chain(self.saving.doubted.without(&synced)) {
             maybe.set(piece);
@@ -167,8 +184,8 @@ impl Actor {
             have: synced.to_wire(),
             maybe: maybe.to_wire(),
             // As new as that or newer: a file that is complete by now does not change any more.
-            files: self.storage.stamps(),
-            save_path: self.torrent.save_path.clone(),
+            files: storage.stamps(),
+            save_path: self.torrent.save_path(),
             paused,
             downloaded: self.totals.downloaded,
             uploaded: self.totals.uploaded,
@@ -181,6 +198,7 @@ impl Actor {
             settings: self.settings.clone(),
             seeding_seconds: self.totals.seeding(now).as_secs(),
             trackers: self.own_trackers.clone(),
+            moving: self.moving.as_ref().map(Moving::note),
         };
         store.put(self.torrent.info_hash(), record);
     }

@@ -16,6 +16,7 @@ use crate::{Config, Session};
 mod bench;
 mod ends;
 mod meetings;
+mod moves;
 mod room;
 mod settings;
 mod trackers;

@@ -231,21 +231,28 @@ pub fn remove(root: &Path, path: &Path) -> io::Result<()> {
 /// The first file that could not be removed, after all others were tried.
 pub fn delete(root: &Path, files: &[FileEntry]) -> Result<(), (usize, io::Error)> {
     let mut failed = None;
-    let mut folders = BTreeSet::new();
     for (at, entry) in files.iter().enumerate().filter(|(_, entry)| !entry.pad) {
         match remove(root, &entry.path) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => failed = failed.or(Some((at, error))),
         }
-        folders.extend(entry.path.ancestors().skip(1).filter(|folder| *folder != Path::new("")));
     }
+    remove_empty_folders(root, files);
+    failed.map_or(Ok(()), Err)
+}
+
+/// Removes the torrent's folders below `root` that are empty.
+pub fn remove_empty_folders(root: &Path, files: &[FileEntry]) {
+    let real = files.iter().filter(|entry| !entry.pad);
+    let folders: BTreeSet<_> = real
+        .flat_map(|entry| entry.path.ancestors().skip(1).filter(|folder| *folder != Path::new("")))
+        .collect();
     // In reverse order a folder comes after those inside it.
     for folder in folders.into_iter().rev() {
         // Not empty, a link, or gone: it stays as it is.
         let _ = unlink(root, folder, AtFlags::REMOVEDIR);
     }
-    failed.map_or(Ok(()), Err)
 }
 
 fn unlink(root: &Path, path: &Path, flags: AtFlags) -> io::Result<()> {

@@ -41,6 +41,9 @@ pub enum DiskError {
     /// A folder, a pipe or a device stands where a file belongs.
     #[error("not a regular file")]
     NotAFile,
+    /// Something is where a file should go; it is not replaced.
+    #[error("something of that name is there already")]
+    InTheWay,
     /// A symbolic link on the way; they are not followed for writing.
     #[error("a symbolic link is in the way")]
     Link,
@@ -69,6 +72,7 @@ impl DiskError {
             Self::Changed => "file-changed",
             Self::Short => "file-short",
             Self::NotAFile => "not-a-file",
+            Self::InTheWay => "file-exists",
             Self::Link => "symlink",
             Self::Unverified => "unverified",
             Self::Io { .. } => "io",

@@ -19,7 +19,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockW
 
 use tokio::sync::Notify;
 
-pub(crate) use self::beneath::{DirSync, OpenFor, Opened, delete, open, remove, rename, sync_folder};
+pub(crate) use self::beneath::{
+    DirSync, OpenFor, Opened, delete, open, remove, remove_empty_folders, rename, sync_folder,
+};
 use self::bits::AtomicBits;
 pub use self::error::{DiskError, Op};
 pub use self::files::FileStamp;
@@ -92,6 +94,9 @@ pub enum DiskDone {
         left: Bitfield,
         /// Bytes that were hashed so far.
         bytes_hashed: u64,
+        /// It had its turn: pieces of the plan that are in neither `left` nor
+        /// [verified](Storage::verified) were looked at and are not there. Else nothing has changed.
+        begun: bool,
     },
     /// These pieces are hashed and synced: they may be claimed in a resume record.
     Synced {
@@ -118,6 +123,26 @@ pub enum DiskDone {
         path: PathBuf,
         /// The piece, where it concerns one.
         piece: Option<PieceIndex>,
+        /// Why.
+        error: DiskError,
+    },
+    /// How far the copying of a move is, in bytes; at most about ten times a second.
+    MoveProgress {
+        /// Copied so far.
+        done: u64,
+        /// To copy in all; what is only renamed is left out.
+        total: u64,
+    },
+    /// All that has to be copied is copied and synced: the move may be noted and settled.
+    MoveReady,
+    /// It is noted for good that the new folder counts.
+    MoveNoted,
+    /// All files are in the new folder, for good.
+    Moved,
+    /// A move came to nothing, or stopped while settling.
+    MoveFailed {
+        /// The file or folder.
+        path: PathBuf,
         /// Why.
         error: DiskError,
     },
@@ -171,6 +196,7 @@ pub struct Storage {
     closed: AtomicBool,
     /// Blocks are dropped for now.
     frozen: AtomicBool,
+    move_cancelled: AtomicBool,
     /// The files of no bytes have been made.
     prepared: AtomicBool,
     done: Mutex<VecDeque<DiskDone>>,
@@ -198,6 +224,7 @@ impl Storage {
             sync_posted: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             frozen: AtomicBool::new(false),
+            move_cancelled: AtomicBool::new(false),
             prepared: AtomicBool::new(false),
             // Not bounded by a number of its own: each result answers a block, a piece, a check or a
             // sync that somebody asked for, and those are bounded by credits and by the hands that
@@ -320,7 +347,8 @@ impl Storage {
     pub(crate) fn tell(&self, done: DiskDone) {
         let mut queue = self.queue();
         match (&done, queue.back_mut()) {
-            (DiskDone::CheckProgress { .. }, Some(last @ DiskDone::CheckProgress { .. })) => *last = done,
+            (DiskDone::CheckProgress { .. }, Some(last @ DiskDone::CheckProgress { .. }))
+            | (DiskDone::MoveProgress { .. }, Some(last @ DiskDone::MoveProgress { .. })) => *last = done,
             _ => queue.push_back(done),
         }
         drop(queue);
@@ -405,6 +433,15 @@ impl Storage {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    /// Whether a move of it shall end soon.
+    pub(crate) fn is_move_cancelled(&self) -> bool {
+        self.move_cancelled.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn cancel_move(&self) {
+        self.move_cancelled.store(true, Ordering::Release);
     }
 
     /// Whether blocks are dropped for now.

@@ -50,6 +50,13 @@ impl PartFile {
         name.into()
     }
 
+    /// The path below the new save folder of a file that is being moved there.
+    pub(crate) fn moving(&self, file: usize) -> PathBuf {
+        let mut name = self.name.as_os_str().to_owned();
+        name.push(format!(".move.{file}"));
+        name.into()
+    }
+
     /// Where a byte of the content lies in it.
     pub(crate) fn offset(&self, geometry: &Geometry, at: u64) -> u64 {
         let Some(piece) = geometry.piece_at(at) else { return u64::MAX };

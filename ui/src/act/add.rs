@@ -2,11 +2,11 @@
 
 use tc_core::types::InfoHash;
 
-use super::typing;
+use super::{relocate, typing};
 use crate::format::plural;
 use crate::message::{Effect, Preview};
 use crate::state::AppState;
-use crate::state::add::{AddField, AddForm, Candidates, sources};
+use crate::state::add::{AddField, AddForm, Offered, sources};
 use crate::state::popup::{Button, Popup};
 use crate::update::is_typing;
 use crate::widget::field::Field;
@@ -54,13 +54,11 @@ pub fn changed(state: &mut AppState, effects: &mut Vec<Effect>) {
 
 /// Tab: the next completion; where there is nothing to complete, the next field.
 pub fn complete(state: &mut AppState, effects: &mut Vec<Effect>) {
+    if let Some(Popup::Move(form)) = state.popups.last_mut() {
+        return relocate::complete(form, effects);
+    }
     let Some(form) = form(state) else { return };
-    if let Some(Candidates { texts, chosen }) = &mut form.candidates
-        && !texts.is_empty()
-    {
-        let next = chosen.map_or(0, |at| (at + 1) % texts.len());
-        *chosen = Some(next);
-        let text = texts[next].clone();
+    if let Some(text) = form.candidates.as_mut().and_then(|candidates| candidates.step(1)) {
         if let Some(field) = form.typed() {
             *field = Field::new(&text);
         }
@@ -89,10 +87,8 @@ pub fn next_field(state: &mut AppState, by: isize) {
             };
         }
         Some(Popup::Add(form)) => {
-            if let Some(Candidates { texts, chosen }) = &mut form.candidates {
-                let at = chosen.map_or(if by > 0 { -1 } else { 0 }, |at| at as isize);
-                let next = (at + by).rem_euclid(texts.len().max(1) as isize) as usize;
-                *chosen = Some(next);
+            if let Some(candidates) = &mut form.candidates {
+                candidates.step(by);
                 return;
             }
             form.field = match (form.field, by > 0) {
@@ -101,6 +97,11 @@ pub fn next_field(state: &mut AppState, by: isize) {
                 (AddField::Start, true) | (AddField::SaveTo, false) => AddField::Source,
             };
         }
+        Some(Popup::Move(form)) => {
+            if let Some(candidates) = &mut form.candidates {
+                candidates.step(by);
+            }
+        }
         _ => {}
     }
 }
@@ -108,8 +109,8 @@ pub fn next_field(state: &mut AppState, by: isize) {
 /// Enter: with an open list only closes it, taking what is chosen; else adds.
 pub fn accept(state: &mut AppState, effects: &mut Vec<Effect>) {
     let Some(form) = form(state) else { return };
-    if let Some(Candidates { texts, chosen }) = form.candidates.take() {
-        if let Some(text) = chosen.and_then(|at| texts.get(at).cloned()) {
+    if let Some(candidates) = form.candidates.take() {
+        if let Some(text) = candidates.taken() {
             if let Some(field) = form.typed() {
                 *field = Field::new(&text);
             }
@@ -194,40 +195,27 @@ pub fn candidates(
     effects: &mut Vec<Effect>,
 ) {
     state.dirty = true;
+    if let Some(Popup::Move(form)) = state.popups.last_mut() {
+        return relocate::offered(form, text, texts, free);
+    }
     let Some(form) = form(state) else { return };
     let free = if form.field == AddField::SaveTo { free } else { form.free };
     form.free = free;
     let Some(field) = form.typed().filter(|field| field.text() == text) else { return };
-    match texts.as_slice() {
-        [] => form.error = Some("nothing here begins so".to_owned()),
-        [only] => {
-            *field = Field::new(only);
+    match Offered::of(text, texts) {
+        Offered::Nothing => form.error = Some("nothing here begins so".to_owned()),
+        Offered::One(only) => {
+            *field = Field::new(&only);
             changed(state, effects);
             if let Some(form) = self::form(state) {
                 form.free = free;
             }
         }
-        _ => {
-            let common = common_start(&texts);
-            if common.len() > text.len() {
-                *field = Field::new(&common);
-            }
-            form.candidates = Some(Candidates { texts, chosen: None });
+        Offered::Many(start, candidates) => {
+            *field = Field::new(&start);
+            form.candidates = Some(candidates);
         }
     }
-}
-
-fn common_start(texts: &[String]) -> String {
-    let Some((first, rest)) = texts.split_first() else { return String::new() };
-    let end = first
-        .char_indices()
-        .take_while(|(at, c)| {
-            rest.iter().all(|text| text.get(*at..).is_some_and(|tail| tail.starts_with(*c)))
-        })
-        .map(|(at, c)| at + c.len_utf8())
-        .last()
-        .unwrap_or(0);
-    first[..end].to_owned()
 }
 
 fn form(state: &mut AppState) -> Option<&mut AddForm> {
@@ -235,20 +223,4 @@ fn form(state: &mut AppState) -> Option<&mut AddForm> {
         Popup::Add(form) => Some(&mut **form),
         _ => None,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_common_start_ends_between_characters() {
-        let check = |texts: &[&str], want: &str| {
-            assert_eq!(common_start(&texts.iter().map(ToString::to_string).collect::<Vec<_>>()), want);
-        };
-        check(&["/srv/dl/video/", "/srv/dl/virtual/"], "/srv/dl/vi");
-        check(&["日本", "日語"], "日");
-        check(&["ä", "ö"], "");
-        check(&[], "");
-    }
 }

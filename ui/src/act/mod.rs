@@ -8,6 +8,7 @@ mod log;
 mod moving;
 mod peers;
 mod recheck;
+mod relocate;
 pub mod remove;
 mod torrents;
 pub mod typing;
@@ -84,6 +85,7 @@ pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec
         Action::LevelDown => log::level(state, true),
         Action::LevelUp => log::level(state, false),
         Action::GoToTorrent => log::go_to_torrent(state),
+        Action::MoveData => relocate::open(state),
         Action::Recheck => recheck::open(state, effects),
         Action::Yes if matches!(state.popups.last(), Some(Popup::Recheck(_))) => recheck::yes(state, effects),
         Action::Yes if matches!(state.popups.last(), Some(Popup::Peer(_))) => peers::yes(state, effects),

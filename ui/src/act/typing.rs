@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use super::add;
+use super::{add, relocate};
 use crate::message::Effect;
 use crate::state::AppState;
 use crate::state::add::AddField;
@@ -34,6 +34,13 @@ pub fn key(state: &mut AppState, key: KeyEvent, effects: &mut Vec<Effect>) -> bo
             help.top = 0;
             help.search.key(key)
         }
+        Some(Popup::Move(form)) => {
+            let changed = form.to.key(key);
+            if changed == Some(true) {
+                relocate::changed(form);
+            }
+            changed
+        }
         Some(Popup::Add(form)) => {
             if form.field == AddField::Start {
                 let toggles = matches!(key.code, KeyCode::Char(' ') | KeyCode::Left | KeyCode::Right);
@@ -60,6 +67,10 @@ pub fn paste(state: &mut AppState, text: &str, effects: &mut Vec<Effect>) {
         Some(Popup::Filter(field) | Popup::LogFilter { field, .. }) => field.paste(text),
         Some(Popup::Limit(edit)) => edit.field.paste(text),
         Some(Popup::Help(help)) if help.searching => help.search.paste(text),
+        Some(Popup::Move(form)) => {
+            form.to.paste(text);
+            relocate::changed(form);
+        }
         Some(Popup::Add(form)) => {
             if let Some(field) = form.typed() {
                 field.paste(text);
@@ -95,6 +106,7 @@ pub fn accept(state: &mut AppState, effects: &mut Vec<Effect>) {
         Some(Popup::Help(help)) => help.searching = false,
         Some(Popup::Add(_)) => add::accept(state, effects),
         Some(Popup::Limit(_)) => super::limits::accept(state, effects),
+        Some(Popup::Move(_)) => relocate::accept(state, effects),
         _ => {}
     }
 }
@@ -114,6 +126,10 @@ pub fn cancel(state: &mut AppState) {
             return;
         }
         Some(Popup::Add(form)) if form.candidates.is_some() => {
+            form.candidates = None;
+            return;
+        }
+        Some(Popup::Move(form)) if form.candidates.is_some() => {
             form.candidates = None;
             return;
         }

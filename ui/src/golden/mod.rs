@@ -64,6 +64,7 @@ fn dialogs() {
     check_all("j j Space Space d", "remove");
     check_all("j j Space Space d Space", "remove-data");
     check_all("j c", "recheck");
+    check_all("j Space Space m", "move");
     check_all("q", "quit");
     check(Stage::full((80, 24)), "^Z", "suspend");
     check(Stage::full((45, 10)), "^Z", "suspend");

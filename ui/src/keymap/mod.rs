@@ -42,6 +42,8 @@ pub enum Context {
     Add,
     /// The remove dialog.
     Remove,
+    /// The dialog that moves data.
+    MoveTo,
     /// The question before data is checked.
     Recheck,
     /// The question before a peer is let go.
@@ -66,7 +68,7 @@ pub enum Context {
 
 impl Context {
     /// All contexts, in the order of the help.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::List,
         Self::Torrent,
         Self::Moves,
@@ -85,6 +87,7 @@ impl Context {
         Self::Copy,
         Self::Add,
         Self::Remove,
+        Self::MoveTo,
         Self::Disconnect,
         Self::Ban,
         Self::Bans,
@@ -117,6 +120,7 @@ impl Context {
             Self::Input => "Typing",
             Self::Add => "Add torrent",
             Self::Remove => "Remove",
+            Self::MoveTo => "Move data",
             Self::Recheck => "Check data",
             Self::Quit => "Quit",
             Self::Suspend => "Suspend",
@@ -145,6 +149,7 @@ impl Context {
             Self::Input => &[Self::Input, Self::Always],
             Self::Add => &[Self::Add, Self::Always],
             Self::Remove => &[Self::Remove, Self::Always],
+            Self::MoveTo => &[Self::MoveTo, Self::Always],
             Self::Recheck => &[Self::Recheck, Self::Always],
             Self::Quit => &[Self::Quit, Self::Always],
             Self::Suspend => &[Self::Suspend, Self::Always],
@@ -228,6 +233,7 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Torrent, "P", A::PauseMenu, "pause-all", "pause or resume all…"),
         bind(C::Torrent, "d Del", A::Remove, "remove", "remove…").hint("remove", 3, 4),
         bind(C::Torrent, "a", A::Add, "add", "add…").hint("add", 4, 1),
+        bind(C::Torrent, "m", A::MoveData, "move", "move data…"),
         bind(C::Torrent, "c", A::Recheck, "check", "check data…"),
         bind(C::Torrent, "R", A::Announce, "announce", "announce now"),
         bind(C::Torrent, "e", A::Limits, "limits", "limits; in their tab: edit").hint("limits", 7, 15),
@@ -269,8 +275,7 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Files, "H", A::ShutAll, "collapse-all", "shut all folders"),
         bind(C::Files, "E", A::OpenAll, "expand-all", "open all folders"),
         bind(C::Limits, "Space", A::LimitSwitch, "limit-switch", "on or off").hint("on/off", 2, 4),
-        bind(C::Limits, "Backspace", A::LimitReset, "limit-reset", "no choice of one's own")
-            .hint("reset", 3, 5),
+        bind(C::Limits, "Backspace", A::LimitReset, "limit-reset", "reset").hint("reset", 3, 5),
         bind(C::Peers, "x", A::Disconnect, "disconnect", "disconnect…").hint("disconnect", 1, 5),
         bind(C::Peers, "b", A::Ban, "ban", "ban…").hint("ban", 2, 4),
         bind(C::Peers, "B", A::Bans, "bans", "who is banned").hint("bans", 3, 5),
@@ -325,6 +330,11 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Remove, "Tab Right Left BackTab", A::NextField, "button", "the other button"),
         bind(C::Remove, "Enter", A::Press, "press", "press the button: cancel at first"),
         bind(C::Remove, "Esc n q", A::Cancel, "remove-cancel", "cancel").hint("cancel", 3, 3),
+        bind(C::MoveTo, "Enter", A::Accept, "move-now", "move").hint("move", 1, 1),
+        bind(C::MoveTo, "Tab", A::Complete, "move-complete", "complete").hint("complete", 2, 2),
+        bind(C::MoveTo, "Down", A::NextField, "move-next", "next completion"),
+        bind(C::MoveTo, "BackTab Up", A::PrevField, "move-prev", "completion before"),
+        bind(C::MoveTo, "Esc", A::Cancel, "move-cancel", "cancel").hint("cancel", 3, 3),
         bind(C::Recheck, "y", A::Yes, "check-now", "check").hint("check", 1, 1),
         bind(C::Recheck, "Esc n q h Left", A::Cancel, "check-cancel", "cancel").hint("cancel", 2, 2),
         bind(C::Disconnect, "y", A::Yes, "disconnect-now", "disconnect").hint("disconnect", 1, 1),

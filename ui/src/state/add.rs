@@ -26,6 +26,60 @@ pub struct Candidates {
     pub chosen: Option<usize>,
 }
 
+impl Candidates {
+    /// Goes to the one below or above, round the ends, and gives it.
+    pub fn step(&mut self, by: isize) -> Option<String> {
+        let at = self.chosen.map_or(if by > 0 { -1 } else { 0 }, |at| at as isize);
+        let next = (at + by).rem_euclid(self.texts.len().max(1) as isize) as usize;
+        self.chosen = Some(next);
+        self.texts.get(next).cloned()
+    }
+
+    /// The one that was chosen.
+    pub fn taken(self) -> Option<String> {
+        self.chosen.and_then(|at| self.texts.into_iter().nth(at))
+    }
+}
+
+/// What the ways that a path may go on come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// There is none.
+    Nothing,
+    /// There is one: it is taken.
+    One(String),
+    /// What all begin with, and the list of them.
+    Many(String, Candidates),
+}
+
+impl Offered {
+    /// For a text that was typed.
+    pub fn of(text: &str, mut texts: Vec<String>) -> Self {
+        match texts.len() {
+            0 => Self::Nothing,
+            1 => Self::One(texts.remove(0)),
+            _ => {
+                let common = common_start(&texts);
+                let start = if common.len() > text.len() { common } else { text.to_owned() };
+                Self::Many(start, Candidates { texts, chosen: None })
+            }
+        }
+    }
+}
+
+fn common_start(texts: &[String]) -> String {
+    let Some((first, rest)) = texts.split_first() else { return String::new() };
+    let end = first
+        .char_indices()
+        .take_while(|(at, c)| {
+            rest.iter().all(|text| text.get(*at..).is_some_and(|tail| tail.starts_with(*c)))
+        })
+        .map(|(at, c)| at + c.len_utf8())
+        .last()
+        .unwrap_or(0);
+    first[..end].to_owned()
+}
+
 /// The add dialog.
 #[derive(Clone, Debug, Default)]
 pub struct AddForm {
@@ -166,5 +220,16 @@ mod tests {
         check("dyq:quit\n", &[], 0);
         check("https://h/page.html see readme.txt", &[], 0);
         check("", &[], 0);
+    }
+
+    #[test]
+    fn the_common_start_ends_between_characters() {
+        let check = |texts: &[&str], want: &str| {
+            assert_eq!(common_start(&texts.iter().map(ToString::to_string).collect::<Vec<_>>()), want);
+        };
+        check(&["/srv/dl/video/", "/srv/dl/virtual/"], "/srv/dl/vi");
+        check(&["日本", "日語"], "日");
+        check(&["ä", "ö"], "");
+        check(&[], "");
     }
 }

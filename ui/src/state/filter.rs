@@ -62,7 +62,7 @@ impl StatusFilter {
             Self::Active => crate::format::is_rate(stats.rate_down) || crate::format::is_rate(stats.rate_up),
             Self::Paused => stats.state == SessionState::Paused,
             Self::Queued => stats.state == SessionState::Queued,
-            Self::Checking => stats.state == SessionState::Checking,
+            Self::Checking => matches!(stats.state, SessionState::Checking | SessionState::Moving),
             Self::Error => stats.state == SessionState::Error,
         }
     }

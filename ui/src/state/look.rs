@@ -15,6 +15,13 @@ pub fn looks_same(a: &SessionStats, b: &SessionStats) -> bool {
         && a.tracker == b.tracker
         && a.private == b.private
         && (a.seeds, a.leechers, a.swarm, a.known_peers) == (b.seeds, b.leechers, b.swarm, b.known_peers)
+        && (a.state != tc_core::stats::SessionState::Moving
+            || by(
+                a,
+                b,
+                |s| s.move_done.saturating_mul(1_000) / s.move_total.max(1),
+                |tenths| tenths.to_string(),
+            ))
         && (a.pieces, a.pieces_have) == (b.pieces, b.pieces_have)
         && (a.added, a.completed) == (b.added, b.completed)
         && a.availability / 100 == b.availability / 100

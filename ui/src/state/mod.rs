@@ -9,6 +9,7 @@ pub mod log;
 pub mod look;
 pub mod panes;
 pub mod popup;
+pub mod relocate;
 pub mod scroll;
 pub mod sort;
 pub mod table;

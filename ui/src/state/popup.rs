@@ -7,6 +7,7 @@ use tc_core::types::InfoHash;
 
 use super::add::AddForm;
 use super::limits::Limit;
+use super::relocate::MoveForm;
 use super::scroll::Scroll;
 use super::table::Table;
 use crate::keymap::Context;
@@ -25,6 +26,8 @@ pub enum Popup {
     Suspend,
     /// Remove torrents?
     Remove(RemoveDialog),
+    /// Move data.
+    Move(Box<MoveForm>),
     /// Check the data of these torrents, which stops their transfers?
     Recheck(Vec<InfoHash>),
     /// Add torrents.
@@ -68,6 +71,7 @@ impl Popup {
             Self::Quit => Context::Quit,
             Self::Suspend => Context::Suspend,
             Self::Remove(_) => Context::Remove,
+            Self::Move(_) => Context::MoveTo,
             Self::Recheck(_) => Context::Recheck,
             Self::Peer(dialog) => {
                 if dialog.ban {

@@ -102,7 +102,7 @@ fn urgency(state: SessionState) -> Reverse<u8> {
     Reverse(match state {
         SessionState::Error => 5,
         SessionState::Downloading => 4,
-        SessionState::Checking => 3,
+        SessionState::Checking | SessionState::Moving => 3,
         SessionState::Queued => 2,
         SessionState::Seeding => 1,
         SessionState::Paused => 0,

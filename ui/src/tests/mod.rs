@@ -135,6 +135,30 @@ fn a_check_asks_where_it_stops_a_transfer() {
 }
 
 #[test]
+fn data_is_moved_where_the_dialog_says() {
+    let to = |torrents: &[u8], to: &str| Effect::Move {
+        torrents: torrents.iter().map(|at| hash(*at)).collect(),
+        to: to.to_owned(),
+    };
+    check("m Esc", &[]);
+    check("m Enter", &[to(&[12], "/srv/dl/video")]);
+    check("Space Space m '/new' Enter", &[to(&[12, 11], "/srv/dl/video/new")]);
+    check("m ^U Enter Esc", &[]);
+    let ask = |text: &str| Effect::Complete { text: text.to_owned(), folders_only: true };
+    let mut stage = Stage::full((80, 24));
+    stage.keys("m ^U '/srv/' Tab");
+    assert_eq!(stage.effects, [ask("/srv/")]);
+    let candidates = ["/srv/dla/", "/srv/dlb/"].map(str::to_owned).to_vec();
+    let answer = Answer::Completions { text: "/srv/".into(), candidates, free: Some(7) };
+    stage.tell(Message::Answer(answer));
+    // The first Enter takes what is chosen in the list, the second one moves.
+    stage.keys("Tab Down Enter");
+    assert_eq!(stage.effects.len(), 1);
+    stage.keys("Enter");
+    assert_eq!(stage.effects[1], to(&[12], "/srv/dlb/"));
+}
+
+#[test]
 fn announce_and_copy() {
     check("R", &[Effect::Announce(vec![hash(12)])]);
     check("G R", &[]);

@@ -9,6 +9,7 @@ use crate::format;
 use crate::keymap::Context;
 use crate::state::AppState;
 use crate::state::add::{AddField, AddForm, Candidates};
+use crate::state::relocate::MoveForm;
 use crate::theme::Role;
 use crate::widget::field::Field;
 use crate::widget::paint::{Pen, wrap};
@@ -58,6 +59,36 @@ pub fn draw(state: &AppState, form: &AddForm, buffer: &mut Buffer) {
     page.about(form);
 }
 
+/// Draws the dialog that moves data.
+pub fn relocate(state: &AppState, form: &MoveForm, buffer: &mut Buffer) {
+    let screen = whole(buffer);
+    let title = match form.torrents.as_slice() {
+        [one] => state.table.row(one).map_or_else(String::new, |row| format!("Move {}", row.name)),
+        many => format!("Move {}", format::plural(many.len() as u64, "torrent")),
+    };
+    let inner = if screen.width < 72 || screen.height < 18 {
+        dialog::sheet(state, buffer, &title, false, Context::MoveTo)
+    } else {
+        let foot = "Enter move · Tab complete · Esc cancel";
+        dialog::frame(state, buffer, dialog::middle(screen, 72, 12), &title, foot, false)
+    };
+    let mut page = Page { state, buffer, inner, y: 0 };
+    page.field("Move to", &form.to, true);
+    page.list(form.candidates.as_ref());
+    if let Some(free) = form.free {
+        page.note(&format!("{} free", format::size(free)), Role::Dim);
+    }
+    if let Some(error) = &form.error {
+        page.note(&clean(error), Role::Warn);
+    }
+    page.y += 1;
+    let rows = form.torrents.iter().filter_map(|info_hash| state.table.row(info_hash));
+    let size = rows.fold(0u64, |sum, row| sum.saturating_add(row.stats.have));
+    page.line("Holds", &format::size(size), Role::Text);
+    page.note("Transfers stop meanwhile and then go on.", Role::Dim);
+    page.note("Nothing that is there already is replaced.", Role::Dim);
+}
+
 /// Writes line by line.
 struct Page<'a> {
     state: &'a AppState,
@@ -87,10 +118,11 @@ impl Page<'_> {
     }
 
     fn candidates(&mut self, form: &AddForm, field: AddField) {
-        let Some(Candidates { texts, chosen }) = form.candidates.as_ref().filter(|_| form.field == field)
-        else {
-            return;
-        };
+        self.list(form.candidates.as_ref().filter(|_| form.field == field));
+    }
+
+    fn list(&mut self, candidates: Option<&Candidates>) {
+        let Some(Candidates { texts, chosen }) = candidates else { return };
         let top = chosen.unwrap_or(0).saturating_sub(LISTED - 1);
         for (at, text) in texts.iter().enumerate().skip(top).take(LISTED) {
             let role = if *chosen == Some(at) { Role::Sel } else { Role::Text };

@@ -179,7 +179,7 @@ impl Column {
             Self::Eta if is_unregistered(stats) => Role::Err,
             Self::Eta => match stats.state {
                 SessionState::Error => Role::Err,
-                SessionState::Checking => Role::Warn,
+                SessionState::Checking | SessionState::Moving => Role::Warn,
                 SessionState::Paused | SessionState::Queued => Role::Dim,
                 SessionState::Downloading | SessionState::Seeding => Role::Text,
             },
@@ -195,10 +195,12 @@ fn short(connected: u32, known: Option<u32>) -> String {
     if text.len() <= 7 { text } else { connected.to_string() }
 }
 
-/// Part that is there; while checking, part that was looked at.
+/// Part that is there; while checking, part that was looked at; while moving, part that was copied.
 fn done(stats: &SessionStats) -> String {
     if stats.state == SessionState::Checking {
         format::percent(stats.pieces_checked.into(), stats.pieces.into())
+    } else if stats.state == SessionState::Moving && stats.move_total > 0 {
+        format::percent(stats.move_done, stats.move_total)
     } else {
         format::percent(stats.have, stats.wanted)
     }
@@ -210,6 +212,7 @@ pub fn eta(stats: &SessionStats) -> String {
         _ if is_unregistered(stats) => "unreg.".to_owned(),
         SessionState::Queued => "queued".to_owned(),
         SessionState::Checking => "check".to_owned(),
+        SessionState::Moving => "move".to_owned(),
         SessionState::Paused => "paused".to_owned(),
         SessionState::Error => "error".to_owned(),
         SessionState::Seeding => String::new(),
@@ -231,6 +234,7 @@ fn bar(stats: &SessionStats, cells: usize) -> String {
     }
     let (part, whole) = match stats.state {
         SessionState::Checking => (u64::from(stats.pieces_checked), u64::from(stats.pieces)),
+        SessionState::Moving if stats.move_total > 0 => (stats.move_done, stats.move_total),
         _ => (stats.have, stats.wanted),
     };
     let eighths =
@@ -248,6 +252,7 @@ pub const fn glyph(stats: &SessionStats) -> (&'static str, Role) {
         SessionState::Paused => ("=", Role::Dim),
         SessionState::Queued => ("q", Role::Dim),
         SessionState::Checking => ("c", Role::Warn),
+        SessionState::Moving => ("m", Role::Warn),
         SessionState::Error => ("!", Role::Err),
     }
 }

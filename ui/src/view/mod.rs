@@ -83,6 +83,7 @@ fn over(state: &AppState, popup: &Popup, buffer: &mut Buffer) {
         Popup::Quit => dialog::quit(state, buffer),
         Popup::Suspend => dialog::suspend(state, buffer),
         Popup::Remove(remove) => dialog::remove(state, remove, buffer),
+        Popup::Move(form) => add::relocate(state, form, buffer),
         Popup::Recheck(torrents) => dialog::recheck(state, torrents, buffer),
         Popup::Peer(peer) => dialog::peer(state, peer, buffer),
         Popup::Bans(scroll) => bans::draw(state, *scroll, buffer),

@@ -4,6 +4,7 @@ mod check;
 mod faults;
 mod lies;
 mod parts;
+mod relocate;
 mod transfer;
 
 use std::fs;

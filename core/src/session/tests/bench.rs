@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 
 use super::super::actor::{Actor, Doors, Input, Phase};
 use super::super::control::{Orders, Wish};
@@ -69,7 +70,7 @@ impl Bench {
         finish(&mut metainfo);
         let metainfo = Arc::new(metainfo);
         let torrent = Arc::new(Torrent {
-            save_path: dir.path().to_path_buf(),
+            save_path: watch::Sender::new(dir.path().to_path_buf()),
             bus: EventBus::of_session(shared.hub(), metainfo.info_hash),
             peer_id: new_peer_id(),
             key: 1,

@@ -205,3 +205,46 @@ fn what_is_not_complete_gives_without_an_end_and_what_completes_may_stop_at_once
     let events = bench.events();
     assert!(events.contains(&"session.completed") && events.contains(&"limit.reached"), "{events:?}");
 }
+
+#[test]
+fn a_skipped_file_is_not_on_disk_over_restarts_and_moves_until_it_is_wanted() {
+    let (seed_dir, leech_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let content = content(20 * PIECE);
+    // The files share a piece.
+    let split = 10 * PIECE + 100;
+    lay_out(seed_dir.path(), &content, split);
+    let seeder = engine(seed_dir.path(), 23);
+    seeder.add_metainfo(torrent(&content, split), AddOptions::default()).unwrap();
+    let leecher = engine(leech_dir.path(), 24);
+    let settings = TorrentSettings { files: vec![Priority::Skip], ..TorrentSettings::default() };
+    let options = AddOptions { settings, ..AddOptions::default() };
+    let leech = leecher.add_metainfo(torrent(&content, split), options).unwrap();
+    leech.add_peer(address(&seeder));
+    wait_for(&leech, SessionState::Seeding);
+    let of = |dir: &Path| (dir.join("both/a").exists(), dir.join("both/sub/b").exists());
+    assert_eq!(of(leech_dir.path()), (false, true));
+    leecher.shutdown();
+
+    let leecher = engine(leech_dir.path(), 24);
+    let leech = leecher.all().pop().unwrap();
+    wait_for(&leech, SessionState::Seeding);
+    assert_eq!(leech.stats().unwrap().pieces_have, 10, "the shared piece was trusted");
+    let to = leech_dir.path().join("new");
+    leecher.move_torrent(&leech.info_hash(), &to).unwrap();
+    wait("the new folder", || leech.save_path() == to);
+    wait_for(&leech, SessionState::Seeding);
+    assert_eq!((of(&to), leech.stats().unwrap().pieces_have), ((false, true), 10));
+    let mut checked = leech.subscribe("session.checked").unwrap();
+    leech.recheck();
+    wait("the check", || checked.try_next().is_some());
+    wait_for(&leech, SessionState::Seeding);
+    assert_eq!(leech.stats().unwrap().pieces_have, 10);
+
+    leech.set(&files(&[0], Priority::Normal));
+    leech.add_peer(address(&seeder));
+    wait("the rest", || leech.stats().is_some_and(|stats| stats.pieces_have == 20));
+    assert!(read_back(&to) == content);
+    wait("the end of the part file", || std::fs::read_dir(&to).unwrap().count() == 1);
+    leecher.shutdown();
+    seeder.shutdown();
+}

@@ -221,7 +221,7 @@ fn a_panic_shows_as_an_error_and_nobody_waits_for_the_dead() {
         torrent: bench.torrent.clone(),
         shared: bench.shared.clone(),
         control: control.clone(),
-        storage: bench.actor.storage.clone(),
+        storage: bench.actor.storage_seen.subscribe(),
         place: bench.actor.place.clone(),
         ended: ended.clone(),
     };

@@ -27,6 +27,7 @@ pub fn summary(event: &Event) -> String {
             format::count((*pieces).into()),
             format::size(*bytes_hashed)
         ),
+        Event::SessionMoved { from, to } => format!("from {from} to {to}"),
         Event::PieceCompleted { index, size, complete, total } => {
             format!("#{index} {}, {complete} of {total}", format::size((*size).into()))
         }

@@ -132,6 +132,7 @@ fn doing(stats: &SessionStats, columns: usize) -> String {
     let word = match stats.state {
         SessionState::Queued => "queued",
         SessionState::Checking => "checking what is on disk",
+        SessionState::Moving => "moving the data",
         SessionState::Downloading if stats.stalled => "stalled",
         SessionState::Downloading => "downloading",
         SessionState::Seeding => "seeding",
