@@ -169,6 +169,15 @@ pub struct EngineArgs {
     /// Stop seeding after this time, for example 90m, 12h or 14d
     #[arg(long, value_name = "T", value_parser = amount::time)]
     pub seed_time: Option<u64>,
+    /// Connections over all torrents at most [default: 500, or what the limit of open files allows]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_connections: Option<u32>,
+    /// Connections of one torrent at most [default: 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_peers: Option<u32>,
+    /// Peers that are served at once, over all torrents [default: 100]; 0 serves nobody
+    #[arg(long, value_name = "N")]
+    pub upload_slots: Option<u32>,
     /// Seconds that trackers are given to hear that we leave
     #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = seconds)]
     pub stop_timeout: Duration,

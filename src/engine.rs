@@ -55,6 +55,10 @@ pub fn config(args: &EngineArgs, download_dir: &Path, state_dir: &Path) -> Confi
     config.seed_ratio = args.seed_ratio;
     config.seed_time = args.seed_time;
     config.stop_timeout = args.stop_timeout;
+    let count = |wanted: Option<u32>, default: usize| wanted.map_or(default, |n| n as usize);
+    config.max_connections = count(args.max_connections, config.max_connections);
+    config.max_connections_per_torrent = count(args.max_peers, config.max_connections_per_torrent);
+    config.upload_slots_total = count(args.upload_slots, config.upload_slots_total);
     test_sync_interval(&mut config);
     fit_open_files(&mut config, raise_open_files());
     config

@@ -87,6 +87,11 @@ impl Config {
         }
     }
 
+    /// Upload slots that a torrent begins with, until it is dealt its share.
+    pub fn first_slots(&self) -> usize {
+        self.upload_slots.min(self.upload_slots_total)
+    }
+
     /// Every address of this machine, both families, on one port.
     pub fn any(port: u16) -> Vec<SocketAddr> {
         [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)]

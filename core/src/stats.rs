@@ -82,6 +82,8 @@ pub struct SessionStats {
     pub swarm: Option<(u32, u32)>,
     /// Addresses known, connected or not.
     pub known_peers: u32,
+    /// Connections that are being set up.
+    pub connecting_peers: u32,
     /// Copies of the rarest piece among the connected peers and us, in thousandths: 2,500 is two
     /// full copies and half of a third.
     pub availability: u32,

@@ -95,6 +95,7 @@ impl Actor {
             leechers: self.links.len() as u32 - seeds,
             swarm: self.swarm,
             known_peers: self.pool.known() as u32,
+            connecting_peers: self.pool.dialling() as u32,
             availability: self.download.availability(),
             eta,
             active_seconds: self.totals.active(now).as_secs(),

@@ -160,6 +160,38 @@ fn the_optimistic_slot_moves_every_third_round() {
 }
 
 #[test]
+fn anti_leech_who_gives_nothing_gets_the_optimistic_slot_in_turn_and_no_more() {
+    // Four give, six only take. For an hour nobody who takes has a slot but the optimistic one, and what
+    // they have of that is a sixth each.
+    let mut swarm = Swarm::new(4, 10, 7);
+    for n in 0..4 {
+        swarm.peer(n).rate_down = 10_000;
+    }
+    let mut turns = [0_u32; 10];
+    for _ in 0..360 {
+        swarm.run(10);
+        let unchoked = swarm.unchoked();
+        let takers: Vec<_> = unchoked.iter().filter(|link| **link >= 4).collect();
+        assert!(takers.len() <= 1, "{unchoked:?}");
+        assert!((0..4).all(|giver| unchoked.contains(&giver)), "{unchoked:?}");
+        takers.iter().for_each(|link| turns[**link as usize] += 1);
+    }
+    assert!(turns[4..].iter().all(|turns| (30..=90).contains(turns)), "{turns:?}");
+}
+
+#[test]
+fn anti_leech_while_seeding_nobody_has_more_than_a_turn_whatever_its_rate() {
+    // A fast peer that takes all it can, and nine slow ones: the slots go round.
+    let mut swarm = Swarm::new(2, 10, 5);
+    swarm.seeding = true;
+    swarm.peer(0).rate_up = 50 * MIB;
+    swarm.run(3_600);
+    let mean = swarm.served.iter().sum::<u64>() / 10;
+    assert!(swarm.served[0] <= mean, "{:?}", swarm.served);
+    assert!(swarm.served[1..].iter().all(|served| served.abs_diff(mean) <= mean / 2), "{:?}", swarm.served);
+}
+
+#[test]
 fn a_new_peer_is_three_times_as_likely_to_be_the_optimistic_one() {
     let mut wins = 0;
     for seed in 0..2_000 {

@@ -14,7 +14,8 @@ pub fn looks_same(a: &SessionStats, b: &SessionStats) -> bool {
         && a.save_path == b.save_path
         && a.tracker == b.tracker
         && a.private == b.private
-        && (a.seeds, a.leechers, a.swarm, a.known_peers) == (b.seeds, b.leechers, b.swarm, b.known_peers)
+        && (a.seeds, a.leechers, a.swarm) == (b.seeds, b.leechers, b.swarm)
+        && (a.known_peers, a.connecting_peers) == (b.known_peers, b.connecting_peers)
         && (a.state != tc_core::stats::SessionState::Moving
             || by(
                 a,

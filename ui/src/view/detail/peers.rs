@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use tc_core::stats::PeerStats;
+use tc_core::stats::{PeerSource, PeerStats};
 
 use super::{cursor_sign, mark_cursor, nothing};
 use crate::format;
@@ -16,6 +16,10 @@ const LEGEND: [&str; 2] = [
     "O optimistic · I incoming · K snubbed · F fast",
 ];
 
+/// Columns of the two last headings, with the space before them.
+const NET: usize = 6;
+const FROM: usize = 10;
+
 /// Rows of the list: all but the heading, and sum and legend where there is room.
 pub const fn rows(area: Rect) -> u16 {
     area.height.saturating_sub(if area.height >= 12 { 5 } else { 1 })
@@ -28,7 +32,8 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
         return nothing(state, buffer, area, "…");
     };
     let wide = area.width >= 72;
-    let numbers = if wide { 6 + 7 + 7 + 7 } else { 7 + 7 };
+    let widest = area.width >= 100;
+    let numbers = if wide { 6 + 7 + 7 + 7 + NET } else { 7 + 7 } + if widest { FROM } else { 0 };
     let text = usize::from(area.width).saturating_sub(1 + numbers + 1);
     // An IPv6 address with its port has up to 47 columns; more than half is never given away.
     let address = (text / 2).min(48);
@@ -39,6 +44,12 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
         pen.left("Flags", 6, dim).right("Done", 7, dim);
     }
     pen.right("↓/s", 7, dim).right("↑/s", 7, dim);
+    if wide {
+        pen.skip(1).left("Net", NET - 1, dim);
+    }
+    if widest {
+        pen.left("From", FROM, dim);
+    }
     let top = state.detail.scroll().top;
     for (at, peer) in peers.iter().enumerate().skip(top).take(rows(area).into()) {
         let y = 1 + (at - top) as u16;
@@ -52,10 +63,20 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
         }
         pen.right(&format::rate(peer.rate_down), 7, style(state, Role::Down));
         pen.right(&format::rate(peer.rate_up), 7, style(state, Role::Up));
+        if wide {
+            pen.skip(1).left(net(peer), NET - 1, dim);
+        }
+        if widest {
+            pen.left(from(peer), FROM, dim);
+        }
         mark_cursor(state, buffer, area, y, at);
     }
     if area.height >= 12 {
-        let mut sum = format!("{} connected · {} known", peers.len(), row.stats.known_peers);
+        let mut sum = format!("{} connected", peers.len());
+        if row.stats.connecting_peers > 0 {
+            sum += &format!(" · {} connecting", row.stats.connecting_peers);
+        }
+        sum += &format!(" · {} known", row.stats.known_peers);
         if state.global.banned > 0 {
             sum += &format!(" · {} banned", state.global.banned);
         }
@@ -63,6 +84,21 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
         for (at, line) in LEGEND.iter().enumerate() {
             Pen::new(buffer, area, area.height - 2 + at as u16).skip(1).put(line, dim);
         }
+    }
+}
+
+/// How it is connected.
+const fn net(peer: &PeerStats) -> &'static str {
+    if peer.address.is_ipv6() { "tcp6" } else { "tcp" }
+}
+
+/// How it came to be known.
+const fn from(peer: &PeerStats) -> &'static str {
+    match peer.source {
+        PeerSource::Tracker => "tracker",
+        PeerSource::Incoming => "called us",
+        PeerSource::Manual => "by hand",
+        PeerSource::Resume => "last run",
     }
 }
 
