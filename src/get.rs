@@ -11,6 +11,7 @@ use anyhow::{Context as _, anyhow, bail};
 use glob::Pattern;
 use jiff::Timestamp;
 use serde::Serialize;
+use tc_core::download;
 use tc_core::event::{Delivery, Event, Subscription, Tagged};
 use tc_core::metainfo::FileEntry;
 use tc_core::settings::{Priority, Setting, TorrentSettings};
@@ -100,8 +101,9 @@ struct Run<'a> {
     events: Subscription,
     /// By torrent, in no order.
     names: HashMap<InfoHash, Untrusted>,
-    /// Not complete yet.
-    pending: HashSet<InfoHash>,
+    /// Not complete yet, and how many bytes this run wants of it: what an earlier run wanted may be complete
+    /// before this one is heard.
+    pending: HashMap<InfoHash, u64>,
     /// Complete, or not yet, and to seed until a limit stops it.
     seeding: HashSet<InfoHash>,
     seed_after: bool,
@@ -116,13 +118,14 @@ impl<'a> Run<'a> {
         args: &GetArgs,
         files: &[impl AsRef<Path>],
     ) -> anyhow::Result<Self> {
-        let (mut names, mut private) = (HashMap::new(), Vec::new());
+        let (mut names, mut pending, mut private) = (HashMap::new(), HashMap::new(), Vec::new());
         for file in files {
             let metainfo = source::metainfo(file.as_ref())?;
             let (info_hash, name, is_private) = (metainfo.info_hash, metainfo.name.clone(), metainfo.private);
             let choices = choices(&metainfo, args)?;
             let mut settings = TorrentSettings::default();
             choices.iter().for_each(|setting| settings.apply(setting, metainfo.files.len()));
+            pending.insert(info_hash, wanted_bytes(&metainfo, &settings));
             let options = AddOptions { peers: args.peers.clone(), settings, ..AddOptions::default() };
             let session = manager
                 .add_metainfo(metainfo, options)
@@ -156,7 +159,7 @@ impl<'a> Run<'a> {
         Ok(Self {
             manager,
             events,
-            pending: names.keys().copied().collect(),
+            pending,
             seeding: if until_limit { names.keys().copied().collect() } else { HashSet::new() },
             names,
             seed_after: args.seed_after,
@@ -192,8 +195,8 @@ impl<'a> Run<'a> {
         let all: Vec<_> = self.names.keys().filter_map(|info_hash| board.get(info_hash)).collect();
         for stats in &all {
             if stats.state == SessionState::Seeding && stats.is_complete() {
-                self.pending.remove(&stats.info_hash);
-            } else if stats.state == SessionState::Paused && !self.pending.contains(&stats.info_hash) {
+                self.complete(&stats.info_hash, stats.wanted);
+            } else if stats.state == SessionState::Paused && !self.pending.contains_key(&stats.info_hash) {
                 // A limit stopped it: nobody else pauses here.
                 self.seeding.remove(&stats.info_hash);
             }
@@ -208,11 +211,18 @@ impl<'a> Run<'a> {
         Ok(shown)
     }
 
+    /// All that this run wants of a torrent is there, if it is that much.
+    fn complete(&mut self, info_hash: &InfoHash, size: u64) {
+        if self.pending.get(info_hash) == Some(&size) {
+            self.pending.remove(info_hash);
+        }
+    }
+
     /// The first error, if no pending torrent can go on by itself.
     fn all_failed(&self, all: &[Arc<SessionStats>]) -> Option<anyhow::Error> {
         let failed = |stats: &&Arc<SessionStats>| {
             let stuck = stats.state == SessionState::Error && !stats.retries;
-            stuck && self.pending.contains(&stats.info_hash)
+            stuck && self.pending.contains_key(&stats.info_hash)
         };
         let count = all.iter().filter(failed).count();
         let first = all.iter().find(failed)?;
@@ -224,9 +234,9 @@ impl<'a> Run<'a> {
 
     fn tell(&mut self, delivery: &Delivery) -> io::Result<()> {
         if let Delivery::Event(Tagged { event, info_hash: Some(info_hash), .. }) = delivery
-            && matches!(**event, Event::SessionCompleted { .. })
+            && let Event::SessionCompleted { size, .. } = **event
         {
-            self.pending.remove(info_hash);
+            self.complete(info_hash, size);
         }
         if let Delivery::Event(Tagged { event, info_hash: Some(info_hash), .. }) = delivery
             && matches!(**event, Event::LimitReached { .. })
@@ -255,6 +265,15 @@ impl<'a> Run<'a> {
             progress.end();
         }
     }
+}
+
+/// Bytes of the pieces that are wanted.
+fn wanted_bytes(metainfo: &Metainfo, settings: &TorrentSettings) -> u64 {
+    let geometry = metainfo.geometry;
+    let pieces =
+        download::of_pieces(geometry, &metainfo.files, |file| settings.file(file), settings.ends_first);
+    let wanted = geometry.all_pieces().zip(pieces).filter(|(_, priority)| priority.is_wanted());
+    wanted.map(|(piece, _)| u64::from(geometry.piece_size(piece))).sum()
 }
 
 /// Private trackers count what their members give; who does not read this far should know.

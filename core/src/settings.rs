@@ -218,6 +218,15 @@ impl TorrentSettings {
     }
 }
 
+/// What a person decided for a torrent, and for all of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LimitsStats {
+    /// For this torrent, its files left out.
+    pub torrent: TorrentSettings,
+    /// For all together.
+    pub global: GlobalSettings,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,7 +16,8 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 pub use self::pieces::{PIECE_CELLS, PartialStats, PieceCell, PieceMapStats};
-use crate::settings::{GlobalSettings, Priority, SpeedLimits, TorrentSettings};
+pub use crate::settings::LimitsStats;
+use crate::settings::{Priority, SpeedLimits};
 use crate::types::{BanReason, BanTarget, InfoHash, LinkId, TrackerId, UnixTime};
 use crate::untrusted::Untrusted;
 
@@ -321,15 +322,6 @@ pub struct TrackerStats {
     pub failures: u32,
     /// The last answers, newest first, at most three: when, and what was said.
     pub history: Vec<(UnixTime, Untrusted)>,
-}
-
-/// What a person decided for a torrent, and for all of them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LimitsStats {
-    /// For this torrent, its files left out.
-    pub torrent: TorrentSettings,
-    /// For all together.
-    pub global: GlobalSettings,
 }
 
 /// What the overview shows beside [`SessionStats`].

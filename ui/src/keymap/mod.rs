@@ -308,8 +308,7 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Files, "H", A::ShutAll, "collapse-all", "shut all folders"),
         bind(C::Files, "E", A::OpenAll, "expand-all", "open all folders"),
         bind(C::Limits, "Space", A::LimitSwitch, "limit-switch", "on or off").hint("on/off", 2, 4),
-        bind(C::Limits, "Backspace", A::LimitReset, "limit-reset", "no choice of one's own")
-            .hint("reset", 3, 5),
+        bind(C::Limits, "Backspace", A::LimitReset, "limit-reset", "reset").hint("reset", 3, 5),
         bind(C::Pieces, "h Left", A::Left, "cell-left", "left").hint("l move", 1, 5),
         bind(C::Pieces, "l Right", A::Right, "cell-right", "right"),
         bind(C::Pieces, "r", A::Rarity, "rarity", "copies, or what is there").hint("rarity", 2, 4),
