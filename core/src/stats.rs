@@ -3,18 +3,15 @@
 //! Plain data that can be serialised, so that the same screen can sit on a running engine over a
 //! socket. [`StatsBoard`] keeps the newest snapshot of each session and says what changed.
 
+mod board;
 mod pieces;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
-use tokio::sync::futures::Notified;
 
+pub use self::board::{Changes, Place, StatsBoard};
 pub use self::pieces::{PIECE_CELLS, PartialStats, PieceCell, PieceMapStats};
 pub use crate::settings::LimitsStats;
 use crate::settings::{Priority, SpeedLimits};
@@ -344,165 +341,3 @@ pub struct OverviewStats {
 
 /// Cells of [`OverviewStats::piece_map`] at most: as many as the widest screen has columns.
 pub const PIECE_MAP_CELLS: usize = 240;
-
-/// The newest snapshot of every session, with a sequence number for each change.
-///
-/// Bounded by the number of sessions: a pin replaces the one before. Any number of viewers may ask
-/// [`since`](Self::since); nothing is taken away. The lock is a leaf, held for a look-up or a swap.
-#[derive(Debug, Default)]
-pub struct StatsBoard {
-    inner: Mutex<Board>,
-    looks: AtomicU64,
-    looked: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Board {
-    seq: u64,
-    next_owner: u64,
-    sessions: FxHashMap<InfoHash, Pinned>,
-    /// Removed sessions, so that a viewer that looks rarely still learns of them.
-    gone: FxHashMap<InfoHash, u64>,
-    global: Arc<GlobalStats>,
-}
-
-#[derive(Debug)]
-struct Pinned {
-    owner: u64,
-    seq: u64,
-    stats: Arc<SessionStats>,
-}
-
-/// A session's place on the board. A torrent that was removed and added again has a new one; what
-/// its old session still pins is ignored.
-#[derive(Debug)]
-pub struct Place {
-    board: Arc<StatsBoard>,
-    owner: u64,
-    info_hash: InfoHash,
-}
-
-impl Place {
-    /// Puts a snapshot up. One that equals the newest changes nothing.
-    pub fn pin(&self, stats: SessionStats) {
-        let mut board = self.board.lock();
-        let next = board.seq + 1;
-        if let Some(pinned) = board.sessions.get_mut(&self.info_hash)
-            && pinned.owner == self.owner
-            && *pinned.stats != stats
-        {
-            pinned.stats = Arc::new(stats);
-            pinned.seq = next;
-            board.seq = next;
-        }
-    }
-
-    /// Takes the session down.
-    pub fn leave(&self) {
-        let mut board = self.board.lock();
-        if board.sessions.get(&self.info_hash).is_some_and(|pinned| pinned.owner == self.owner) {
-            board.sessions.remove(&self.info_hash);
-            board.seq += 1;
-            let seq = board.seq;
-            board.gone.insert(self.info_hash, seq);
-        }
-    }
-}
-
-/// What changed on the board.
-#[derive(Clone, Debug, Default)]
-pub struct Changes {
-    /// Ask with this number next time.
-    pub seq: u64,
-    /// New and changed sessions, in no order.
-    pub changed: Vec<Arc<SessionStats>>,
-    /// Sessions that were removed.
-    pub removed: Vec<InfoHash>,
-    /// The totals as they are now.
-    pub global: Arc<GlobalStats>,
-}
-
-impl StatsBoard {
-    /// Makes a place for a session, with its first snapshot.
-    pub fn claim(self: &Arc<Self>, first: SessionStats) -> Place {
-        let mut board = self.lock();
-        board.seq += 1;
-        board.next_owner += 1;
-        let (owner, seq, info_hash) = (board.next_owner, board.seq, first.info_hash);
-        board.gone.remove(&info_hash);
-        board.sessions.insert(info_hash, Pinned { owner, seq, stats: Arc::new(first) });
-        drop(board);
-        Place { board: self.clone(), owner, info_hash }
-    }
-
-    /// Puts the totals up.
-    pub fn pin_global(&self, global: GlobalStats) {
-        let mut board = self.lock();
-        if *board.global != global {
-            board.seq += 1;
-            board.global = Arc::new(global);
-        }
-    }
-
-    /// What changed after `seq`; 0 asks for everything.
-    pub fn since(&self, seq: u64) -> Changes {
-        self.look();
-        let board = self.lock();
-        if seq == board.seq {
-            return Changes { seq, global: board.global.clone(), ..Changes::default() };
-        }
-        Changes {
-            seq: board.seq,
-            changed: board
-                .sessions
-                .values()
-                .filter(|pinned| pinned.seq > seq)
-                .map(|pinned| pinned.stats.clone())
-                .collect(),
-            removed: board.gone.iter().filter(|(_, at)| **at > seq).map(|(hash, _)| *hash).collect(),
-            global: board.global.clone(),
-        }
-    }
-
-    /// The newest snapshot of one session.
-    pub fn get(&self, info_hash: &InfoHash) -> Option<Arc<SessionStats>> {
-        self.lock().sessions.get(info_hash).map(|pinned| pinned.stats.clone())
-    }
-
-    /// Goes over all snapshots. `visit` must be quick: the board is locked meanwhile.
-    pub fn for_each(&self, mut visit: impl FnMut(&SessionStats)) {
-        self.lock().sessions.values().for_each(|pinned| visit(&pinned.stats));
-    }
-
-    /// The totals. They are kept for as long as somebody looks; the first look after a while finds
-    /// those of back then.
-    pub fn global(&self) -> Arc<GlobalStats> {
-        self.look();
-        self.lock().global.clone()
-    }
-
-    /// The totals, for who puts them up: no look of a viewer.
-    pub(crate) fn totals(&self) -> Arc<GlobalStats> {
-        self.lock().global.clone()
-    }
-
-    /// How often somebody has looked at the totals.
-    pub(crate) fn looks(&self) -> u64 {
-        self.looks.load(Ordering::Relaxed)
-    }
-
-    /// Resolves when somebody looks at the totals after this call.
-    pub(crate) fn looked(&self) -> Notified<'_> {
-        self.looked.notified()
-    }
-
-    fn look(&self) {
-        self.looks.fetch_add(1, Ordering::Relaxed);
-        self.looked.notify_waiters();
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Board> {
-        // A snapshot is replaced whole, so a panic elsewhere cannot leave half of one behind.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}

@@ -59,7 +59,7 @@ const WINDOWS: [(&str, &str); 5] = [
     ("config", "takes the runtime of an embedder"),
     ("event/bus", "wakes subscribers, and says when something happened"),
     ("metainfo/read", "a .torrent file from disk, for all who need one"),
-    ("stats", "wakes who gathers when somebody looks again"),
+    ("stats/board", "wakes who gathers when somebody looks again"),
     ("types", "time by the wall clock is one of its words"),
 ];
 

@@ -142,7 +142,7 @@ fn tabs_open_and_close() {
 fn the_log_of_a_torrent_begins_with_its_adding() {
     let home = Home::new();
     let mut pty = dashboard(&home);
-    pty.keys("\r").see("‹ ").keys("]]]]").see("session.added").keys("q").see_no("‹ ");
+    pty.keys("\r").see("‹ ").keys("6").see("session.added").keys("q").see_no("‹ ");
     leave(pty);
 }
 

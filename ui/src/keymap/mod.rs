@@ -268,7 +268,7 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Torrent, "m", A::MoveData, "move", "move data…"),
         bind(C::Torrent, "c", A::Recheck, "check", "check data…"),
         bind(C::Listing, "R", A::Announce, "announce", "announce now"),
-        bind(C::Torrent, "e", A::Limits, "limits", "limits; in their tab: edit").hint("limits", 7, 15),
+        bind(C::Listing, "e", A::Limits, "limits", "limits; in their tab: edit").hint("limits", 7, 15),
         bind(C::Torrent, "y", A::CopyMenu, "copy", "copy…"),
         bind(C::Moves, "j Down", A::Move(S::Down), "down", "down"),
         bind(C::Moves, "k Up", A::Move(S::Up), "up", "up"),
