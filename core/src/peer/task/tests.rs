@@ -141,8 +141,8 @@ impl Bench {
         while !self.told().await.iter().any(&mut wanted) {}
     }
 
-    /// Everything up to the end of the link.
-    async fn rest(mut self) -> Vec<Report> {
+    /// Everything up to the end of the link. What it wrote stays for as long as the bench does.
+    async fn rest(&mut self) -> Vec<Report> {
         timeout(PATIENCE, &mut self.task).await.expect("the link ends").unwrap();
         let mut rest = Vec::new();
         while let Some(batch) = self.reports.recv().await {
@@ -283,7 +283,6 @@ async fn blocks_that_wait_for_room_at_the_end_are_written() {
     tokio::task::yield_now().await;
     drop(held);
     let (disk, storage, content) = (bench.disk.clone(), bench.storage.clone(), bench.content.clone());
-    let _folder = std::mem::replace(&mut bench._folder, tempfile::tempdir().unwrap());
     assert_eq!(closed(&bench.rest().await), ("paused", false));
     for block in &blocks[1..] {
         let data = part(&content, storage.geometry(), *block);
@@ -447,14 +446,13 @@ async fn a_peer_that_never_reads_cannot_make_us_say_without_end() {
 
 #[tokio::test]
 async fn every_end_is_told_once_and_last() {
-    let garbage = Bench::new(Options::default()).await;
-    let mut garbage = garbage;
+    let mut garbage = Bench::new(Options::default()).await;
     garbage.peer.write_all(&[0xff; 64]).await.unwrap();
     let rest = garbage.rest().await;
     let (why, fault) = closed(&rest);
     assert!(fault && why.starts_with("message of 4294967295 bytes"), "{why}");
 
-    let bench = Bench::new(Options::default()).await;
+    let mut bench = Bench::new(Options::default()).await;
     bench.mailbox.post(|mail| mail.close = Some("banned"));
     assert_eq!(closed(&bench.rest().await), ("banned", false));
 
