@@ -142,8 +142,9 @@ impl StatsBoard {
     /// The totals. They are kept for as long as somebody looks; the first look after a while finds
     /// those of back then.
     pub fn global(&self) -> Arc<GlobalStats> {
+        let newest = self.lock().global.clone();
         self.look();
-        self.lock().global.clone()
+        newest
     }
 
     /// The totals, for who puts them up: no look of a viewer.
