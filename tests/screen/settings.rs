@@ -10,7 +10,6 @@ fn limits_are_typed_and_kept_over_a_restart() {
     let files = torrents(&home, &["alpha.bin"]);
     let mut pty = Pty::start(&home, &["--listen", "127.0.0.1:0", &files[0]], (100, 30), &[]);
     pty.see("alpha.bin").keys("e").see("Upload limit");
-    pty.keys("\t");
     // This torrent's own limit, then that of all; what is no rate is not taken.
     pty.keys("\r").see("Download limit:").keys("2X\r").see("bytes a second are wanted");
     pty.keys("\x7fM\r").see_no("Enter set");

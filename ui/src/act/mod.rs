@@ -120,7 +120,10 @@ pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec
         Action::PriorityDown => files::step(state, Priority::lowered, effects),
         Action::ShutAll => files::shut_all(state, true),
         Action::OpenAll => files::shut_all(state, false),
-        Action::Limits => moving::open_tab(state, Tab::Limits),
+        Action::Limits => {
+            moving::open_tab(state, Tab::Limits);
+            moving::enter_detail(state);
+        }
         Action::LimitSwitch => limits::switch(state, effects),
         Action::LimitReset => limits::reset(state, effects),
         Action::Alternative => limits::alternative(state, effects),

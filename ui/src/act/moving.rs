@@ -181,6 +181,13 @@ pub fn open_tab(state: &mut AppState, tab: Tab) {
     }
 }
 
+/// The next keys are for the detail, where it is shown.
+pub fn enter_detail(state: &mut AppState) {
+    if state.panes.areas().detail.is_some() {
+        state.panes.focus = Focus::Detail;
+    }
+}
+
 /// List, split, full.
 pub fn cycle(state: &mut AppState) {
     let next = match state.panes.mode {

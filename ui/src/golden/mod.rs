@@ -141,8 +141,8 @@ fn split_tabs() {
     check(Stage::full((80, 24)), "j 3", "split-peers");
     check(Stage::full((80, 24)), "j 4", "split-trackers");
     check(Stage::full((80, 24)), "j e G k T", "split-limits");
-    check(Stage::full((80, 24)), "j e Enter j Enter 'x'", "limits-edit");
-    check(Stage::full((80, 24)), "j e Enter j Enter 'x' Enter", "limits-edit-wrong");
+    check(Stage::full((80, 24)), "j e z j Enter 'x'", "limits-edit");
+    check(Stage::full((80, 24)), "j e z j Enter 'x' Enter", "limits-edit-wrong");
     check(Stage::full((120, 40)), "G 1", "split-error");
 }
 

@@ -297,10 +297,21 @@ fn files_are_wanted_and_skipped_one_by_one_and_by_folder() {
 }
 
 #[test]
+fn e_beside_the_list_goes_to_the_limits_and_there_edits() {
+    let mut stage = Stage::new((100, 30), torrents());
+    stage.keys("e e '2M' Enter");
+    assert!(
+        matches!(stage.effects.last(), Some(Effect::Set(_, Setting::Down(Some(2_097_152))))),
+        "{:?}",
+        stage.effects
+    );
+}
+
+#[test]
 fn limits_are_typed_switched_and_reset() {
     let check = |keys: &str, want: Effect| {
         let mut stage = Stage::full((80, 24));
-        stage.keys(&format!("e Enter {keys}"));
+        stage.keys(&format!("e {keys}"));
         stage.effects.retain(|effect| matches!(effect, Effect::Set(..) | Effect::SetAll(_)));
         assert_eq!(stage.effects, [want], "{keys}");
     };
@@ -323,7 +334,7 @@ fn limits_are_typed_switched_and_reset() {
     check("G k k Space", all(GlobalSetting::UseAlternative(true)));
     check("T", all(GlobalSetting::UseAlternative(true)));
     let mut stage = Stage::full((80, 24));
-    stage.keys("e Enter Enter '5M' Esc");
+    stage.keys("e Enter '5M' Esc");
     assert!(!stage.effects.iter().any(|effect| matches!(effect, Effect::Set(..))), "Esc takes nothing");
 }
 
