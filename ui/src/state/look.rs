@@ -11,6 +11,7 @@ pub fn looks_same(a: &SessionStats, b: &SessionStats) -> bool {
         && a.stalled == b.stalled
         && a.name == b.name
         && a.message == b.message
+        && (&a.unregistered, a.retries) == (&b.unregistered, b.retries)
         && a.save_path == b.save_path
         && a.tracker == b.tracker
         && a.private == b.private
@@ -51,6 +52,7 @@ pub fn header_looks_same(a: &GlobalStats, b: &GlobalStats) -> bool {
         && a.peers == b.peers
         && (a.limits, a.alternative) == (b.limits, b.alternative)
         && a.listen_error == b.listen_error
+        && a.goodbyes == b.goodbyes
         && free(a) == free(b)
 }
 
@@ -63,4 +65,28 @@ fn by(
 ) -> bool {
     let (a, b) = (number(a), number(b));
     a == b || words(a) == words(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::torrents;
+
+    /// What comes alone, without a number that moves, must be drawn too.
+    #[test]
+    fn words_that_change_are_seen() {
+        let differs = |change: fn(&mut SessionStats)| {
+            let before = torrents().remove(0);
+            let mut after = before.clone();
+            assert!(looks_same(&before, &after));
+            change(&mut after);
+            !looks_same(&before, &after)
+        };
+        assert!(differs(|stats| stats.unregistered = Some("not registered".into())));
+        assert!(differs(|stats| stats.retries = true));
+        assert!(differs(|stats| stats.message = Some("no room".into())));
+        assert!(differs(|stats| stats.stalled = true));
+        let leaving = GlobalStats { goodbyes: 1, ..GlobalStats::default() };
+        assert!(!header_looks_same(&GlobalStats::default(), &leaving));
+    }
 }
