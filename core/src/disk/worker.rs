@@ -132,12 +132,12 @@ impl Worker {
         // Stable: of two blocks for the same place the first one wins.
         writes.sort_by_key(|write| (write.storage.id(), write.block.piece, write.block.block));
         let (mut last, mut doubles) = (None, Vec::new());
-        let fresh = |write: &mut Write| {
+        let is_double = |write: &mut Write| {
             write.storage.layout().clear_pads(write.block, &mut write.data);
             let this = (write.storage.id(), write.block);
             self.is_there(write) || last.replace(this) == Some(this)
         };
-        doubles.extend(writes.extract_if(.., fresh));
+        doubles.extend(writes.extract_if(.., is_double));
         self.refuse_disowned(writes);
         let mut rest = &writes[..];
         while let Some(first) = rest.first() {
