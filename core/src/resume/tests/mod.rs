@@ -352,6 +352,56 @@ fn a_record_of_version_1_is_read() {
     assert_eq!(ResumeRecord::decode(&hash(5), &cut), Err(RecordError::Damaged));
 }
 
+/// A record as version 2 wrote it: all but what came later.
+#[test]
+fn a_record_of_version_2_is_read() {
+    let want = ResumeRecord { trackers: Some(vec![vec!["udp://t".into()]]), seeding_seconds: 9, ..record(5) };
+    let body = postcard::to_stdvec(&want).unwrap();
+    let later = postcard::to_stdvec(&ResumeRecord::default()).unwrap().len() - EMPTY_VERSION_2;
+    let mut bytes = with_version(2, &hash(5), &Raw(&body[..body.len() - later]));
+    assert_eq!(ResumeRecord::decode(&hash(5), &bytes), Ok(want));
+    *bytes.last_mut().unwrap() ^= 1;
+    assert_eq!(ResumeRecord::decode(&hash(5), &bytes), Err(RecordError::Damaged));
+}
+
+/// Bytes of an empty record of version 2.
+const EMPTY_VERSION_2: usize = 23;
+
+/// Bytes that are fields already.
+struct Raw<'a>(&'a [u8]);
+
+impl serde::Serialize for Raw<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeTuple as _;
+        let mut fields = serializer.serialize_tuple(self.0.len())?;
+        self.0.iter().try_for_each(|byte| fields.serialize_element(byte))?;
+        fields.end()
+    }
+}
+
+#[test]
+fn what_a_person_said_is_there_is_neither_trusted_nor_hashed_at_a_restart() {
+    let files = entries(&[(30_000, false), (30_000, false)]);
+    let geometry = Geometry::new(60_000, 16_384).unwrap();
+    let layout = Layout::from_parts(geometry, files, "/nowhere", Arc::new(Vec::new()));
+    let fresh = ResumeRecord { assumed: vec![0b1101_0000], ..ResumeRecord::default() };
+    let sets = |record: &ResumeRecord| {
+        let plan = trusted(record, &layout);
+        [plan.trust.to_wire(), plan.assume.to_wire(), plan.hash.to_wire()]
+    };
+    assert_eq!(sets(&fresh), [vec![0], vec![0b1101_0000], vec![0b0010_0000]]);
+    let later = ResumeRecord {
+        have: vec![0b1000_0000],
+        maybe: vec![0b0010_0000],
+        assumed: vec![0b0101_0000],
+        files: vec![FileStamp::default(); 2],
+        ..ResumeRecord::default()
+    };
+    assert_eq!(sets(&later), [vec![0b1000_0000], vec![0b0101_0000], vec![0b0010_0000]]);
+    assert_eq!(later.claimed(4).to_wire(), [0b1101_0000]);
+    assert_eq!(later.claimed(9).ones(), 0, "the record of another torrent");
+}
+
 #[test]
 fn a_restart_trusts_have_and_hashes_maybe() {
     let files = entries(&[(30_000, false), (30_000, false)]);
