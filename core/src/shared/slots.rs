@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(share(0, 50, Some(4)), 4, "at once");
         assert_eq!(share(0, 50, Some(0)), 0);
         assert_eq!(share(0, 50, None), 8);
-        assert_eq!(share(1, 50, Some(15)), 15, "until the next deal");
+        assert_eq!(share(1, 50, Some(15)), 12, "what the first one left");
         assert_eq!(share(2, 0, Some(3)), 3);
     }
 }
