@@ -2,6 +2,7 @@
 
 mod crash;
 mod journal;
+mod old;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -323,60 +324,6 @@ fn settings_of_all_torrents_are_kept_and_damage_forgets_only_them() {
         assert_eq!(record::decode_settings(&flipped), Err(RecordError::Damaged));
     }
     assert_eq!(record::decode_settings(&[]), Err(RecordError::Damaged));
-}
-
-/// The fields of version 1, in their order.
-#[derive(serde::Serialize)]
-struct Version1(
-    (Vec<u8>, Vec<u8>, Vec<FileStamp>, serde_bytes::ByteBuf, bool),
-    (u64, u64, u64, u64, UnixTime, Option<UnixTime>, u32, u32),
-);
-
-#[test]
-fn a_record_of_version_1_is_read() {
-    let want = record(5);
-    let old = Version1(
-        (want.have.clone(), vec![], want.files.clone(), serde_bytes::ByteBuf::from(*b"/data/films"), true),
-        (7, want.uploaded, 0, 0, want.added, Some(UnixTime(9)), 0xfeed, want.queue_position),
-    );
-    let bytes = with_version(1, &hash(5), &old);
-    let want = ResumeRecord {
-        paused: true,
-        downloaded: 7,
-        completed: Some(UnixTime(9)),
-        tracker_key: 0xfeed,
-        ..want
-    };
-    assert_eq!(ResumeRecord::decode(&hash(5), &bytes), Ok(want));
-    let cut = with_version(1, &hash(5), &(1_u8, 2_u8));
-    assert_eq!(ResumeRecord::decode(&hash(5), &cut), Err(RecordError::Damaged));
-}
-
-/// A record as version 2 wrote it: all but what came later.
-#[test]
-fn a_record_of_version_2_is_read() {
-    let want = ResumeRecord { trackers: Some(vec![vec!["udp://t".into()]]), seeding_seconds: 9, ..record(5) };
-    let body = postcard::to_stdvec(&want).unwrap();
-    let later = postcard::to_stdvec(&ResumeRecord::default()).unwrap().len() - EMPTY_VERSION_2;
-    let mut bytes = with_version(2, &hash(5), &Raw(&body[..body.len() - later]));
-    assert_eq!(ResumeRecord::decode(&hash(5), &bytes), Ok(want));
-    *bytes.last_mut().unwrap() ^= 1;
-    assert_eq!(ResumeRecord::decode(&hash(5), &bytes), Err(RecordError::Damaged));
-}
-
-/// Bytes of an empty record of version 2.
-const EMPTY_VERSION_2: usize = 23;
-
-/// Bytes that are fields already.
-struct Raw<'a>(&'a [u8]);
-
-impl serde::Serialize for Raw<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeTuple as _;
-        let mut fields = serializer.serialize_tuple(self.0.len())?;
-        self.0.iter().try_for_each(|byte| fields.serialize_element(byte))?;
-        fields.end()
-    }
 }
 
 #[test]
