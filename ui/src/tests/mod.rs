@@ -1,6 +1,7 @@
 //! Behaviour of the whole screen: what must never happen, and what must cost nothing.
 
 mod run;
+mod undo;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
