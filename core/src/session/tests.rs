@@ -16,6 +16,7 @@ use crate::{Config, Session};
 mod bench;
 mod crash;
 mod ends;
+mod faults;
 mod meetings;
 mod moves;
 mod room;
