@@ -146,9 +146,9 @@ pub enum Action {
     Zoom,
     /// The event strip on or off.
     EventsToggle,
-    /// Take the last removal back.
+    /// Take back what was done last.
     Undo,
-    /// Menu: what to copy.
+    /// Menu: what to copy; in a tab whose rows have something to copy, that.
     CopyMenu,
     /// Copy this.
     Copy(CopyWhat),

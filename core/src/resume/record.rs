@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha1::{Digest, Sha1};
 
+use super::old;
 use crate::bitfield::Bitfield;
 use crate::settings::{GlobalSettings, TorrentSettings};
 use crate::storage::{CheckPlan, FileStamp, Layout};
@@ -15,14 +16,10 @@ use crate::types::{InfoHash, PieceIndex, UnixTime};
 use crate::untrusted::Untrusted;
 
 /// The version that this program writes.
-const VERSION: u8 = 2;
-
-/// Bytes that the fields of version 1 take in a record of which each is empty: one each. What later
-/// versions add stands behind them.
-const EMPTY_VERSION_1: usize = 13;
+const VERSION: u8 = 3;
 
 /// The version of the settings of all torrents together.
-const SETTINGS_VERSION: u8 = 1;
+const SETTINGS_VERSION: u8 = 2;
 
 /// Stands for all torrents together in a checksum.
 const NO_TORRENT: InfoHash = InfoHash::new([0; 20]);
@@ -121,13 +118,8 @@ impl ResumeRecord {
         }
         match bytes[0] {
             VERSION => postcard::from_bytes(&bytes[HEADER..]).map_err(|_| RecordError::Damaged),
-            1 => {
-                let empty = postcard::to_stdvec(&Self::default()).map_err(|_| RecordError::Damaged)?;
-                let whole = [&bytes[HEADER..], &empty[EMPTY_VERSION_1..]].concat();
-                postcard::from_bytes(&whole).map_err(|_| RecordError::Damaged)
-            }
             newer if newer > VERSION => Err(RecordError::Newer(newer)),
-            _ => Err(RecordError::Damaged),
+            older => old::record(older, &bytes[HEADER..]).ok_or(RecordError::Damaged),
         }
     }
 }
@@ -164,7 +156,8 @@ pub(super) fn decode_settings(bytes: &[u8]) -> Result<GlobalSettings, RecordErro
     }
     match bytes[0] {
         SETTINGS_VERSION => postcard::from_bytes(&bytes[HEADER..]).map_err(|_| RecordError::Damaged),
-        newer => Err(RecordError::Newer(newer)),
+        newer if newer > SETTINGS_VERSION => Err(RecordError::Newer(newer)),
+        older => old::settings(older, &bytes[HEADER..]).ok_or(RecordError::Damaged),
     }
 }
 
@@ -188,11 +181,11 @@ pub fn trusted(record: &ResumeRecord, layout: &Layout) -> CheckPlan {
 }
 
 /// A path need not be UTF-8.
-fn path_to_bytes<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn path_to_bytes<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_bytes(path.as_os_str().as_bytes())
 }
 
-fn path_from_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+pub(super) fn path_from_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
     let bytes = serde_bytes::ByteBuf::deserialize(deserializer)?;
     Ok(OsString::from_vec(bytes.into_vec()).into())
 }

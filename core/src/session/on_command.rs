@@ -282,7 +282,8 @@ impl Actor {
         self.totals.set_seeding(now, false);
         self.drop_peers(now, why);
         self.shared.leave_slots(&self.torrent.info_hash());
-        self.upload = UploadManager::new(self.shared.config().first_slots(), super::actor::seed());
+        self.upload =
+            UploadManager::new(self.shared.first_slots(self.settings.upload_slots), super::actor::seed());
         self.tick = None;
         if self.phase == Phase::Running {
             let announces = self.trackers.pause(now);

@@ -66,7 +66,7 @@ pub fn actor(
         storage,
         moving: moving.map(|note| Moving::noted(&torrent.save_path(), note, kept.paused)),
         download,
-        upload: UploadManager::new(shared.config().first_slots(), actor::seed()),
+        upload: UploadManager::new(shared.first_slots(kept.settings.upload_slots), actor::seed()),
         pool: PeerPool::default(),
         turns: FxHashMap::default(),
         to_list: watch::Sender::new(trackers.list().into()),

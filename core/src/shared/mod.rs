@@ -163,6 +163,9 @@ impl SharedResources {
         }
         settings.seed_ratio = config.seed_ratio.or(settings.seed_ratio);
         settings.seed_time = config.seed_time.or(settings.seed_time);
+        settings.max_connections = config.max_connections.unwrap_or(settings.max_connections).max(1);
+        settings.max_peers = config.max_peers.unwrap_or(settings.max_peers).max(1);
+        settings.upload_slots = config.upload_slots.unwrap_or(settings.upload_slots);
         let speed = settings.speed_now();
         let shared = Arc::new(Self {
             udp,
@@ -178,10 +181,10 @@ impl SharedResources {
             store,
             saved: Mutex::new(saved),
             next_link: AtomicU64::new(1),
-            connections: Connections::new(config.max_connections, config.max_connections_per_torrent),
+            connections: Connections::new(most_connections(&config, &settings), settings.max_peers as usize),
             half_open: Arc::new(Semaphore::new(config.max_half_open)),
             dials: Mutex::default(),
-            slots: Mutex::new(Slots::new(config.upload_slots_total, config.upload_slots)),
+            slots: Mutex::new(Slots::new(settings.upload_slots as usize, config.slots_per_torrent)),
             outside: Mutex::default(),
             up: Limiter::new(speed.up),
             down: Limiter::new(speed.down),
@@ -338,6 +341,10 @@ impl SharedResources {
                 self.up.limit(speed.up);
                 self.down.limit(speed.down);
             }
+            self.connections.set(most_connections(&self.config, settings), settings.max_peers as usize);
+            if settings.upload_slots != before.upload_slots {
+                self.set_upload_slots(settings.upload_slots as usize);
+            }
             if let Some(store) = &self.store {
                 store.put_settings(settings.clone());
             }
@@ -418,6 +425,11 @@ impl Drop for SharedResources {
 }
 
 /// The list and the records are not saved for now: it concerns all torrents.
+/// Connections over all torrents: what is wanted, as far as there are descriptors.
+fn most_connections(config: &Config, settings: &GlobalSettings) -> usize {
+    config.connection_ceiling.min(settings.max_connections as usize).max(1)
+}
+
 fn tell_unsaved(hub: &EventBus, dir: &Untrusted, error: &std::io::Error) {
     let error = DiskError::from_io(error, || (0, 0));
     let full = matches!(error, DiskError::Full { .. });

@@ -1,5 +1,7 @@
 //! Lines that are typed: the filters, the search of the help, the fields of the add dialog.
 
+use std::time::Instant;
+
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::{add, relocate, trackers};
@@ -106,13 +108,13 @@ fn follow(state: &mut AppState) {
 }
 
 /// Enter.
-pub fn accept(state: &mut AppState, effects: &mut Vec<Effect>) {
+pub fn accept(state: &mut AppState, now: Instant, effects: &mut Vec<Effect>) {
     match state.popups.last_mut() {
         Some(Popup::Filter(_) | Popup::LogFilter { error: None, .. }) => _ = state.popups.pop(),
         Some(Popup::Help(help)) => help.searching = false,
         Some(Popup::Tracker(_)) => trackers::accept(state, effects),
         Some(Popup::Add(_)) => add::accept(state, effects),
-        Some(Popup::Move(_)) => relocate::accept(state, effects),
+        Some(Popup::Move(_)) => relocate::accept(state, now, effects),
         Some(Popup::Limit(_)) => super::limits::accept(state, effects),
         _ => {}
     }

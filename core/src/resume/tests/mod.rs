@@ -2,6 +2,7 @@
 
 mod crash;
 mod journal;
+mod old;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -323,33 +324,6 @@ fn settings_of_all_torrents_are_kept_and_damage_forgets_only_them() {
         assert_eq!(record::decode_settings(&flipped), Err(RecordError::Damaged));
     }
     assert_eq!(record::decode_settings(&[]), Err(RecordError::Damaged));
-}
-
-/// The fields of version 1, in their order.
-#[derive(serde::Serialize)]
-struct Version1(
-    (Vec<u8>, Vec<u8>, Vec<FileStamp>, serde_bytes::ByteBuf, bool),
-    (u64, u64, u64, u64, UnixTime, Option<UnixTime>, u32, u32),
-);
-
-#[test]
-fn a_record_of_version_1_is_read() {
-    let want = record(5);
-    let old = Version1(
-        (want.have.clone(), vec![], want.files.clone(), serde_bytes::ByteBuf::from(*b"/data/films"), true),
-        (7, want.uploaded, 0, 0, want.added, Some(UnixTime(9)), 0xfeed, want.queue_position),
-    );
-    let bytes = with_version(1, &hash(5), &old);
-    let want = ResumeRecord {
-        paused: true,
-        downloaded: 7,
-        completed: Some(UnixTime(9)),
-        tracker_key: 0xfeed,
-        ..want
-    };
-    assert_eq!(ResumeRecord::decode(&hash(5), &bytes), Ok(want));
-    let cut = with_version(1, &hash(5), &(1_u8, 2_u8));
-    assert_eq!(ResumeRecord::decode(&hash(5), &cut), Err(RecordError::Damaged));
 }
 
 #[test]
