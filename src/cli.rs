@@ -190,7 +190,7 @@ pub struct EngineArgs {
     #[arg(long, value_name = "T", value_parser = amount::time)]
     pub seed_time: Option<u64>,
     /// Seconds that trackers are given to hear that we leave
-    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
     pub stop_timeout: Duration,
     /// Log into this file [default: one a day in the state folder]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

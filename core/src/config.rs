@@ -59,8 +59,8 @@ pub struct Config {
     /// Room for all of a file is reserved when it is made, where the file system can do that; else files
     /// are sparse and grow as their pieces come.
     pub reserve_room: bool,
-    /// How long `stopped` announces may take at shutdown. Four seconds, so that the exit takes no more than
-    /// five with what is saved after them.
+    /// How long `stopped` announces may take at shutdown. Three seconds, so that the exit takes no more than
+    /// five with what is saved meanwhile.
     pub stop_timeout: Duration,
     /// Addresses of private and loopback ranges that trackers name are dropped unless the tracker is
     /// itself in such a range; a swarm on one machine may allow them all.
@@ -94,7 +94,7 @@ impl Config {
             max_open_files: 128,
             sync_interval: Duration::from_secs(10),
             reserve_room: false,
-            stop_timeout: Duration::from_secs(4),
+            stop_timeout: Duration::from_secs(3),
             allow_inward_peers: false,
         }
     }

@@ -17,6 +17,7 @@ mod assumed;
 mod bench;
 mod crash;
 mod ends;
+mod faults;
 mod incomplete;
 mod meetings;
 mod moves;

@@ -17,11 +17,12 @@ mod totals;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
 use self::bans::SharedBans;
 pub use self::connections::ConnectionPermit;
@@ -56,6 +57,9 @@ const MAX_WORKERS: usize = 8;
 
 /// What the engine needs beyond the announces to end in good order.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// What the disk and the runtime get at least, each, where all the time is used up.
+const LAST_GRACE: Duration = Duration::from_millis(200);
 
 /// How often the number of trackers that are left is shown, so that a thousand answers are a few frames.
 const GOODBYES_EVERY: Duration = Duration::from_millis(100);
@@ -96,6 +100,8 @@ pub struct SharedResources {
     port: watch::Sender<Option<u16>>,
     goodbyes: Goodbyes,
     stopping: watch::Sender<bool>,
+    /// Until then trackers may hear that we leave; set when the engine begins to shut down.
+    goodbyes_end: OnceLock<Instant>,
 }
 
 /// Where peers can call us.
@@ -188,6 +194,7 @@ impl SharedResources {
             port: watch::Sender::new(None),
             goodbyes: Goodbyes::default(),
             stopping: watch::Sender::new(false),
+            goodbyes_end: OnceLock::new(),
             config,
         });
         if let (Some(store), Some(dir)) = (&shared.store, &shared.config.state_dir) {
@@ -203,7 +210,7 @@ impl SharedResources {
     /// sessions tell their trackers, the disk drains, records are saved. Blocks: not for async code.
     pub fn shutdown(&self) {
         let Some(handle) = self.begin_stopping() else { return };
-        let patience = self.config.stop_timeout + GRACE;
+        let end = self.goodbyes_end() + GRACE;
         // A name server that hangs must not hold up the exit: every tracker that heard of us has a known
         // address.
         self.resolver.only_known();
@@ -214,17 +221,17 @@ impl SharedResources {
                 () = self.show_goodbyes() => {}
             }
         };
-        let _ = handle.block_on(async { tokio::time::timeout(patience, ended).await });
+        let _ = handle.block_on(async { tokio::time::timeout_at(end, ended).await });
         // After the good-byes to UDP trackers.
         self.udp.close();
-        self.disk.shutdown();
+        self.disk.shutdown(end.saturating_duration_since(Instant::now()).max(LAST_GRACE));
         if let Some(store) = &self.store {
             store.close();
         }
         self.resolver.shutdown();
         let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(runtime) = runtime {
-            runtime.shutdown_timeout(GRACE);
+            runtime.shutdown_timeout(LAST_GRACE);
         }
     }
 
@@ -237,6 +244,16 @@ impl SharedResources {
             // The sender is `self`: it cannot be gone while we wait.
             let _ = left.changed().await;
             tokio::time::sleep(GOODBYES_EVERY).await;
+        }
+    }
+
+    /// Trackers do not hear from us after that: one moment for all, however late the last session comes to
+    /// say good-bye.
+    pub fn goodbyes_end(&self) -> Instant {
+        if self.is_stopping() {
+            *self.goodbyes_end.get_or_init(|| Instant::now() + self.config.stop_timeout)
+        } else {
+            Instant::now() + self.config.stop_timeout
         }
     }
 

@@ -24,6 +24,9 @@ use crate::geometry::Geometry;
 use crate::storage::{DiskDone, Op, entries};
 use crate::types::PieceIndex;
 
+/// How long the threads may take to end; a loaded machine is no reason to give them up.
+const END: Duration = Duration::from_secs(60);
+
 /// Content that has no period a mistaken offset could hide in.
 fn content(length: u64) -> Vec<u8> {
     (0..length).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8 ^ (at >> 8) as u8).collect()
@@ -179,7 +182,7 @@ impl Torrent {
 
 impl Drop for Torrent {
     fn drop(&mut self) {
-        self.disk.shutdown();
+        self.disk.shutdown(END);
     }
 }
 
