@@ -31,12 +31,13 @@ pub struct Slots {
     dealt_at: Option<Instant>,
     /// The torrent that is dealt to first, and since when.
     first: Option<(InfoHash, Instant)>,
+    changes: u64,
 }
 
 impl Slots {
     /// `total` over all torrents, `each` for one at most.
     pub const fn new(total: usize, each: usize) -> Self {
-        Self { total, each, shares: BTreeMap::new(), dealt_at: None, first: None }
+        Self { total, each, shares: BTreeMap::new(), dealt_at: None, first: None, changes: 0 }
     }
 
     /// The torrent could use this many slots; says how many it has. One that is new to it, or the only
@@ -63,9 +64,15 @@ impl Slots {
 
     /// Changes what there is; the shares follow with the next deal.
     pub const fn set(&mut self, total: usize, each: usize) {
+        self.changes += 1;
         self.total = total;
         self.each = each;
         self.dealt_at = None;
+    }
+
+    /// How often [`set`](Self::set) was called.
+    pub const fn changes(&self) -> u64 {
+        self.changes
     }
 
     fn get(&self, torrent: &InfoHash) -> Share {
