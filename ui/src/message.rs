@@ -146,9 +146,9 @@ pub enum Action {
     Zoom,
     /// The event strip on or off.
     EventsToggle,
-    /// Take the last removal back.
+    /// Take back what was done last.
     Undo,
-    /// Menu: what to copy.
+    /// Menu: what to copy; in a tab whose rows have something to copy, that.
     CopyMenu,
     /// Copy this.
     Copy(CopyWhat),
@@ -380,6 +380,8 @@ pub struct AddRequest {
     pub save_to: String,
     /// Added, but not started.
     pub paused: bool,
+    /// Its data is there: only sizes are looked at, and each piece is hashed when it is first read.
+    pub assume_complete: bool,
 }
 
 /// Why the dashboard ends.

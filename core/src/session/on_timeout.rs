@@ -101,7 +101,7 @@ impl Actor {
         }
         self.keep_within_limits(now);
         self.turn_over(now);
-        let slots = self.shared.slot_changes();
+        let slots = (self.shared.slot_changes(), self.settings.upload_slots);
         if std::mem::replace(&mut self.slots_seen, slots) != slots {
             self.upload.hurry(now);
         }
@@ -169,7 +169,8 @@ impl Actor {
         let candidates: Vec<Candidate> =
             self.links.iter().map(|(link, entry)| entry.candidate(*link)).collect();
         let wanted = candidates.iter().filter(|candidate| candidate.wants_a_slot()).count();
-        let slots = self.shared.upload_slots(now, self.torrent.info_hash(), wanted);
+        let slots =
+            self.shared.upload_slots(now, self.torrent.info_hash(), wanted, self.settings.upload_slots);
         self.upload.set_slots(now, slots);
         let changes = self.upload.round(now, self.download.is_finished(), &candidates);
         self.apply_chokes(now, changes);

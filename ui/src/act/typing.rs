@@ -1,5 +1,7 @@
 //! Lines that are typed: the filters, the search of the help, the fields of the add dialog.
 
+use std::time::Instant;
+
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::{add, relocate, trackers};
@@ -44,9 +46,14 @@ pub fn key(state: &mut AppState, key: KeyEvent, effects: &mut Vec<Effect>) -> bo
             changed
         }
         Some(Popup::Add(form)) => {
-            if form.field == AddField::Start {
+            let choice = match form.field {
+                AddField::Start => Some(&mut form.paused),
+                AddField::Check => Some(&mut form.assume_complete),
+                AddField::Source | AddField::SaveTo => None,
+            };
+            if let Some(choice) = choice {
                 let toggles = matches!(key.code, KeyCode::Char(' ') | KeyCode::Left | KeyCode::Right);
-                form.paused ^= toggles;
+                *choice ^= toggles;
                 return toggles;
             }
             let changed = form.typed().and_then(|field| field.key(key));
@@ -106,13 +113,13 @@ fn follow(state: &mut AppState) {
 }
 
 /// Enter.
-pub fn accept(state: &mut AppState, effects: &mut Vec<Effect>) {
+pub fn accept(state: &mut AppState, now: Instant, effects: &mut Vec<Effect>) {
     match state.popups.last_mut() {
         Some(Popup::Filter(_) | Popup::LogFilter { error: None, .. }) => _ = state.popups.pop(),
         Some(Popup::Help(help)) => help.searching = false,
         Some(Popup::Tracker(_)) => trackers::accept(state, effects),
         Some(Popup::Add(_)) => add::accept(state, effects),
-        Some(Popup::Move(_)) => relocate::accept(state, effects),
+        Some(Popup::Move(_)) => relocate::accept(state, now, effects),
         Some(Popup::Limit(_)) => super::limits::accept(state, effects),
         _ => {}
     }
