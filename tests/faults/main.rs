@@ -7,11 +7,13 @@
 
 mod changed;
 mod claimed;
+mod clock;
 mod disk_full;
 mod kills;
 mod limits;
 #[path = "../support/lines.rs"]
 mod lines;
+mod refused;
 mod run;
 #[path = "../support/mod.rs"]
 mod support;

@@ -14,6 +14,7 @@ use crate::stats::{Detail, DetailKind, SessionState};
 use crate::{Config, Session};
 
 mod bench;
+mod board;
 mod crash;
 mod ends;
 mod faults;
