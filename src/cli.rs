@@ -166,6 +166,10 @@ pub struct EngineArgs {
     /// Take the room of a file on disk as its pieces come, or for all of it at once
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Allocate::Sparse)]
     pub allocate: Allocate,
+    /// Believe that the data of torrents that are added is there where the sizes are right; each piece is
+    /// hashed when it is first read, and fetched if it is wrong
+    #[arg(long)]
+    pub assume_complete: bool,
     /// Connections over all torrents at most [default: 500, or what the limit of open files allows]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: Option<u32>,

@@ -230,7 +230,8 @@ impl Runner {
         let known = self.system.preview(&request.source)?.info_hash;
         let here = known.and_then(|info_hash| self.manager.get(&info_hash));
         let already_here = here.is_some();
-        let options = AddOptions { download_dir, paused: request.paused, ..AddOptions::default() };
+        let AddRequest { paused, assume_complete, .. } = *request;
+        let options = AddOptions { download_dir, paused, assume_complete, ..AddOptions::default() };
         let metainfo = Metainfo::read(&path).map_err(|error| error.at(&path).to_string())?;
         let more_trackers = here.map_or_else(Vec::new, |session| session.new_trackers(&metainfo));
         let session = self.manager.add_metainfo(metainfo, options).map_err(|error| error.to_string())?;

@@ -380,6 +380,8 @@ pub struct AddRequest {
     pub save_to: String,
     /// Added, but not started.
     pub paused: bool,
+    /// Its data is there: only sizes are looked at, and each piece is hashed when it is first read.
+    pub assume_complete: bool,
 }
 
 /// Why the dashboard ends.

@@ -97,6 +97,7 @@ impl From<Record2> for ResumeRecord {
             seeding_seconds: old.seeding_seconds,
             trackers: old.trackers,
             moving: old.moving,
+            ..Self::default()
         }
     }
 }

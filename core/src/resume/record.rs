@@ -68,6 +68,10 @@ pub struct ResumeRecord {
     pub trackers: Option<Vec<Vec<Untrusted>>>,
     /// A move to another folder that is under way. Since version 2.
     pub moving: Option<MoveNote>,
+    /// Pieces that count as there and were never hashed: a person said that they are there. They are hashed
+    /// when they are first read, in this run or a later one. The same form as `have`; empty: none. Since
+    /// version 3.
+    pub assumed: Vec<u8>,
 }
 
 /// A move to another folder that is under way.
@@ -92,6 +96,16 @@ pub enum RecordError {
 }
 
 impl ResumeRecord {
+    /// The pieces that it says are there, hashed or not, of a torrent of so many. Another's record: none.
+    pub(crate) fn claimed(&self, pieces: u32) -> Bitfield {
+        let bits = |wire: &[u8]| Bitfield::from_wire(wire, pieces).unwrap_or_else(|| Bitfield::new(pieces));
+        let mut claimed = bits(&self.have);
+        for piece in bits(&self.assumed).iter() {
+            claimed.set(piece);
+        }
+        claimed
+    }
+
     /// Whether this piece is in `have` or `maybe`.
     pub(crate) fn holds(&self, piece: PieceIndex) -> bool {
         bit(&self.have, piece).is_some_and(|set| set) || bit(&self.maybe, piece).is_some_and(|set| set)
@@ -166,15 +180,23 @@ fn bit(wire: &[u8], piece: PieceIndex) -> Option<bool> {
     wire.get(piece.as_usize() / 8).map(|byte| byte & (0x80 >> (piece.get() % 8)) != 0)
 }
 
-/// What a restart checks: `have` is trusted where the files look as they did, `maybe` is hashed.
+/// What a restart checks: `have` is trusted and `assumed` still assumed where the files look as they did,
+/// `maybe` is hashed. A record of a torrent that was never looked at may assume all the same.
 /// A record that does not fit the torrent hashes everything. Looks at no file: the check does.
 pub fn trusted(record: &ResumeRecord, layout: &Layout) -> CheckPlan {
     let geometry = layout.geometry();
     let have = Bitfield::from_wire(&record.have, geometry.pieces());
     let maybe = Bitfield::from_wire(&record.maybe, geometry.pieces());
-    match (have, maybe) {
-        (Some(have), Some(hash)) if record.files.len() == layout.files().len() => {
-            CheckPlan { trust: have, hash, stamps: record.files.clone() }
+    let assume = Bitfield::from_wire(&record.assumed, geometry.pieces());
+    match (have, maybe, assume) {
+        (Some(have), Some(hash), assume) if record.files.len() == layout.files().len() => {
+            let assume = assume.unwrap_or_else(|| Bitfield::new(geometry.pieces()));
+            CheckPlan { trust: have, assume, hash, stamps: record.files.clone() }
+        }
+        (_, _, Some(assume)) if record.files.is_empty() => {
+            let mut plan = CheckPlan::full(geometry);
+            assume.iter().for_each(|piece| _ = plan.hash.clear(piece));
+            CheckPlan { assume, ..plan }
         }
         _ => CheckPlan::full(geometry),
     }

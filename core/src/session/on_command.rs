@@ -153,7 +153,8 @@ impl Actor {
     /// Has the disk look at what it must look at; `false`: at nothing.
     pub(super) fn post_check(&mut self) -> bool {
         let Some(plan) = self.saving.check_plan(&self.torrent, self.checked) else { return false };
-        let looks = plan.hash.ones() + plan.trust.without(&plan.hash).count() as u32;
+        let known = plan.trust.without(&plan.hash).chain(plan.assume.without(&plan.hash)).count();
+        let looks = plan.hash.ones() + known as u32;
         self.pieces_known = self.torrent.metainfo.geometry.pieces() - looks;
         self.pieces_checked = self.pieces_known;
         self.check_posted = true;

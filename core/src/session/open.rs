@@ -12,7 +12,6 @@ use super::on_tracker::host_of;
 use super::save::Saving;
 use super::totals::Totals;
 use super::{Torrent, files};
-use crate::bitfield::Bitfield;
 use crate::download::DownloadManager;
 use crate::peer::PeerPool;
 use crate::resume::ResumeRecord;
@@ -32,13 +31,12 @@ pub fn actor(
     record: Option<ResumeRecord>,
 ) -> (Actor, Doors) {
     let geometry = torrent.metainfo.geometry;
-    let nothing = Bitfield::new(geometry.pieces());
     let (to_reports, reports) = mpsc::channel(actor::REPORTS);
     let (to_discoveries, discoveries) = mpsc::channel(actor::DISCOVERIES);
     let (to_door, incoming) = mpsc::channel(actor::INCOMING);
     let kept = record.clone().unwrap_or_default();
     // For viewers of a torrent that rests; what counts is what a check finds.
-    let claimed = Bitfield::from_wire(&kept.have, geometry.pieces()).unwrap_or_else(|| nothing.clone());
+    let claimed = kept.claimed(geometry.pieces());
     let mut totals = Totals::resume(kept.downloaded, kept.uploaded, kept.wasted, kept.active_seconds);
     if record.is_some() {
         if kept.added != UnixTime::default() {
@@ -173,6 +171,7 @@ fn first_snapshot(
         save_path: torrent.save_path(),
         move_done: 0,
         move_total: 0,
+        pieces_assumed: 0,
         tracker: tiers.iter().flatten().find_map(host_of),
         unregistered: None,
         private: metainfo.private,

@@ -13,6 +13,7 @@ use crate::resume::{ResumeRecord, StateStore};
 use crate::stats::{Detail, DetailKind, SessionState};
 use crate::{Config, Session};
 
+mod assumed;
 mod bench;
 mod board;
 mod crash;

@@ -46,9 +46,14 @@ pub fn key(state: &mut AppState, key: KeyEvent, effects: &mut Vec<Effect>) -> bo
             changed
         }
         Some(Popup::Add(form)) => {
-            if form.field == AddField::Start {
+            let choice = match form.field {
+                AddField::Start => Some(&mut form.paused),
+                AddField::Check => Some(&mut form.assume_complete),
+                AddField::Source | AddField::SaveTo => None,
+            };
+            if let Some(choice) = choice {
                 let toggles = matches!(key.code, KeyCode::Char(' ') | KeyCode::Left | KeyCode::Right);
-                form.paused ^= toggles;
+                *choice ^= toggles;
                 return toggles;
             }
             let changed = form.typed().and_then(|field| field.key(key));

@@ -1,5 +1,6 @@
 //! The disk against real folders, and against a backend that fails.
 
+mod assumed;
 mod check;
 mod crash;
 mod faults;

@@ -327,6 +327,29 @@ fn settings_of_all_torrents_are_kept_and_damage_forgets_only_them() {
 }
 
 #[test]
+fn what_a_person_said_is_there_is_neither_trusted_nor_hashed_at_a_restart() {
+    let files = entries(&[(30_000, false), (30_000, false)]);
+    let geometry = Geometry::new(60_000, 16_384).unwrap();
+    let layout = Layout::from_parts(geometry, files, "/nowhere", Arc::new(Vec::new()));
+    let fresh = ResumeRecord { assumed: vec![0b1101_0000], ..ResumeRecord::default() };
+    let sets = |record: &ResumeRecord| {
+        let plan = trusted(record, &layout);
+        [plan.trust.to_wire(), plan.assume.to_wire(), plan.hash.to_wire()]
+    };
+    assert_eq!(sets(&fresh), [vec![0], vec![0b1101_0000], vec![0b0010_0000]]);
+    let later = ResumeRecord {
+        have: vec![0b1000_0000],
+        maybe: vec![0b0010_0000],
+        assumed: vec![0b0101_0000],
+        files: vec![FileStamp::default(); 2],
+        ..ResumeRecord::default()
+    };
+    assert_eq!(sets(&later), [vec![0b1000_0000], vec![0b0101_0000], vec![0b0010_0000]]);
+    assert_eq!(later.claimed(4).to_wire(), [0b1101_0000]);
+    assert_eq!(later.claimed(9).ones(), 0, "the record of another torrent");
+}
+
+#[test]
 fn a_restart_trusts_have_and_hashes_maybe() {
     let files = entries(&[(30_000, false), (30_000, false)]);
     let geometry = Geometry::new(60_000, 16_384).unwrap();

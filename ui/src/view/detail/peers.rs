@@ -33,7 +33,7 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
         return nothing(state, buffer, area, "…");
     };
     if peers.is_empty() {
-        return nothing(state, buffer, area, &nobody(row));
+        nothing(state, buffer, area, &nobody(row));
     }
     let wide = area.width >= 72;
     let widest = area.width >= 100;
