@@ -11,11 +11,12 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::event::{Event, Kind, PatternError, Subscription};
 use crate::metainfo::Metainfo;
+use crate::queue::Shift;
 use crate::resume::{ResumeRecord, Saved};
 use crate::session::{OpenOptions, Session};
 use crate::settings::TorrentSettings;
 use crate::shared::SharedResources;
-use crate::stats::{BanStats, StatsBoard};
+use crate::stats::{BanStats, QueueStats, StatsBoard};
 use crate::types::{BanTarget, InfoHash, UnixTime};
 
 /// How a torrent is added.
@@ -25,6 +26,8 @@ pub struct AddOptions {
     pub download_dir: Option<PathBuf>,
     /// Added, but not started.
     pub paused: bool,
+    /// Runs at once, whatever stands before it in the queue.
+    pub forced: bool,
     /// Peers to connect to, beside those that trackers name.
     pub peers: Vec<SocketAddr>,
     /// What a person has decided for it. A torrent that is there already keeps its own.
@@ -128,6 +131,7 @@ impl TorrentManager {
         let record = ResumeRecord {
             save_path: options.download_dir.unwrap_or_else(|| self.shared.config().download_dir.clone()),
             paused: options.paused,
+            forced: options.forced && !options.paused,
             added: UnixTime::now(),
             tracker_key: rand::random(),
             settings: options.settings,
@@ -179,6 +183,7 @@ impl TorrentManager {
             save_path: None,
             record: Some(record.clone()),
             queue: place,
+            in_queue: true,
             after: list.claims.leaving(&record.save_path, &metainfo),
         };
         let session = Session::open_with(metainfo.clone(), self.shared.clone(), options)?;
@@ -248,6 +253,7 @@ impl TorrentManager {
         let mut list = self.lock();
         let entry = list.sessions.remove(info_hash).ok_or(Error::UnknownTorrent(*info_hash))?;
         list.claims.leave(entry.claim, entry.session.ended());
+        self.shared.turns().leave(info_hash);
         if let Some(store) = self.shared.store() {
             store.remove(*info_hash);
         }
@@ -293,6 +299,16 @@ impl TorrentManager {
             }
         });
         Ok(())
+    }
+
+    /// Moves torrents in the order in which they have their turn, as [`SharedResources::shift`].
+    pub fn shift(&self, torrents: &[InfoHash], shift: Shift) -> bool {
+        self.shared.shift(torrents, shift)
+    }
+
+    /// The order in which torrents have their turn.
+    pub fn queue(&self) -> Arc<QueueStats> {
+        self.board().queue()
     }
 
     /// Bans a peer for all torrents, as [`SharedResources::ban`].

@@ -121,6 +121,41 @@ pub struct SpeedLimits {
     pub up: Option<u64>,
 }
 
+/// How many torrents may be active at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MaxActive {
+    /// All that want to.
+    Unlimited,
+    /// So many; with 0 only those that a person forces.
+    At(u32),
+}
+
+impl MaxActive {
+    /// The number; `None`: all.
+    pub const fn get(self) -> Option<u32> {
+        match self {
+            Self::Unlimited => None,
+            Self::At(most) => Some(most),
+        }
+    }
+}
+
+/// How many torrents run at once, slow and forced ones not counted; the others wait for their turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActiveLimits {
+    /// Of those that lack something.
+    pub downloads: MaxActive,
+    /// Of those that have all that is wanted.
+    pub seeds: MaxActive,
+}
+
+impl Default for ActiveLimits {
+    /// Five downloads: few enough that each comes to its end soon. A seed that nobody asks costs nothing.
+    fn default() -> Self {
+        Self { downloads: MaxActive::At(5), seeds: MaxActive::Unlimited }
+    }
+}
+
 /// A person's choices for all torrents together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GlobalSettings {
@@ -134,6 +169,8 @@ pub struct GlobalSettings {
     pub seed_ratio: Option<u64>,
     /// After how many seconds a torrent stops seeding; `None`: never.
     pub seed_time: Option<u64>,
+    /// How many torrents run at once. Since version 2.
+    pub active: ActiveLimits,
 }
 
 /// One change of the settings of all torrents together.
@@ -153,6 +190,10 @@ pub enum GlobalSetting {
     SeedRatio(Option<u64>),
     /// After how many seconds a torrent stops seeding; `None`: never.
     SeedTime(Option<u64>),
+    /// How many torrents download at once.
+    ActiveDownloads(MaxActive),
+    /// How many torrents seed at once.
+    ActiveSeeds(MaxActive),
 }
 
 impl Default for GlobalSettings {
@@ -164,6 +205,7 @@ impl Default for GlobalSettings {
             use_alternative: false,
             seed_ratio: None,
             seed_time: None,
+            active: ActiveLimits::default(),
         }
     }
 }
@@ -184,6 +226,8 @@ impl GlobalSettings {
             GlobalSetting::UseAlternative(is_used) => self.use_alternative = is_used,
             GlobalSetting::SeedRatio(ratio) => self.seed_ratio = ratio,
             GlobalSetting::SeedTime(seconds) => self.seed_time = seconds,
+            GlobalSetting::ActiveDownloads(most) => self.active.downloads = most,
+            GlobalSetting::ActiveSeeds(most) => self.active.seeds = most,
         }
     }
 }

@@ -9,20 +9,26 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha1::{Digest, Sha1};
 
 use crate::bitfield::Bitfield;
-use crate::settings::{GlobalSettings, TorrentSettings};
+use crate::settings::{ActiveLimits, GlobalSettings, TorrentSettings};
 use crate::storage::{CheckPlan, FileStamp, Layout};
 use crate::types::{InfoHash, PieceIndex, UnixTime};
 use crate::untrusted::Untrusted;
 
 /// The version that this program writes.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Bytes that the fields of version 1 take in a record of which each is empty: one each. What later
 /// versions add stands behind them.
 const EMPTY_VERSION_1: usize = 13;
 
+/// The same of version 2.
+const EMPTY_VERSION_2: usize = 23;
+
 /// The version of the settings of all torrents together.
-const SETTINGS_VERSION: u8 = 1;
+const SETTINGS_VERSION: u8 = 2;
+
+/// The version of the order of the torrents.
+const ORDER_VERSION: u8 = 1;
 
 /// Stands for all torrents together in a checksum.
 const NO_TORRENT: InfoHash = InfoHash::new([0; 20]);
@@ -60,7 +66,7 @@ pub struct ResumeRecord {
     pub completed: Option<UnixTime>,
     /// The `key` that trackers know us by over changes of address (BEP 7).
     pub tracker_key: u32,
-    /// Its place in the list, from 0.
+    /// Its place in the list, from 0: in which order torrents were added.
     pub queue_position: u32,
     /// What a person decided for it. Since version 2.
     pub settings: TorrentSettings,
@@ -71,6 +77,8 @@ pub struct ResumeRecord {
     pub trackers: Option<Vec<Vec<Untrusted>>>,
     /// A move to another folder that is under way. Since version 2.
     pub moving: Option<MoveNote>,
+    /// A person wants it to run whatever stands before it. Since version 3.
+    pub forced: bool,
 }
 
 /// A move to another folder that is under way.
@@ -121,9 +129,10 @@ impl ResumeRecord {
         }
         match bytes[0] {
             VERSION => postcard::from_bytes(&bytes[HEADER..]).map_err(|_| RecordError::Damaged),
-            1 => {
+            older @ (1 | 2) => {
+                let known = if older == 1 { EMPTY_VERSION_1 } else { EMPTY_VERSION_2 };
                 let empty = postcard::to_stdvec(&Self::default()).map_err(|_| RecordError::Damaged)?;
-                let whole = [&bytes[HEADER..], &empty[EMPTY_VERSION_1..]].concat();
+                let whole = [&bytes[HEADER..], &empty[known..]].concat();
                 postcard::from_bytes(&whole).map_err(|_| RecordError::Damaged)
             }
             newer if newer > VERSION => Err(RecordError::Newer(newer)),
@@ -164,6 +173,31 @@ pub(super) fn decode_settings(bytes: &[u8]) -> Result<GlobalSettings, RecordErro
     }
     match bytes[0] {
         SETTINGS_VERSION => postcard::from_bytes(&bytes[HEADER..]).map_err(|_| RecordError::Damaged),
+        1 => {
+            let added = postcard::to_stdvec(&ActiveLimits::default()).map_err(|_| RecordError::Damaged)?;
+            postcard::from_bytes(&[&bytes[HEADER..], &added].concat()).map_err(|_| RecordError::Damaged)
+        }
+        newer => Err(RecordError::Newer(newer)),
+    }
+}
+
+/// The order of the torrents in the form of the store: as a record, of no torrent.
+pub(super) fn encode_order(order: &[InfoHash]) -> Vec<u8> {
+    let order: Vec<&[u8; 20]> = order.iter().map(InfoHash::as_bytes).collect();
+    with_version(ORDER_VERSION, &NO_TORRENT, &order)
+}
+
+/// Reads that form.
+pub(super) fn decode_order(bytes: &[u8]) -> Result<Vec<InfoHash>, RecordError> {
+    if bytes.len() < HEADER || bytes[1..HEADER] != checksum(&NO_TORRENT, bytes) {
+        return Err(RecordError::Damaged);
+    }
+    match bytes[0] {
+        ORDER_VERSION => {
+            let order: Vec<[u8; 20]> =
+                postcard::from_bytes(&bytes[HEADER..]).map_err(|_| RecordError::Damaged)?;
+            Ok(order.into_iter().map(InfoHash::new).collect())
+        }
         newer => Err(RecordError::Newer(newer)),
     }
 }

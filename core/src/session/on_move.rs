@@ -70,6 +70,11 @@ impl Moving {
         self.rest = rest;
     }
 
+    /// Whether the torrent runs afterwards.
+    pub const fn will_run(&self) -> bool {
+        self.rest.is_none()
+    }
+
     /// Whether the mover has been asked for something and has not answered.
     const fn is_under_way(&self) -> bool {
         matches!(self.step, Step::Copying | Step::Settling)
@@ -92,7 +97,7 @@ impl Actor {
             Phase::Checking => self.rest_after_check.take(),
             // One that is stuck in a move has files at both places.
             Phase::Failed(..) if self.moving.is_some() => return,
-            Phase::Running | Phase::Failed(..) => None,
+            Phase::Queued | Phase::Running | Phase::Failed(..) => None,
         };
         let from = self.torrent.save_path();
         if from == to {

@@ -112,6 +112,7 @@ impl Actor {
                 (&self.phase, &self.full),
                 (Phase::Failed(_, Some(_)), _) | (Phase::Running, Some(_))
             ),
+            forced: self.saving.forced,
         }
     }
 }

@@ -18,6 +18,7 @@ mod crash;
 mod ends;
 mod meetings;
 mod moves;
+mod queue;
 mod room;
 mod settings;
 mod trackers;

@@ -14,6 +14,7 @@ mod registry;
 mod slots;
 mod tasks;
 mod totals;
+mod turns;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,6 +34,8 @@ use self::outside::Outside;
 pub use self::registry::{Door, Registration, Registry};
 use self::slots::Slots;
 pub use self::tasks::Tasks;
+pub(crate) use self::turns::Seat;
+use self::turns::Turns;
 use crate::bandwidth::Limiter;
 use crate::config::Config;
 use crate::disk::{Backend, Disk, System};
@@ -83,11 +86,12 @@ pub struct SharedResources {
     half_open: Arc<Semaphore>,
     dials: Mutex<Dials>,
     slots: Mutex<Slots>,
+    turns: Arc<Turns>,
     outside: Mutex<Outside>,
     up: Limiter,
     down: Limiter,
     /// What a person decided for all torrents together. Its lock is held to copy or to
-    /// change it; within it only locks of limiters and of the store are taken.
+    /// change it; within it only locks of limiters, of the queue and of the store are taken.
     settings: watch::Sender<GlobalSettings>,
     /// Addresses that accept peers, and why one does not.
     listening: Mutex<Listening>,
@@ -157,6 +161,9 @@ impl SharedResources {
         }
         settings.seed_ratio = config.seed_ratio.or(settings.seed_ratio);
         settings.seed_time = config.seed_time.or(settings.seed_time);
+        settings.active.downloads = config.max_active_downloads.unwrap_or(settings.active.downloads);
+        settings.active.seeds = config.max_active_seeds.unwrap_or(settings.active.seeds);
+        let order = store.as_ref().map(StateStore::take_order).unwrap_or_default();
         let speed = settings.speed_now();
         let shared = Arc::new(Self {
             udp,
@@ -176,6 +183,7 @@ impl SharedResources {
             half_open: Arc::new(Semaphore::new(config.max_half_open)),
             dials: Mutex::default(),
             slots: Mutex::new(Slots::new(config.upload_slots_total, config.upload_slots)),
+            turns: Turns::new(&settings, order),
             outside: Mutex::default(),
             up: Limiter::new(speed.up),
             down: Limiter::new(speed.down),
@@ -193,6 +201,7 @@ impl SharedResources {
         }
         incoming::listen(&shared);
         totals::keep(&shared);
+        turns::keep(&shared);
         Ok(shared)
     }
 
@@ -215,6 +224,7 @@ impl SharedResources {
         // After the good-byes to UDP trackers.
         self.udp.close();
         self.disk.shutdown();
+        turns::save(self);
         if let Some(store) = &self.store {
             store.close();
         }
@@ -321,6 +331,7 @@ impl SharedResources {
                 self.up.limit(speed.up);
                 self.down.limit(speed.down);
             }
+            self.turns.set_limits(settings);
             if let Some(store) = &self.store {
                 store.put_settings(settings.clone());
             }

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use super::{GlobalStats, SessionStats};
+use super::{GlobalStats, QueueStats, SessionStats};
 use crate::types::InfoHash;
 
 /// The newest snapshot of every session, with a sequence number for each change.
@@ -29,6 +29,8 @@ struct Board {
     /// Removed sessions, so that a viewer that looks rarely still learns of them.
     gone: FxHashMap<InfoHash, u64>,
     global: Arc<GlobalStats>,
+    queue: Arc<QueueStats>,
+    queue_seq: u64,
 }
 
 #[derive(Debug)]
@@ -85,6 +87,8 @@ pub struct Changes {
     pub removed: Vec<InfoHash>,
     /// The totals as they are now.
     pub global: Arc<GlobalStats>,
+    /// The order of the torrents, if it has changed.
+    pub queue: Option<Arc<QueueStats>>,
 }
 
 impl StatsBoard {
@@ -109,6 +113,21 @@ impl StatsBoard {
         }
     }
 
+    /// Puts the order of the torrents up.
+    pub fn pin_queue(&self, queue: QueueStats) {
+        let mut board = self.lock();
+        if *board.queue != queue {
+            board.seq += 1;
+            board.queue_seq = board.seq;
+            board.queue = Arc::new(queue);
+        }
+    }
+
+    /// The order of the torrents.
+    pub fn queue(&self) -> Arc<QueueStats> {
+        self.lock().queue.clone()
+    }
+
     /// What changed after `seq`; 0 asks for everything.
     pub fn since(&self, seq: u64) -> Changes {
         self.look();
@@ -126,6 +145,7 @@ impl StatsBoard {
                 .collect(),
             removed: board.gone.iter().filter(|(_, at)| **at > seq).map(|(hash, _)| *hash).collect(),
             global: board.global.clone(),
+            queue: (board.queue_seq > seq).then(|| board.queue.clone()),
         }
     }
 

@@ -14,9 +14,10 @@ use super::record::with_version;
 use super::*;
 use crate::error::Error;
 use crate::geometry::Geometry;
-use crate::settings::{GlobalSetting, GlobalSettings};
+use crate::settings::{ActiveLimits, GlobalSetting, GlobalSettings, MaxActive, TorrentSettings};
 use crate::storage::{CheckPlan, FileStamp, Layout, entries};
 use crate::types::{BanReason, BanTarget, InfoHash, PieceIndex, UnixTime};
+use crate::untrusted::Untrusted;
 
 fn hash(at: u8) -> InfoHash {
     InfoHash::new([at; 20])
@@ -350,6 +351,76 @@ fn a_record_of_version_1_is_read() {
     assert_eq!(ResumeRecord::decode(&hash(5), &bytes), Ok(want));
     let cut = with_version(1, &hash(5), &(1_u8, 2_u8));
     assert_eq!(ResumeRecord::decode(&hash(5), &cut), Err(RecordError::Damaged));
+}
+
+/// Every field of version 2, in their order.
+#[derive(serde::Serialize)]
+struct Version2(Version1, (TorrentSettings, u64, Option<Vec<Vec<Untrusted>>>, Option<MoveNote>));
+
+#[test]
+fn a_record_of_version_2_is_read() {
+    let settings = TorrentSettings { sequential: true, ..TorrentSettings::default() };
+    let moving = MoveNote { other: "/mnt/b".into(), committed: true };
+    let old = Version2(
+        Version1(
+            (vec![1], vec![], vec![], serde_bytes::ByteBuf::from(*b"/d"), true),
+            (7, 8, 9, 10, UnixTime(11), None, 12, 13),
+        ),
+        (settings.clone(), 14, Some(vec![vec!["http://t.example/a".into()]]), Some(moving.clone())),
+    );
+    let want = ResumeRecord {
+        have: vec![1],
+        save_path: "/d".into(),
+        paused: true,
+        downloaded: 7,
+        uploaded: 8,
+        wasted: 9,
+        active_seconds: 10,
+        added: UnixTime(11),
+        tracker_key: 12,
+        queue_position: 13,
+        settings,
+        seeding_seconds: 14,
+        trackers: Some(vec![vec!["http://t.example/a".into()]]),
+        moving: Some(moving),
+        ..ResumeRecord::default()
+    };
+    assert_eq!(ResumeRecord::decode(&hash(5), &with_version(2, &hash(5), &old)), Ok(want));
+}
+
+#[test]
+fn settings_of_version_1_are_read() {
+    let kept = GlobalSettings {
+        seed_time: Some(5),
+        active: ActiveLimits { downloads: MaxActive::At(2), seeds: MaxActive::At(0) },
+        ..GlobalSettings::default()
+    };
+    assert_eq!(record::decode_settings(&record::encode_settings(&kept)), Ok(kept.clone()));
+    let none = InfoHash::new([0; 20]);
+    let old = (kept.speed, kept.alternative, kept.use_alternative, kept.seed_ratio, kept.seed_time);
+    let want = GlobalSettings { active: ActiveLimits::default(), ..kept };
+    assert_eq!(record::decode_settings(&with_version(1, &none, &old)), Ok(want));
+}
+
+#[test]
+fn an_order_comes_back_or_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let order = vec![hash(3), hash(1), hash(2)];
+    let (store, _, _) = StateStore::open(folder.path()).unwrap();
+    assert_eq!(store.take_order(), []);
+    store.put_order(order.clone());
+    store.close();
+    let (store, _, problems) = StateStore::open(folder.path()).unwrap();
+    assert_eq!((store.take_order(), problems), (order.clone(), Vec::new()));
+    assert_eq!(store.take_order(), [], "given once");
+    let bytes = record::encode_order(&order);
+    assert_eq!(record::decode_order(&bytes), Ok(order));
+    for at in 0..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1;
+        assert_eq!(record::decode_order(&flipped), Err(RecordError::Damaged));
+    }
+    assert_eq!(record::decode_order(&[]), Err(RecordError::Damaged));
 }
 
 #[test]
