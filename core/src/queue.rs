@@ -25,10 +25,6 @@ mod tests;
 /// it is not any more.
 const SLOW: u64 = 2 << 10;
 
-/// So long a torrent must have been slow, or quick, before that counts; as libtorrent's
-/// `auto_manage_startup`. Who has just begun is given as long to find peers.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// A check that takes no longer than this does not cost a torrent its place: where files look as they did,
 /// nothing is hashed.
 const SOON: Duration = Duration::from_secs(10);
@@ -128,14 +124,14 @@ impl Pace {
     }
 
     /// Believes what has been so for long enough.
-    fn settle(&mut self, now: Instant) {
-        if self.due().is_some_and(|due| due <= now) {
+    fn settle(&mut self, now: Instant, patience: Duration) {
+        if self.due(patience).is_some_and(|due| due <= now) {
             *self = Self { slow: !self.slow, differs: None };
         }
     }
 
-    fn due(&self) -> Option<Instant> {
-        self.differs.map(|since| since + PATIENCE)
+    fn due(&self, patience: Duration) -> Option<Instant> {
+        self.differs.map(|since| since + patience)
     }
 }
 
@@ -156,6 +152,8 @@ struct Entry {
 pub struct Queue {
     limits: ActiveLimits,
     speed: SpeedLimits,
+    /// So long a torrent must have been slow, or quick, before that counts.
+    patience: Duration,
     order: BTreeMap<i64, InfoHash>,
     torrents: FxHashMap<InfoHash, Entry>,
     /// Since when something waits to be decided.
@@ -166,9 +164,9 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Nobody yet.
-    pub fn new(limits: ActiveLimits, speed: SpeedLimits) -> Self {
-        Self { limits, speed, ..Self::default() }
+    /// Nobody yet. Who has been slow, or quick, for `patience` counts so; who begins is given as long.
+    pub fn new(limits: ActiveLimits, speed: SpeedLimits, patience: Duration) -> Self {
+        Self { limits, speed, patience, ..Self::default() }
     }
 
     /// How many may run, and how fast all together may be: who is held back is not slow.
@@ -217,7 +215,7 @@ impl Queue {
         }
         if entry.turn == Turn::Runs {
             entry.pace.measure(now, report.rate, threshold);
-            self.due = [self.due, entry.pace.due()].into_iter().flatten().min();
+            self.due = [self.due, entry.pace.due(self.patience)].into_iter().flatten().min();
         }
         let turn = entry.turn;
         if (before.stage, before.complete, before.forced) != (report.stage, report.complete, report.forced) {
@@ -270,7 +268,7 @@ impl Queue {
                 Stage::Ready => {
                     let ran = entry.turn == Turn::Runs;
                     if ran {
-                        entry.pace.settle(now);
+                        entry.pace.settle(now, self.patience);
                     }
                     let runs = entry.report.forced || (ran && entry.pace.slow) || take();
                     let turn = if runs { Turn::Runs } else { Turn::Waits };
@@ -281,7 +279,7 @@ impl Queue {
                         changes.push((*torrent, turn));
                     }
                     if runs && limited && !entry.report.forced {
-                        at_latest(entry.pace.due());
+                        at_latest(entry.pace.due(self.patience));
                     }
                 }
             }
@@ -298,8 +296,12 @@ impl Queue {
             let is_kin = |torrent: &InfoHash| {
                 self.torrents.get(torrent).is_some_and(|entry| entry.report.complete == complete)
             };
-            let (ranks, before): (Vec<i64>, Vec<InfoHash>) =
-                self.order.iter().filter(|(_, torrent)| is_kin(torrent)).map(|(rank, at)| (*rank, *at)).unzip();
+            let (ranks, before): (Vec<i64>, Vec<InfoHash>) = self
+                .order
+                .iter()
+                .filter(|(_, torrent)| is_kin(torrent))
+                .map(|(rank, at)| (*rank, *at))
+                .unzip();
             let after = shifted(&before, &chosen, shift);
             if after == before {
                 continue;

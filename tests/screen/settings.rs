@@ -14,7 +14,7 @@ fn limits_are_typed_and_kept_over_a_restart() {
     pty.keys("\r").see("Download limit:").keys("2X\r").see("bytes a second are wanted");
     pty.keys("\x7fM\r").see_no("Enter set");
     see_in_row(&mut pty, "Download limit", "2.00M/s");
-    pty.keys("jjjj ");
+    pty.keys("jjjjjj ");
     see_in_row(&mut pty, "Sequential download", "on");
     pty.keys("jj\r").see("All: download limit:").keys("50M\r").see_no("Enter set");
     see_in_row(&mut pty, "All: download limit", "50.0M/s");

@@ -3,6 +3,7 @@
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn torrent(n: u16) -> InfoHash {
     let mut hash = [0; 20];
@@ -31,7 +32,7 @@ struct Bench {
 impl Bench {
     /// So many downloads and seeds may run, and this many torrents are there.
     fn new(downloads: MaxActive, seeds: MaxActive, torrents: u16, report: Report) -> Self {
-        let queue = Queue::new(ActiveLimits { downloads, seeds }, SpeedLimits::default());
+        let queue = Queue::new(ActiveLimits { downloads, seeds }, SpeedLimits::default(), PATIENCE);
         let mut bench = Self { now: Instant::now(), queue, started: Vec::new(), stopped: Vec::new() };
         (0..torrents).for_each(|n| bench.queue.insert(bench.now, torrent(n), None, report));
         bench
@@ -72,12 +73,13 @@ impl Bench {
 
     /// What holds after each decision.
     fn check(&self) {
-        for (kind, max) in [(Kind::Download, self.queue.limits.downloads), (Kind::Seed, self.queue.limits.seeds)] {
+        for (kind, max) in
+            [(Kind::Download, self.queue.limits.downloads), (Kind::Seed, self.queue.limits.seeds)]
+        {
             let kin: Vec<&Entry> = self.queue.order().map(|torrent| &self.queue.torrents[torrent]).collect();
             let kin: Vec<&Entry> = kin.into_iter().filter(|entry| entry.report.kind() == kind).collect();
-            let counts = |entry: &&&Entry| {
-                entry.turn == Turn::Runs && !entry.report.forced && !entry.pace.slow
-            };
+            let counts =
+                |entry: &&&Entry| entry.turn == Turn::Runs && !entry.report.forced && !entry.pace.slow;
             let waits = |entry: &&Entry| entry.turn == Turn::Waits;
             let counted = kin.iter().filter(counts).count() as u32;
             let first_waits = kin.iter().position(waits).unwrap_or(kin.len());

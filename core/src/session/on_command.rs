@@ -91,11 +91,7 @@ impl Actor {
                 self.save(now);
                 return self.resume_move(now);
             }
-            Phase::Checking
-            | Phase::Queued
-            | Phase::Running
-            | Phase::Stopping(_)
-            | Phase::Stopped => return,
+            Phase::Checking | Phase::Queued | Phase::Running | Phase::Stopping(_) | Phase::Stopped => return,
             Phase::Paused => (Kind::SessionResumed, "resumed"),
             Phase::Idle | Phase::Failed(..) => (Kind::SessionStarted, "started"),
         };

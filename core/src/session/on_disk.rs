@@ -113,7 +113,11 @@ impl Actor {
         let runs = self.phase == Phase::Running;
         // To a tracker a torrent is complete when all of it is there, wanted or not, and it hears of that
         // only where the last piece was fetched: not after a look at what is on disk.
-        if runs && self.download.is_complete() && !std::mem::replace(&mut self.whole, true) && self.fetched_last {
+        if runs
+            && self.download.is_complete()
+            && !std::mem::replace(&mut self.whole, true)
+            && self.fetched_last
+        {
             self.trackers.completed(now);
             self.announce(now);
         }

@@ -80,11 +80,8 @@ impl Actor {
         let Some(seat) = &self.seat else { return Turn::Runs };
         let complete = self.download.is_finished();
         let speed = self.settings.speed;
-        let (rate, limit) = if complete {
-            (self.newest.rate_up, speed.up)
-        } else {
-            (self.newest.rate_down, speed.down)
-        };
+        let (rate, limit) =
+            if complete { (self.newest.rate_up, speed.up) } else { (self.newest.rate_down, speed.down) };
         let report = Report { stage: self.stage(), complete, forced: self.saving.forced, rate, limit };
         if report == self.reported_stage && !anew {
             return seat.turn();

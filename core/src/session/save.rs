@@ -39,7 +39,17 @@ impl Saving {
     pub fn new(kept: Option<ResumeRecord>, pieces: u32, paused: bool, sync_interval: Duration) -> Self {
         let doubted = Bitfield::new(pieces);
         let forced = kept.as_ref().is_some_and(|kept| kept.forced);
-        Self { paused, forced, kept, doubted, moved: None, dirty_bytes: 0, sync_interval, due: None, fetched: 0 }
+        Self {
+            paused,
+            forced,
+            kept,
+            doubted,
+            moved: None,
+            dirty_bytes: 0,
+            sync_interval,
+            due: None,
+            fetched: 0,
+        }
     }
 
     /// What has to be hashed before the torrent runs: everything that the last record does not vouch
@@ -171,7 +181,8 @@ impl Actor {
             // Not all was looked at: the last record still holds, but for what a person asked for.
             let (save_path, moving) = (self.torrent.save_path(), self.moving.as_ref().map(Moving::note));
             let (settings, trackers) = (self.settings.clone(), self.own_trackers.clone());
-            let record = ResumeRecord { paused, forced, save_path, moving, settings, trackers, ..kept.clone() };
+            let record =
+                ResumeRecord { paused, forced, save_path, moving, settings, trackers, ..kept.clone() };
             store.put(self.torrent.info_hash(), record);
             return;
         }

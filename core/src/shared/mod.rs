@@ -183,7 +183,7 @@ impl SharedResources {
             half_open: Arc::new(Semaphore::new(config.max_half_open)),
             dials: Mutex::default(),
             slots: Mutex::new(Slots::new(config.upload_slots_total, config.upload_slots)),
-            turns: Turns::new(&settings, order),
+            turns: Turns::new(&settings, config.slow_after, order),
             outside: Mutex::default(),
             up: Limiter::new(speed.up),
             down: Limiter::new(speed.down),

@@ -2,7 +2,7 @@
 //! over. `queue` decides.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 use tokio::sync::{Notify, watch};
@@ -110,12 +110,12 @@ impl Inner {
 
 impl Turns {
     /// An empty queue whose torrents will come in the order of the last run, as far as that was kept.
-    pub fn new(settings: &GlobalSettings, kept: Vec<InfoHash>) -> Arc<Self> {
+    pub fn new(settings: &GlobalSettings, slow_after: Duration, kept: Vec<InfoHash>) -> Arc<Self> {
         let ordered = !kept.is_empty();
         // Before all that is new, which begins at 0.
         let first = -i64::try_from(kept.len()).unwrap_or(i64::MAX);
         let inner = Inner {
-            queue: Queue::new(settings.active, settings.speed_now()),
+            queue: Queue::new(settings.active, settings.speed_now(), slow_after),
             seats: FxHashMap::default(),
             next_seat: 0,
             kept: kept.into_iter().zip(first..).collect(),

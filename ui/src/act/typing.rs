@@ -45,9 +45,13 @@ pub fn key(state: &mut AppState, key: KeyEvent, effects: &mut Vec<Effect>) -> bo
         }
         Some(Popup::Add(form)) => {
             if form.field == AddField::Start {
-                let toggles = matches!(key.code, KeyCode::Char(' ') | KeyCode::Left | KeyCode::Right);
-                form.paused ^= toggles;
-                return toggles;
+                let by = match key.code {
+                    KeyCode::Char(' ') | KeyCode::Right => 1,
+                    KeyCode::Left => -1,
+                    _ => return false,
+                };
+                form.start = form.start.beside(by);
+                return true;
             }
             let changed = form.typed().and_then(|field| field.key(key));
             if changed == Some(true) {

@@ -2,7 +2,7 @@
 
 use tc_core::types::InfoHash;
 
-use crate::message::{AddRequest, Preview};
+use crate::message::{AddRequest, AddStart, Preview};
 use crate::widget::field::Field;
 
 /// The fields of the dialog, from top to bottom.
@@ -13,7 +13,7 @@ pub enum AddField {
     Source,
     /// Where its files go.
     SaveTo,
-    /// Now or paused.
+    /// When they start.
     Start,
 }
 
@@ -91,8 +91,8 @@ pub struct AddForm {
     pub duplicates: usize,
     /// Where the files go; empty: the usual folder.
     pub save_to: Field,
-    /// Add without starting.
-    pub paused: bool,
+    /// When they start.
+    pub start: AddStart,
     /// The field that is typed into.
     pub field: AddField,
     /// How the path may go on, while a list is open.
@@ -134,7 +134,7 @@ impl AddForm {
             .map(|source| AddRequest {
                 source: source.to_owned(),
                 save_to: self.save_to.text().trim().to_owned(),
-                paused: self.paused,
+                start: self.start,
             })
             .collect()
     }

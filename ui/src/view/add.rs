@@ -7,6 +7,7 @@ use tc_core::untrusted::clean;
 use super::{dialog, style, typed, whole};
 use crate::format;
 use crate::keymap::Context;
+use crate::message::AddStart;
 use crate::state::AppState;
 use crate::state::add::{AddField, AddForm, Candidates};
 use crate::state::relocate::MoveForm;
@@ -48,12 +49,19 @@ pub fn draw(state: &AppState, form: &AddForm, buffer: &mut Buffer) {
         page.note("the usual folder", Role::Dim);
     }
     page.y += 1;
-    let start = if form.paused { "( ) now   (•) paused" } else { "(•) now   ( ) paused" };
+    let choice =
+        |start: AddStart| format!("({}) {}", if start == form.start { '•' } else { ' ' }, start.word());
+    let start = AddStart::ALL.map(choice).join("   ");
     if form.field == AddField::Start {
-        page.line("Start", start, Role::Sel);
-        page.note("Space changes it", Role::Dim);
+        page.line("Start", &start, Role::Sel);
+        let when = match form.start {
+            AddStart::Queue => "when its turn comes",
+            AddStart::Now => "at once, whatever the others do",
+            AddStart::Paused => "when it is resumed",
+        };
+        page.note(&format!("Space changes it: {when}"), Role::Dim);
     } else {
-        page.line("Start", start, Role::Text);
+        page.line("Start", &start, Role::Text);
     }
     page.y += 1;
     page.about(form);

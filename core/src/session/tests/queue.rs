@@ -129,10 +129,7 @@ fn a_seed_that_waits_is_complete_all_the_same() {
     bench.wish(Wish::Run);
     bench.disk_until(|bench| bench.actor.phase == Phase::Queued);
     decide(&mut bench);
-    assert_eq!(
-        bench.events(),
-        ["session.started", "session.checked", "session.completed", "session.queued"]
-    );
+    assert_eq!(bench.events(), ["session.started", "session.checked", "session.completed", "session.queued"]);
     bench.shared.set(GlobalSetting::ActiveSeeds(MaxActive::Unlimited));
     decide(&mut bench);
     assert_eq!(bench.actor.newest.state, SessionState::Seeding);
