@@ -167,6 +167,10 @@ pub struct EngineArgs {
     /// Take the room of a file on disk as its pieces come, or for all of it at once
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Allocate::Sparse)]
     pub allocate: Allocate,
+    /// Believe that the data of torrents that are added is there where the sizes are right; each piece is
+    /// hashed when it is first read, and fetched if it is wrong
+    #[arg(long)]
+    pub assume_complete: bool,
     /// Connections over all torrents at most [default: 500, or what the limit of open files allows]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: Option<u32>,
@@ -190,7 +194,7 @@ pub struct EngineArgs {
     #[arg(long, value_name = "T", value_parser = amount::time)]
     pub seed_time: Option<u64>,
     /// Seconds that trackers are given to hear that we leave
-    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
     pub stop_timeout: Duration,
     /// Log into this file [default: one a day in the state folder]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

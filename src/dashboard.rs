@@ -50,7 +50,9 @@ pub fn run(args: &DashboardArgs) -> anyhow::Result<ExitCode> {
     let manager = TorrentManager::over(shared);
     for torrent in torrents {
         let name = torrent.name.clone();
-        if let Err(error) = manager.add_metainfo(torrent, AddOptions::default()) {
+        let assume_complete = args.engine.assume_complete;
+        let options = AddOptions { assume_complete, ..AddOptions::default() };
+        if let Err(error) = manager.add_metainfo(torrent, options) {
             manager.shutdown();
             return Err(error).context(name);
         }

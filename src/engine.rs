@@ -58,10 +58,9 @@ pub fn config(args: &EngineArgs, download_dir: &Path, state_dir: &Path) -> Confi
     config.max_active_seeds = args.max_active_seeds;
     config.stop_timeout = args.stop_timeout;
     config.reserve_room = args.allocate == Allocate::Full;
-    let count = |wanted: Option<u32>, default: usize| wanted.map_or(default, |n| n as usize);
-    config.max_connections = count(args.max_connections, config.max_connections);
-    config.max_connections_per_torrent = count(args.max_peers, config.max_connections_per_torrent);
-    config.upload_slots_total = count(args.upload_slots, config.upload_slots_total);
+    config.max_connections = args.max_connections;
+    config.max_peers = args.max_peers;
+    config.upload_slots = args.upload_slots;
     test_sync_interval(&mut config);
     fit_open_files(&mut config, raise_open_files());
     config
@@ -122,7 +121,7 @@ fn raise_open_files() -> u64 {
 /// Half of the descriptors for links, a quarter for files, the rest for trackers, logs and so on.
 fn fit_open_files(config: &mut Config, limit: u64) {
     let share = |part: u64| usize::try_from(limit / part).unwrap_or(usize::MAX).max(1);
-    config.max_connections = config.max_connections.min(share(2));
+    config.connection_ceiling = config.connection_ceiling.min(share(2));
     config.max_open_files = config.max_open_files.min(share(4));
     config.max_half_open = config.max_half_open.min(share(8));
 }
@@ -161,6 +160,6 @@ mod tests {
     fn few_descriptors_mean_few_links() {
         let mut config = Config::new("x");
         fit_open_files(&mut config, 64);
-        assert_eq!((config.max_connections, config.max_open_files, config.max_half_open), (32, 16, 8));
+        assert_eq!((config.connection_ceiling, config.max_open_files, config.max_half_open), (32, 16, 8));
     }
 }

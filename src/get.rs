@@ -129,7 +129,12 @@ impl<'a> Run<'a> {
             let mut settings = TorrentSettings::default();
             choices.iter().for_each(|setting| settings.apply(setting, metainfo.files.len()));
             pending.insert(info_hash, wanted_bytes(&metainfo, &settings));
-            let options = AddOptions { peers: args.peers.clone(), settings, ..AddOptions::default() };
+            let options = AddOptions {
+                peers: args.peers.clone(),
+                settings,
+                assume_complete: args.engine.assume_complete,
+                ..AddOptions::default()
+            };
             let session = manager
                 .add_metainfo(metainfo, options)
                 .with_context(|| file.as_ref().display().to_string())?;

@@ -71,7 +71,8 @@ fn look(layout: &Layout, metainfo: &Metainfo, progress: Option<&mut Progress>) -
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let (bytes_hashed, errors) = runtime.block_on(until_checked(&storage, metainfo, progress))?;
     let looked = Looked { good: storage.verified(), bytes_hashed, errors };
-    disk.shutdown();
+    // Nothing is left to write.
+    disk.shutdown(Duration::from_secs(1));
     Ok(looked)
 }
 

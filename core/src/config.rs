@@ -18,19 +18,22 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// A runtime to use. `None`: the engine makes one and ends it at shutdown.
     pub runtime: Option<tokio::runtime::Handle>,
-    /// Links over all torrents. 500 as in transmission's and libtorrent's defaults for a server.
-    pub max_connections: usize,
-    /// Links of one torrent.
-    pub max_connections_per_torrent: usize,
+    /// Links over all torrents; `None`: as the last run left it, at first 500.
+    pub max_connections: Option<u32>,
+    /// Links that the descriptors of the process allow; no setting goes beyond.
+    pub connection_ceiling: usize,
+    /// Links of one torrent; `None`: as the last run left it, at first 100.
+    pub max_peers: Option<u32>,
     /// Links of one torrent to peers at one public address: people share addresses, but so do the many
     /// selves of somebody who wants more than a share. Never counted over torrents.
     pub max_connections_per_address: usize,
     /// Connections being set up at once, in each direction: half-open ones are what a flood is made of.
     pub max_half_open: usize,
-    /// Peers of one torrent that are served at once, the optimistic one not counted.
-    pub upload_slots: usize,
-    /// The same over all torrents. Where it is short, torrents take turns.
-    pub upload_slots_total: usize,
+    /// Peers of one torrent that are served at once, the optimistic one not counted, unless it has a limit of
+    /// its own.
+    pub slots_per_torrent: usize,
+    /// The same over all torrents; `None`: as the last run left it, at first 100.
+    pub upload_slots: Option<u32>,
     /// Bytes per second that may go out for all torrents together; `None`: as the last run left it, at
     /// first no limit.
     pub upload_limit: Option<u64>,
@@ -62,8 +65,8 @@ pub struct Config {
     /// Room for all of a file is reserved when it is made, where the file system can do that; else files
     /// are sparse and grow as their pieces come.
     pub reserve_room: bool,
-    /// How long `stopped` announces may take at shutdown. Four seconds, so that the exit takes no more than
-    /// five with what is saved after them.
+    /// How long `stopped` announces may take at shutdown. Three seconds, so that the exit takes no more than
+    /// five with what is saved meanwhile.
     pub stop_timeout: Duration,
     /// Addresses of private and loopback ranges that trackers name are dropped unless the tracker is
     /// itself in such a range; a swarm on one machine may allow them all.
@@ -78,14 +81,15 @@ impl Config {
             download_dir: download_dir.into(),
             state_dir: None,
             runtime: None,
-            max_connections: 500,
-            max_connections_per_torrent: 100,
+            max_connections: None,
+            // Whoever knows the limit of descriptors says less.
+            connection_ceiling: usize::MAX,
+            max_peers: None,
             // As libtorrent and transmission.
             max_connections_per_address: 1,
             max_half_open: 100,
-            upload_slots: 8,
-            // At 10 MB/s some 100 kB/s for each, which is worth a peer's while.
-            upload_slots_total: 100,
+            slots_per_torrent: 8,
+            upload_slots: None,
             upload_limit: None,
             download_limit: None,
             seed_ratio: None,
@@ -98,14 +102,9 @@ impl Config {
             max_open_files: 128,
             sync_interval: Duration::from_secs(10),
             reserve_room: false,
-            stop_timeout: Duration::from_secs(4),
+            stop_timeout: Duration::from_secs(3),
             allow_inward_peers: false,
         }
-    }
-
-    /// Upload slots that a torrent begins with, until it is dealt its share.
-    pub fn first_slots(&self) -> usize {
-        self.upload_slots.min(self.upload_slots_total)
     }
 
     /// Every address of this machine, both families, on one port.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
 
+use crate::bitfield::Bitfield;
 use crate::claims::{ClaimId, Claims, InUse};
 use crate::config::Config;
 use crate::error::Error;
@@ -30,6 +31,9 @@ pub struct AddOptions {
     pub forced: bool,
     /// Peers to connect to, beside those that trackers name.
     pub peers: Vec<SocketAddr>,
+    /// Its data is there, says a person: only sizes are looked at now, and each piece is hashed when it is
+    /// first read; a wrong one is fetched. A torrent that is there already keeps what is known of it.
+    pub assume_complete: bool,
     /// What a person has decided for it. A torrent that is there already keeps its own.
     pub settings: TorrentSettings,
 }
@@ -134,6 +138,7 @@ impl TorrentManager {
             forced: options.forced && !options.paused,
             added: UnixTime::now(),
             tracker_key: rand::random(),
+            assumed: if options.assume_complete { every_piece(&metainfo) } else { Vec::new() },
             settings: options.settings,
             ..ResumeRecord::default()
         };
@@ -353,4 +358,9 @@ impl TorrentManager {
     fn lock(&self) -> std::sync::MutexGuard<'_, List> {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// All pieces in the form of a record.
+fn every_piece(metainfo: &Metainfo) -> Vec<u8> {
+    Bitfield::full(metainfo.geometry.pieces()).to_wire()
 }

@@ -62,6 +62,11 @@ pub struct TorrentSettings {
     pub seed_ratio: SeedLimit,
     /// After how many seconds it stops seeding.
     pub seed_time: SeedLimit,
+    /// Links at most, from 1; `None`: as many as one torrent may have.
+    pub max_peers: Option<u32>,
+    /// Peers that are served at once, the optimistic one not counted; 0: nobody is. `None`: as many as one
+    /// torrent may have.
+    pub upload_slots: Option<u32>,
 }
 
 /// When one torrent stops seeding.
@@ -109,6 +114,10 @@ pub enum Setting {
     SeedRatio(SeedLimit),
     /// After how many seconds it stops seeding.
     SeedTime(SeedLimit),
+    /// Links at most, from 1; `None`: as many as one torrent may have.
+    MaxPeers(Option<u32>),
+    /// Peers that are served at once; `None`: as many as one torrent may have.
+    UploadSlots(Option<u32>),
 }
 
 /// What may pass, bytes per second; `None`: no limit. What crosses the links to peers counts, without
@@ -169,6 +178,13 @@ pub struct GlobalSettings {
     pub seed_ratio: Option<u64>,
     /// After how many seconds a torrent stops seeding; `None`: never.
     pub seed_time: Option<u64>,
+    /// Links over all torrents, from 1. The descriptors that the system grants may allow fewer.
+    pub max_connections: u32,
+    /// Links of one torrent, from 1, unless it has a limit of its own.
+    pub max_peers: u32,
+    /// Peers that are served at once over all torrents, the optimistic ones not counted. Where it is short,
+    /// torrents take turns.
+    pub upload_slots: u32,
     /// How many torrents run at once. Since version 2.
     pub active: ActiveLimits,
 }
@@ -190,6 +206,12 @@ pub enum GlobalSetting {
     SeedRatio(Option<u64>),
     /// After how many seconds a torrent stops seeding; `None`: never.
     SeedTime(Option<u64>),
+    /// Links over all torrents, from 1.
+    MaxConnections(u32),
+    /// Links of one torrent, from 1.
+    MaxPeers(u32),
+    /// Peers that are served at once over all torrents.
+    UploadSlots(u32),
     /// How many torrents download at once.
     ActiveDownloads(MaxActive),
     /// How many torrents seed at once.
@@ -205,6 +227,11 @@ impl Default for GlobalSettings {
             use_alternative: false,
             seed_ratio: None,
             seed_time: None,
+            // As transmission's and libtorrent's defaults for a server.
+            max_connections: 500,
+            max_peers: 100,
+            // At 10 MB/s some 100 kB/s for each, which is worth a peer's while.
+            upload_slots: 100,
             active: ActiveLimits::default(),
         }
     }
@@ -226,6 +253,9 @@ impl GlobalSettings {
             GlobalSetting::UseAlternative(is_used) => self.use_alternative = is_used,
             GlobalSetting::SeedRatio(ratio) => self.seed_ratio = ratio,
             GlobalSetting::SeedTime(seconds) => self.seed_time = seconds,
+            GlobalSetting::MaxConnections(links) => self.max_connections = if links == 0 { 1 } else { links },
+            GlobalSetting::MaxPeers(links) => self.max_peers = if links == 0 { 1 } else { links },
+            GlobalSetting::UploadSlots(slots) => self.upload_slots = slots,
             GlobalSetting::ActiveDownloads(most) => self.active.downloads = most,
             GlobalSetting::ActiveSeeds(most) => self.active.seeds = most,
         }
@@ -258,6 +288,8 @@ impl TorrentSettings {
             Setting::Up(rate) => self.speed.up = *rate,
             Setting::SeedRatio(limit) => self.seed_ratio = *limit,
             Setting::SeedTime(limit) => self.seed_time = *limit,
+            Setting::MaxPeers(links) => self.max_peers = links.map(|links| links.max(1)),
+            Setting::UploadSlots(slots) => self.upload_slots = *slots,
         }
     }
 }

@@ -101,6 +101,9 @@ pub struct SessionStats {
     pub move_done: u64,
     /// While moving: bytes to copy in all; 0 where files are only renamed.
     pub move_total: u64,
+    /// Of the pieces that are there those that were never hashed, because a person said that they are
+    /// there; each is hashed when it is first read.
+    pub pieces_assumed: u32,
     /// Host name of the tracker that answered last, else of the first one.
     pub tracker: Option<Untrusted>,
     /// What its trackers say where none of them takes it and one says that it does not know it.

@@ -100,7 +100,7 @@ impl Swarm {
         let mut config = Config::new(folder);
         config.listen = vec![address(host)];
         config.runtime = self.runtime.as_ref().map(|runtime| runtime.handle().clone());
-        config.max_connections = 20;
+        config.max_connections = Some(20);
         config.disk_threads = 1;
         config.disk_buffer = 8 << 20;
         config.stop_timeout = STOP;

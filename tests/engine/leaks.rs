@@ -103,9 +103,7 @@ fn an_engine_in_trouble_leaves_nothing() {
             let link = Raw::greet(seed.address(), seed.hash(), [7; 20]);
             let start = Instant::now();
             manager.shutdown();
-            assert!(
-                start.elapsed() < manager.shared().config().stop_timeout + std::time::Duration::from_secs(4)
-            );
+            assert!(start.elapsed() < std::time::Duration::from_secs(5));
             seed.manager.shutdown();
             assert_eq!(manager.shared().tasks().alive() + seed.manager.shared().tasks().alive(), 0);
             drop((manager, seed, blocked, silent, link, taken));

@@ -19,7 +19,7 @@ pub struct Swarm {
     _seeder: Run,
     pub address: String,
     pub work: Work,
-    content: Content,
+    pub content: Content,
     pub info_hash: String,
     pub other: String,
 }

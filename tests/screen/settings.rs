@@ -14,6 +14,13 @@ fn limits_are_typed_and_kept_over_a_restart() {
     pty.keys("\r").see("Download limit:").keys("2X\r").see("bytes a second are wanted");
     pty.keys("\x7fM\r").see_no("Enter set");
     see_in_row(&mut pty, "Download limit", "2.00M/s");
+    pty.keys("jj\r")
+        .see("Max peers:")
+        .keys("0\r")
+        .see("a number from 1 is wanted")
+        .keys("\x7f80\r")
+        .see_no("Enter set");
+    see_in_row(&mut pty, "Max peers", "80");
     pty.keys("jjjjjj ");
     see_in_row(&mut pty, "Sequential download", "on");
     pty.keys("jj\r").see("All: download limit:").keys("50M\r").see_no("Enter set");
@@ -25,6 +32,7 @@ fn limits_are_typed_and_kept_over_a_restart() {
     pty.see("alpha.bin").see("of 1.00M").keys("T").see("of 50.0M");
     pty.keys("e");
     see_in_row(&mut pty, "Download limit", "2.00M/s");
+    see_in_row(&mut pty, "Max peers", "80");
     see_in_row(&mut pty, "Sequential download", "on");
     pty.keys("q");
     leave(pty);

@@ -49,6 +49,24 @@ fn a_check_asks_finds_what_was_changed_and_what_was_put_right() {
 }
 
 #[test]
+fn a_torrent_is_added_without_a_check_and_shows_what_was_never_hashed() {
+    let home = Home::new();
+    let bytes = content(1, SIZE);
+    let torrent = home.write("alpha.torrent", single("alpha.bin", &bytes, PIECE, None));
+    home.write("downloads/alpha.bin", bytes);
+    let mut pty = Pty::start(&home, &["--listen", "127.0.0.1:0"], (100, 30), &[]);
+    pty.see_dashboard().keys("a").see("Add torrent").keys(&torrent.display().to_string());
+    // Up from the first field to the last one.
+    pty.see("alpha.bin  1 file").keys("\x1b[A").keys(" ").see("(•) skip").keys("\r").see_no("Add torrent");
+    see_in_row(&mut pty, "alpha.bin", "100%");
+    pty.keys("1").see("5 pieces not hashed yet");
+    // A check on demand hashes all.
+    pty.keys("c").see("Check alpha.bin?").keys("y").see_no("not hashed yet");
+    see_in_row(&mut pty, "alpha.bin", "100%");
+    leave(pty);
+}
+
+#[test]
 fn data_moves_to_a_folder_that_is_completed_and_nothing_is_replaced() {
     let home = Home::new();
     let (mut pty, data) = seeding(&home);

@@ -21,6 +21,19 @@ pub fn rate(text: &str) -> Result<u64, &'static str> {
     if bytes >= 1.0 { Ok(bytes as u64) } else { Err(WANTED) }
 }
 
+/// A number of things, at least `from`; blanks between its digits do not matter.
+///
+/// # Errors
+/// It is none; what is wanted, in a few words.
+pub fn count(text: &str, from: u32) -> Result<u32, &'static str> {
+    let wanted =
+        if from == 0 { "a number is wanted, like 0 or 80" } else { "a number from 1 is wanted, like 80" };
+    let digits: String = text.split_whitespace().collect();
+    // Without the check `+5` would do.
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|count| plain && *count >= from).ok_or(wanted)
+}
+
 /// A ratio in thousandths.
 ///
 /// # Errors
@@ -104,6 +117,11 @@ mod tests {
         check("2.5m", Some(5 << 19));
         check("1G", Some(1 << 30));
         check(" 1.00M/s ", Some(1 << 20));
+        assert_eq!(count(" 1 500 ", 1), Ok(1_500));
+        assert_eq!(count("0", 0), Ok(0));
+        for wrong in ["", "0", "-1", "+1", "1.5", "x", "4294967296"] {
+            assert!(count(wrong, 1).is_err(), "{wrong}");
+        }
         for wrong in ["", "0", "K", "-1", "1e9", "inf", "nan", "5 K", "0.5", "1.2.3", "10T", "5KK"] {
             check(wrong, None);
         }

@@ -245,8 +245,9 @@ impl Runner {
         let known = self.system.preview(&request.source)?.info_hash;
         let here = known.and_then(|info_hash| self.manager.get(&info_hash));
         let already_here = here.is_some();
-        let (paused, forced) = (request.start == AddStart::Paused, request.start == AddStart::Now);
-        let options = AddOptions { download_dir, paused, forced, ..AddOptions::default() };
+        let AddRequest { start, assume_complete, .. } = *request;
+        let (paused, forced) = (start == AddStart::Paused, start == AddStart::Now);
+        let options = AddOptions { download_dir, paused, forced, assume_complete, ..AddOptions::default() };
         let metainfo = Metainfo::read(&path).map_err(|error| error.at(&path).to_string())?;
         let more_trackers = here.map_or_else(Vec::new, |session| session.new_trackers(&metainfo));
         let session = self.manager.add_metainfo(metainfo, options).map_err(|error| error.to_string())?;

@@ -147,9 +147,9 @@ pub enum Action {
     Zoom,
     /// The event strip on or off.
     EventsToggle,
-    /// Take the last removal back.
+    /// Take back what was done last.
     Undo,
-    /// Menu: what to copy.
+    /// Menu: what to copy; in a tab whose rows have something to copy, that.
     CopyMenu,
     /// Copy this.
     Copy(CopyWhat),
@@ -391,6 +391,8 @@ pub struct AddRequest {
     pub save_to: String,
     /// When it starts.
     pub start: AddStart,
+    /// Its data is there: only sizes are looked at, and each piece is hashed when it is first read.
+    pub assume_complete: bool,
 }
 
 /// When an added torrent starts.

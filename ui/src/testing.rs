@@ -121,6 +121,7 @@ pub fn torrents() -> Vec<SessionStats> {
                 save_path: "/srv/dl/video".into(),
                 move_done: 0,
                 move_total: 0,
+                pieces_assumed: 0,
                 tracker: Some(
                     if at.is_multiple_of(3) { "tracker.example.org" } else { "bttracker.distro.example" }
                         .into(),

@@ -14,6 +14,10 @@ const LEAST_BURST: u64 = 64;
 
 const NANOS: i128 = 1_000_000_000;
 
+/// What is made up for after a wait that lasted too long, because the machine was busy: over any ten
+/// seconds that is four of the five percent that a limit may be off by.
+pub const LATE: Duration = Duration::from_millis(400);
+
 /// Bytes that may pass, at most a quarter of a second's worth saved up. Starts empty, so a new limit
 /// holds from its first second on. Unlimited, it does no arithmetic.
 #[derive(Clone, Debug, Default)]
@@ -47,11 +51,6 @@ impl TokenBucket {
         self.limit.map(|limit| limit.rate)
     }
 
-    /// The most that can pass in one go; `None`: no limit.
-    pub fn burst(&self) -> Option<u64> {
-        self.limit.map(|limit| u64::try_from(burst(limit.rate) / NANOS).unwrap_or(u64::MAX))
-    }
-
     /// Takes what may pass now, at most `want` bytes.
     pub fn take(&mut self, now: Instant, want: u32) -> u32 {
         self.refill(now);
@@ -83,12 +82,13 @@ impl TokenBucket {
         Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
     }
 
-    /// Somebody was ready to take all that came in since the last call, and waited elsewhere: up to half a
-    /// second of it is not lost.
-    pub fn waited(&mut self, now: Instant) {
+    /// Somebody was ready to take all that came in since the last call, and was woken late or waited
+    /// elsewhere: up to [`LATE`] of it is not lost, or `least` bytes where that is more.
+    pub fn waited(&mut self, now: Instant, least: u32) {
         if let Some(limit) = &mut self.limit {
-            let most = i128::from(limit.rate) * NANOS / 2;
-            limit.level = limit.level_uncapped(now).min(most.max(burst(limit.rate)));
+            let late = i128::from(limit.rate) * LATE.as_nanos() as i128;
+            let most = late.max(i128::from(least) * NANOS).max(burst(limit.rate));
+            limit.level = limit.level_uncapped(now).min(most);
             limit.at = limit.at.max(now);
         }
     }
@@ -113,8 +113,7 @@ impl Limit {
     }
 }
 
-/// A quarter of a second's worth, in billionths of a byte: a task that is late by less loses nothing,
-/// and over ten seconds it is half of the five percent that a limit may be off by.
+/// A quarter of a second's worth, in billionths of a byte.
 fn burst(rate: u64) -> i128 {
     i128::from((rate / 4).max(LEAST_BURST.min(rate))) * NANOS
 }
@@ -204,15 +203,17 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_elsewhere_loses_no_more_than_beyond_half_a_second() {
+    fn who_waits_elsewhere_loses_nothing_of_400_ms() {
         let now = Instant::now();
         let mut bucket = bucket(now, 10_000);
-        bucket.waited(now + ms(400));
+        bucket.waited(now + ms(400), 0);
         assert_eq!(bucket.take(now + ms(400), 1_000), 1_000);
         // It is not saved up further without somebody who waits, nor cut.
         assert_eq!(bucket.take(now + ms(900), u32::MAX), 3_000);
-        bucket.waited(now + ms(5_000));
-        assert_eq!(bucket.take(now + ms(5_000), u32::MAX), 5_000);
+        bucket.waited(now + ms(5_000), 4_001);
+        assert_eq!(bucket.take(now + ms(5_000), u32::MAX), 4_001);
+        bucket.waited(now + ms(9_000), 10);
+        assert_eq!(bucket.take(now + ms(9_000), u32::MAX), 4_000);
     }
 
     #[test]
@@ -237,7 +238,7 @@ mod tests {
                 let wait = bucket.until(now, want).unwrap();
                 let granted = bucket.take(now, want);
                 prop_assert!(granted <= want);
-                prop_assert!(!wait.is_zero() || granted == want || u64::from(granted) == bucket.burst().unwrap());
+                prop_assert!(!wait.is_zero() || granted == want || i128::from(granted) == burst(rate) / NANOS);
                 passed += u128::from(granted);
                 let due = (now - start).as_nanos() * u128::from(rate) / NANOS as u128;
                 prop_assert!(passed <= due, "{} of {}", passed, due);

@@ -21,6 +21,16 @@ use crate::types::BLOCK_SIZE;
 /// What one turn brings at most: a block.
 const QUANTUM: u32 = BLOCK_SIZE;
 
+/// A limit above torrents gives this many turns a second where it is slow: twenty torrents then wait less
+/// than a tenth of a second for their next one.
+const TURNS: u64 = 256;
+
+/// A turn brings no less than this: a message with its header, many times over.
+const LEAST_QUANTUM: u32 = 256;
+
+/// Who waits for bytes looks this often a second at least.
+const NAPS: u64 = 10;
+
 /// A limit that links share. Clones are the same limit.
 #[derive(Clone, Debug, Default)]
 pub struct Limiter {
@@ -88,13 +98,6 @@ impl Limiter {
         self.level.limited.load(Ordering::Acquire) || self.level.parent.as_ref().is_some_and(Self::is_limited)
     }
 
-    /// The most that may pass in one go, here and above; `None`: no limit.
-    pub fn burst(&self) -> Option<u64> {
-        let own = if self.level.limited.load(Ordering::Acquire) { self.bucket().burst() } else { None };
-        let above = self.level.parent.as_ref().and_then(Self::burst);
-        [own, above].into_iter().flatten().min()
-    }
-
     /// Waits until `want` bytes may pass here and above. When it is dropped before its end, what it
     /// was granted is lost: at most a quarter of a second's worth.
     pub async fn take(&self, want: u32) {
@@ -105,7 +108,7 @@ impl Limiter {
             self.pass(quantum).await;
             self.pass_parent(quantum).await;
             if self.level.limited.load(Ordering::Acquire) {
-                self.bucket().waited(Instant::now().into_std());
+                self.bucket().waited(Instant::now().into_std(), quantum);
             }
             left -= quantum;
         }
@@ -124,13 +127,18 @@ impl Limiter {
 
     /// Waits for the own bucket. For the holder of the turn.
     async fn pass(&self, want: u32) {
-        let mut left = want;
+        let (mut left, mut waited) = (want, false);
         while left > 0 {
             let wait = {
                 let now = Instant::now().into_std();
                 let mut bucket = self.bucket();
+                if std::mem::replace(&mut waited, true) {
+                    bucket.waited(now, 0);
+                }
                 left -= bucket.take(now, left);
-                bucket.until(now, left)
+                // Short naps: what comes in meanwhile counts among what may be made up for.
+                let nap = bucket.rate().map_or(left, |rate| u32::try_from(rate / NAPS).unwrap_or(u32::MAX));
+                bucket.until(now, left.min(nap.max(1)))
             };
             match wait {
                 _ if left == 0 => {}
@@ -148,9 +156,10 @@ impl Limiter {
         let Some(parent) = self.level.parent.as_ref().filter(|parent| parent.is_limited()) else { return };
         let mut carried = self.level.carried.load(Ordering::Relaxed);
         while carried < want {
-            // A slow limit hands out less at a time, so that a turn of one torrent stays short.
-            let burst = parent.bucket().burst().unwrap_or(u64::MAX);
-            let quantum = QUANTUM.min(u32::try_from(burst).unwrap_or(u32::MAX)).max(1);
+            // A slow limit hands out less at a time, so that a round of all torrents stays short.
+            let quantum = parent.rate().map_or(QUANTUM, |rate| {
+                u32::try_from(rate / TURNS).unwrap_or(QUANTUM).clamp(LEAST_QUANTUM, QUANTUM)
+            });
             Box::pin(parent.take(quantum)).await;
             carried += quantum;
             self.level.carried.store(carried, Ordering::Relaxed);

@@ -3,6 +3,9 @@
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+
 use super::*;
 
 /// A task that takes `want` bytes over and over and counts them.
@@ -98,6 +101,136 @@ async fn without_a_limit_nothing_waits() {
     assert!(!limiter.is_limited());
 }
 
+#[test]
+fn without_a_limit_no_lock_is_taken() {
+    let torrent = Limiter::default().child();
+    let _above = torrent.level.parent.as_ref().unwrap().bucket();
+    let _own = torrent.bucket();
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(std::pin::pin!(torrent.take(u32::MAX)).poll(&mut context).is_ready());
+    // Would wait for ever.
+    torrent.charge(1);
+}
+
+/// What came through, and when.
+#[derive(Clone, Default)]
+struct Curve(Arc<Mutex<Vec<(Duration, u64)>>>);
+
+impl Curve {
+    /// Links of one torrent that take blocks over and over, one in two of them in many small parts.
+    fn of(limiter: &Limiter, links: u32, start: Instant) -> Self {
+        let curve = Self::default();
+        for link in 0..links {
+            let (limiter, curve) = (limiter.clone(), curve.clone());
+            let want = if link.is_multiple_of(2) { BLOCK_SIZE } else { 2_048 };
+            tokio::spawn(async move {
+                loop {
+                    limiter.take(want).await;
+                    curve.0.lock().unwrap().push((start.elapsed(), want.into()));
+                }
+            });
+        }
+        curve
+    }
+
+    fn together(curves: &[Self]) -> Self {
+        let mut all: Vec<_> = curves.iter().flat_map(|curve| curve.0.lock().unwrap().clone()).collect();
+        all.sort();
+        Self(Arc::new(Mutex::new(all)))
+    }
+
+    /// Between any two moments from `from` to `to` that are ten seconds apart five percent more or less
+    /// than `rate` came through. Each window goes from one arrival to another, so that no part of a block
+    /// is left over.
+    fn check(&self, from: u64, to: u64, rate: u64, what: &str) {
+        let curve = self.0.lock().unwrap();
+        let seconds = Duration::from_secs(from)..=Duration::from_secs(to);
+        let curve: Vec<_> = curve.iter().filter(|(at, _)| seconds.contains(at)).collect();
+        let (mut windows, mut last, mut bytes) = (0, 0, 0);
+        for first in 0..curve.len() {
+            while last < curve.len() && (curve[last].0 - curve[first].0) < Duration::from_secs(10) {
+                last += 1;
+                bytes += curve.get(last).map_or(0, |(_, bytes)| *bytes);
+            }
+            if last == curve.len() {
+                break;
+            }
+            let (span, from) = (curve[last].0 - curve[first].0, curve[first].0);
+            let off = bytes as f64 / span.as_secs_f64() / rate as f64;
+            assert!((0.95..=1.05).contains(&off), "{what}, {span:?} from {from:?}: {off:.3} of {rate}");
+            windows += 1;
+            bytes -= curve[first + 1].1;
+        }
+        assert!(windows > 10, "{what}: {windows} windows");
+    }
+}
+
+/// One or twenty torrents on a machine that stands still for up to 300 ms again and again: each limit holds
+/// over any ten seconds, and when it is changed, from then on.
+async fn on_a_busy_machine(torrents: u64, links: u32) {
+    let (start, mut random) = (Instant::now(), SmallRng::seed_from_u64(torrents));
+    let global = Limiter::default();
+    let limiters: Vec<_> = (0..torrents).map(|_| global.child()).collect();
+    let own = 60_000;
+    let change = |all: u64, own: u64| {
+        global.limit(Some(all));
+        // With one torrent the lower of both holds.
+        limiters.iter().step_by(2).for_each(|limiter| limiter.limit(Some(own)));
+    };
+    change(4_000_000, own);
+    let curves: Vec<_> = limiters.iter().map(|limiter| Curve::of(limiter, links, start)).collect();
+    let busy = |until: u64, random: &mut SmallRng| {
+        let stalls = std::iter::repeat_with(|| (random.random_range(1..1_500), random.random_range(1..300)));
+        let stalls: Vec<_> = stalls.take(200).collect();
+        async move {
+            for (runs, stands) in stalls {
+                if start.elapsed() >= Duration::from_secs(until) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(runs)).await;
+                tokio::time::advance(Duration::from_millis(stands)).await;
+            }
+        }
+    };
+    busy(40, &mut random).await;
+    change(1_000_000, 2 * own);
+    busy(80, &mut random).await;
+    for (from, all, own) in [(0, 4_000_000_u64, own), (42, 1_000_000, 2 * own)] {
+        let to = from + 38;
+        if torrents == 1 {
+            curves[0].check(from + 1, to, all.min(own), "the only one");
+            continue;
+        }
+        Curve::together(&curves).check(from + 1, to, all, "all");
+        let equal = all / torrents;
+        let rest = 2 * (all - torrents / 2 * own.min(equal)) / torrents;
+        for (at, curve) in curves.iter().enumerate() {
+            let share = if at % 2 == 0 { own.min(equal) } else { rest };
+            curve.check(from + 1, to, share, &format!("torrent {at}"));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_a_busy_machine_one_torrent_keeps_to_its_limits() {
+    on_a_busy_machine(1, 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_a_busy_machine_one_torrent_with_many_links_keeps_to_its_limits() {
+    on_a_busy_machine(1, 9).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_a_busy_machine_twenty_torrents_keep_to_their_limits_and_share_equally() {
+    on_a_busy_machine(20, 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_a_busy_machine_twenty_torrents_with_many_links_share_equally() {
+    on_a_busy_machine(20, 5).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_share_depends_neither_on_links_nor_on_sizes() {
     let global = Limiter::new(Some(10_000_000));
@@ -160,19 +293,6 @@ async fn twenty_torrents_keep_to_their_own_limits_and_share_what_is_left() {
             assert_within(*got, 10 * want, 5, &format!("torrent {at} at {rate}"));
         }
     }
-}
-
-#[test]
-fn the_lowest_limit_says_what_may_pass_in_one_go() {
-    let global = Limiter::default();
-    let torrent = global.child();
-    assert_eq!(torrent.burst(), None);
-    global.limit(Some(4_000));
-    assert_eq!(torrent.burst(), Some(1_000));
-    torrent.limit(Some(2_000));
-    assert_eq!((torrent.burst(), global.burst()), (Some(500), Some(1_000)));
-    global.limit(None);
-    assert_eq!(torrent.burst(), Some(500));
 }
 
 #[tokio::test(start_paused = true)]

@@ -77,7 +77,7 @@ pub(crate) fn sync_rest(io: &Io, storages: &[Weak<Storage>]) {
 /// A piece is marked after its writes marked their files. So when the pieces are noted before the
 /// marks are taken off the files, all that the pieces need is synced.
 fn sync(io: &Io, storage: &Storage) {
-    let hashed = storage.verified();
+    let hashed = storage.hashed();
     if let Err(fault) = io.sync(storage) {
         // The kernel tells a failed write once, and then takes the pages for clean: a second try
         // would succeed and mean nothing.
@@ -87,7 +87,7 @@ fn sync(io: &Io, storage: &Storage) {
             storage.unmark_all(storage.layout().pieces_of(file));
         }
         let synced = storage.synced().clone();
-        storage.unmark_all(storage.verified().without(&synced));
+        storage.unmark_all(storage.hashed().without(&synced));
         return;
     }
     storage.synced().clone_from(&hashed);

@@ -66,13 +66,18 @@ pub(super) fn prepare(io: &Io, run: &Run) -> Vec<PieceIndex> {
     plan.hash.iter().for_each(|piece| {
         storage.unmark(piece);
     });
-    let trusted_file = |at: usize| layout.pieces_of(at).any(|piece| plan.trust.get(piece));
+    // What was assumed just now may not be there; later on it was.
+    let claimed = |piece| plan.trust.get(piece) || !plan.stamps.is_empty() && plan.assume.get(piece);
+    let trusted_file = |at: usize| layout.pieces_of(at).any(claimed);
     let mut doubtful = vec![false; layout.files().len()];
+    // Where nothing is known of how files looked, only their whole size speaks for them.
+    let mut misfit = vec![plan.stamps.is_empty(); layout.files().len()];
     let mut stats = vec![None; layout.files().len()];
     let sizes: Vec<Option<u64>> = (0..layout.files().len())
         .map(|at| {
             let file = &layout.files()[at];
             if file.pad {
+                misfit[at] = false;
                 return Some(u64::MAX);
             }
             storage.file(at).forget_reach();
@@ -87,6 +92,7 @@ pub(super) fn prepare(io: &Io, run: &Run) -> Vec<PieceIndex> {
                     stats[at] = Some(stat);
                     let known = plan.stamps.get(at).is_none_or(|stamp| stamp.is_plausible(&now));
                     doubtful[at] = !known || now.size > file.length;
+                    misfit[at] &= now.size != file.length;
                     Some(u64::try_from(stat.st_size).unwrap_or(0))
                 }
                 Ok(_) => {
@@ -109,8 +115,8 @@ pub(super) fn prepare(io: &Io, run: &Run) -> Vec<PieceIndex> {
     let mut list = Vec::new();
     let mut skipped = 0;
     for piece in storage.geometry().all_pieces() {
-        let (trust, hash) = (plan.trust.get(piece), plan.hash.get(piece));
-        if !trust && !hash {
+        let (trust, assume, hash) = (plan.trust.get(piece), plan.assume.get(piece), plan.hash.get(piece));
+        if !trust && !assume && !hash {
             continue;
         }
         let there = layout.piece_spans(piece).all(|span| {
@@ -119,10 +125,13 @@ pub(super) fn prepare(io: &Io, run: &Run) -> Vec<PieceIndex> {
             sizes[span.file].is_some_and(|size| offset.saturating_add(span.length) <= size)
         });
         let doubtful = layout.piece_spans(piece).any(|span| doubtful[span.file]);
+        let misfit = layout.piece_spans(piece).any(|span| misfit[span.file]);
         if there && trust && !hash && !doubtful {
             storage.mark(piece);
             // It comes from a record, and a record holds what was synced.
             storage.synced().set(piece);
+        } else if there && assume && !hash && !doubtful && !misfit {
+            storage.assume(piece);
         } else {
             storage.unmark(piece);
             if there {
@@ -164,14 +173,7 @@ pub(super) fn hash(reader: &mut Reader<'_>, run: &Run, pieces: &[PieceIndex]) ->
             Ok(Some(hash)) => {
                 run.hashed.fetch_add(u64::from(storage.geometry().piece_size(*piece)), Ordering::AcqRel);
                 if hash == storage.layout().piece_hash(*piece) {
-                    // It was read, perhaps from memory that the last run left behind: what is
-                    // claimed for good has to be synced.
-                    let _gate = storage.hold_gate();
-                    for span in storage.layout().piece_spans(*piece) {
-                        if !storage.layout().files()[span.file].pad {
-                            storage.file(storage.place(span).0).set_dirty();
-                        }
-                    }
+                    storage.sync_piece(*piece);
                     storage.mark(*piece);
                 }
             }

@@ -47,10 +47,6 @@ use crate::types::{BLOCK_SIZE, BlockRef, LinkId, PieceIndex, PieceRange};
 /// works off in a few hundred milliseconds.
 const READS: usize = 256;
 
-/// How long shutdown waits for threads. A file system that hangs keeps its thread; the process can
-/// still end.
-const SHUTDOWN: Duration = Duration::from_secs(10);
-
 /// Room for a block on its way to the disk. Goes back when dropped.
 #[derive(Debug)]
 pub struct Credit {
@@ -366,12 +362,13 @@ impl Disk {
         }
     }
 
-    /// Writes what was handed over, syncs, and ends all threads; bounded in time. Blocks: not for
-    /// async code. A second call does nothing.
-    pub fn shutdown(&self) {
+    /// Writes what was handed over, syncs, and ends all threads. A file system that hangs, or needs longer
+    /// than `patience`, keeps its threads: what it was given and has not synced was never claimed. Blocks: not
+    /// for async code. A second call does nothing.
+    pub fn shutdown(&self, patience: Duration) {
         let shared = self.shared();
         shared.stop();
-        let deadline = Instant::now() + SHUTDOWN;
+        let deadline = Instant::now() + patience;
         let mut alive = shared.alive();
         while *alive > 0 {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {

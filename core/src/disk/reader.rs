@@ -4,12 +4,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use sha1::{Digest, Sha1};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::disk::io::{Fault, Io};
 use crate::disk::queue::Queue;
-use crate::storage::{DiskError, Op, Storage};
-use crate::types::PieceRange;
+use crate::storage::{DiskDone, DiskError, Op, Storage};
+use crate::types::{PieceIndex, PieceRange};
+
+/// Bytes read at once where a piece is hashed first: what fits into the processor's cache.
+const CHUNK: usize = 1 << 20;
 
 /// A range of a verified piece for a peer.
 #[derive(Debug)]
@@ -45,6 +49,12 @@ fn read(io: &Io, storage: &Storage, range: PieceRange) -> Result<Bytes, DiskErro
         return Err(DiskError::Unverified);
     }
     let offset = storage.geometry().piece_offset(range.piece) + u64::from(range.begin);
+    if storage.is_assumed(range.piece) {
+        prove(io, storage, range.piece).map_err(|fault| lose(io, storage, range, fault))?;
+        if !storage.has(range.piece) {
+            return Err(DiskError::Unverified);
+        }
+    }
     let mut buffer = vec![0; range.length as usize];
     match read_unchanged(io, storage, offset, &mut buffer) {
         Ok(()) => Ok(buffer.into()),
@@ -62,6 +72,30 @@ fn read_unchanged(io: &Io, storage: &Storage, offset: u64, buffer: &mut [u8]) ->
             let file = io.file(storage, span.file, false)?;
             io.check_unchanged(storage, span.file, &file)?;
         }
+    }
+    Ok(())
+}
+
+/// Hashes a piece that nobody has hashed. What is wrong turns to missing.
+fn prove(io: &Io, storage: &Storage, piece: PieceIndex) -> Result<(), Fault> {
+    let (start, size) =
+        (storage.geometry().piece_offset(piece), storage.geometry().piece_size(piece) as usize);
+    let mut buffer = vec![0; size.min(CHUNK)];
+    let (mut hash, mut at) = (Sha1::new(), 0);
+    while at < size {
+        let part = &mut buffer[..(size - at).min(CHUNK)];
+        io.read(storage, start + at as u64, part)?;
+        hash.update(&*part);
+        at += part.len();
+    }
+    let hash: [u8; 20] = hash.finalize().into();
+    if hash == storage.layout().piece_hash(piece) {
+        storage.sync_piece(piece);
+        storage.take_assumed(piece);
+    } else if storage.take_assumed(piece) && storage.unmark(piece) {
+        // Others may have read what was there before, and by now the piece may be another: only who took
+        // it decides.
+        storage.tell(DiskDone::Refuted { piece });
     }
     Ok(())
 }

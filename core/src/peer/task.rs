@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -47,6 +47,10 @@ const SEND_AHEAD: usize = 512 * 1024;
 /// say it must take, or it could fill our memory with rejects. Some ten times what a choke of a full
 /// queue of requests says.
 const CONTROL_AHEAD: usize = 256 * 1024;
+
+/// Below a limit a link reads or sends this part of a second's worth at once, so that bytes come and go as
+/// evenly as the limit lets them.
+const SHARE: u64 = 32;
 
 /// Requests for adjacent ranges are read from the disk together up to this many bytes.
 const READ_TOGETHER: u32 = 256 * 1024;
@@ -134,6 +138,11 @@ where
     // A session that has gone does not need to know.
     let _ = link.setup.reports.send(PeerReport { link: link.setup.link, reports }).await;
     link.hand_over_rest().await;
+}
+
+/// What moves at once below a limit, in bytes, at this rate: `least` or more.
+fn share(rate: u64, least: usize) -> usize {
+    usize::try_from(rate / SHARE).unwrap_or(usize::MAX).max(least)
 }
 
 fn reason(error: &io::Error) -> String {
@@ -229,6 +238,9 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
         if may_read {
             self.make_room(now);
         }
+        let limited = self.setup.down.is_limited();
+        let most = if limited { share(self.conn.rate_down(now.into_std()), READ_IDLE) } else { usize::MAX };
+        let mut room = (&mut self.inbox).limit(most);
         let slices = self.queue.slices();
         tokio::select! {
             mail = self.setup.mailbox.take() => self.on_mail(mail)?,
@@ -243,9 +255,9 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
                 self.conn.listens_again(Instant::now().into_std());
             }
             () = self.setup.reports.closed() => return Err(End::Orphan),
-            read = self.read.read_buf(&mut self.inbox), if may_read => match read {
+            read = self.read.read_buf(&mut room), if may_read => match read {
                 Ok(0) => return Err(End::Io(io::ErrorKind::UnexpectedEof.into())),
-                Ok(bytes) if self.setup.down.is_limited() => self.debt += bytes as u32,
+                Ok(bytes) if limited => self.debt += bytes as u32,
                 Ok(_) => {}
                 Err(error) => return Err(End::Io(error)),
             },
@@ -355,15 +367,18 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
             return;
         }
         let Some(first) = self.conn.next_upload() else { return };
-        // Below a limit no more than passes in one go: a peer that is sent nothing for long thinks that it
-        // is forgotten.
-        let burst = self.setup.up.burst().and_then(|burst| u32::try_from(burst).ok());
-        let together = burst.map_or(READ_TOGETHER, |burst| READ_TOGETHER.min(burst));
+        // Also because a peer that is sent nothing for long thinks that it is forgotten.
+        let most = if self.setup.up.is_limited() {
+            let rate = self.up.rate(Instant::now().into_std());
+            READ_TOGETHER.min(share(rate, first.length as usize) as u32)
+        } else {
+            READ_TOGETHER
+        };
         let mut whole = first;
         while let Some(next) = self.conn.peek_upload()
             && next.piece == whole.piece
             && next.begin == whole.begin + whole.length
-            && whole.length + next.length <= together
+            && whole.length + next.length <= most
         {
             whole.length += next.length;
             self.conn.next_upload();

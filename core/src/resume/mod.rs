@@ -9,6 +9,7 @@ mod bans;
 mod folder;
 mod journal;
 mod lock;
+mod old;
 mod record;
 mod store;
 mod table;

@@ -8,21 +8,15 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha1::{Digest, Sha1};
 
+use super::old;
 use crate::bitfield::Bitfield;
-use crate::settings::{ActiveLimits, GlobalSettings, TorrentSettings};
+use crate::settings::{GlobalSettings, TorrentSettings};
 use crate::storage::{CheckPlan, FileStamp, Layout};
 use crate::types::{InfoHash, PieceIndex, UnixTime};
 use crate::untrusted::Untrusted;
 
 /// The version that this program writes.
 const VERSION: u8 = 3;
-
-/// Bytes that the fields of version 1 take in a record of which each is empty: one each. What later
-/// versions add stands behind them.
-const EMPTY_VERSION_1: usize = 13;
-
-/// The same of version 2.
-const EMPTY_VERSION_2: usize = 23;
 
 /// The version of the settings of all torrents together.
 const SETTINGS_VERSION: u8 = 2;
@@ -77,6 +71,10 @@ pub struct ResumeRecord {
     pub trackers: Option<Vec<Vec<Untrusted>>>,
     /// A move to another folder that is under way. Since version 2.
     pub moving: Option<MoveNote>,
+    /// Pieces that count as there and were never hashed: a person said that they are there. They are hashed
+    /// when they are first read, in this run or a later one. The same form as `have`; empty: none. Since
+    /// version 3.
+    pub assumed: Vec<u8>,
     /// A person wants it to run whatever stands before it. Since version 3.
     pub forced: bool,
 }
@@ -103,6 +101,16 @@ pub enum RecordError {
 }
 
 impl ResumeRecord {
+    /// The pieces that it says are there, hashed or not, of a torrent of so many. Another's record: none.
+    pub(crate) fn claimed(&self, pieces: u32) -> Bitfield {
+        let bits = |wire: &[u8]| Bitfield::from_wire(wire, pieces).unwrap_or_else(|| Bitfield::new(pieces));
+        let mut claimed = bits(&self.have);
+        for piece in bits(&self.assumed).iter() {
+            claimed.set(piece);
+        }
+        claimed
+    }
+
     /// Whether this piece is in `have` or `maybe`.
     pub(crate) fn holds(&self, piece: PieceIndex) -> bool {
         bit(&self.have, piece).is_some_and(|set| set) || bit(&self.maybe, piece).is_some_and(|set| set)
@@ -129,14 +137,8 @@ impl ResumeRecord {
         }
         match bytes[0] {
             VERSION => postcard::from_bytes(&bytes[HEADER..]).map_err(|_| RecordError::Damaged),
-            older @ (1 | 2) => {
-                let known = if older == 1 { EMPTY_VERSION_1 } else { EMPTY_VERSION_2 };
-                let empty = postcard::to_stdvec(&Self::default()).map_err(|_| RecordError::Damaged)?;
-                let whole = [&bytes[HEADER..], &empty[known..]].concat();
-                postcard::from_bytes(&whole).map_err(|_| RecordError::Damaged)
-            }
             newer if newer > VERSION => Err(RecordError::Newer(newer)),
-            _ => Err(RecordError::Damaged),
+            older => old::record(older, &bytes[HEADER..]).ok_or(RecordError::Damaged),
         }
     }
 }
@@ -173,11 +175,8 @@ pub(super) fn decode_settings(bytes: &[u8]) -> Result<GlobalSettings, RecordErro
     }
     match bytes[0] {
         SETTINGS_VERSION => postcard::from_bytes(&bytes[HEADER..]).map_err(|_| RecordError::Damaged),
-        1 => {
-            let added = postcard::to_stdvec(&ActiveLimits::default()).map_err(|_| RecordError::Damaged)?;
-            postcard::from_bytes(&[&bytes[HEADER..], &added].concat()).map_err(|_| RecordError::Damaged)
-        }
-        newer => Err(RecordError::Newer(newer)),
+        newer if newer > SETTINGS_VERSION => Err(RecordError::Newer(newer)),
+        older => old::settings(older, &bytes[HEADER..]).ok_or(RecordError::Damaged),
     }
 }
 
@@ -207,26 +206,34 @@ fn bit(wire: &[u8], piece: PieceIndex) -> Option<bool> {
     wire.get(piece.as_usize() / 8).map(|byte| byte & (0x80 >> (piece.get() % 8)) != 0)
 }
 
-/// What a restart checks: `have` is trusted where the files look as they did, `maybe` is hashed.
+/// What a restart checks: `have` is trusted and `assumed` still assumed where the files look as they did,
+/// `maybe` is hashed. A record of a torrent that was never looked at may assume all the same.
 /// A record that does not fit the torrent hashes everything. Looks at no file: the check does.
 pub fn trusted(record: &ResumeRecord, layout: &Layout) -> CheckPlan {
     let geometry = layout.geometry();
     let have = Bitfield::from_wire(&record.have, geometry.pieces());
     let maybe = Bitfield::from_wire(&record.maybe, geometry.pieces());
-    match (have, maybe) {
-        (Some(have), Some(hash)) if record.files.len() == layout.files().len() => {
-            CheckPlan { trust: have, hash, stamps: record.files.clone() }
+    let assume = Bitfield::from_wire(&record.assumed, geometry.pieces());
+    match (have, maybe, assume) {
+        (Some(have), Some(hash), assume) if record.files.len() == layout.files().len() => {
+            let assume = assume.unwrap_or_else(|| Bitfield::new(geometry.pieces()));
+            CheckPlan { trust: have, assume, hash, stamps: record.files.clone() }
+        }
+        (_, _, Some(assume)) if record.files.is_empty() => {
+            let mut plan = CheckPlan::full(geometry);
+            assume.iter().for_each(|piece| _ = plan.hash.clear(piece));
+            CheckPlan { assume, ..plan }
         }
         _ => CheckPlan::full(geometry),
     }
 }
 
 /// A path need not be UTF-8.
-fn path_to_bytes<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn path_to_bytes<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_bytes(path.as_os_str().as_bytes())
 }
 
-fn path_from_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+pub(super) fn path_from_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
     let bytes = serde_bytes::ByteBuf::deserialize(deserializer)?;
     Ok(OsString::from_vec(bytes.into_vec()).into())
 }

@@ -162,7 +162,8 @@ impl Actor {
     /// Has the disk look at what it must look at; `false`: at nothing.
     pub(super) fn post_check(&mut self) -> bool {
         let Some(plan) = self.saving.check_plan(&self.torrent, self.checked) else { return false };
-        let looks = plan.hash.ones() + plan.trust.without(&plan.hash).count() as u32;
+        let known = plan.trust.without(&plan.hash).chain(plan.assume.without(&plan.hash)).count();
+        let looks = plan.hash.ones() + known as u32;
         self.pieces_known = self.torrent.metainfo.geometry.pieces() - looks;
         self.pieces_checked = self.pieces_known;
         self.check_posted = true;
@@ -291,7 +292,8 @@ impl Actor {
         self.totals.set_seeding(now, false);
         self.drop_peers(now, why);
         self.shared.leave_slots(&self.torrent.info_hash());
-        self.upload = UploadManager::new(self.shared.config().first_slots(), super::actor::seed());
+        self.upload =
+            UploadManager::new(self.shared.first_slots(self.settings.upload_slots), super::actor::seed());
         self.tick = None;
         if self.phase == Phase::Running {
             let announces = self.trackers.pause(now);

@@ -43,7 +43,7 @@ impl Actor {
 
     /// Links of this torrent at most.
     pub(super) fn max_links(&self) -> usize {
-        self.shared.max_links()
+        self.shared.max_links(self.settings.max_peers)
     }
 
     /// Dials as many known peers as there is room for. A seed dials too: leechers behind a NAT get

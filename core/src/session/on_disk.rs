@@ -35,6 +35,7 @@ impl Actor {
                 blocks.into_iter().for_each(|block| self.download.disowned(block));
                 self.feed = true;
             }
+            DiskDone::Refuted { piece } => self.on_refuted(now, piece),
             DiskDone::Restarted { piece } => {
                 self.download.restarted(piece);
                 self.feed = true;
@@ -158,6 +159,20 @@ impl Actor {
             self.ban(now, liar, BanReason::BadPiece(piece));
         }
         self.show_interest_to_all();
+    }
+
+    /// A piece that a person said is there was read for the first time, and is not what it should be.
+    fn on_refuted(&mut self, now: Instant, piece: PieceIndex) {
+        let size = self.torrent.metainfo.geometry.piece_size(piece);
+        self.torrent.bus.publish(Kind::PieceHashFailed, || Event::PieceHashFailed {
+            index: piece,
+            size,
+            from: Vec::new(),
+        });
+        self.lost(std::iter::once(piece));
+        // The record soon says so too.
+        self.saving.dirty(now, 0);
+        self.pin(now);
     }
 
     /// This link lied, and perhaps is gone. What else it sent is not waited for to fail.

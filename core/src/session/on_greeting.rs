@@ -77,7 +77,7 @@ impl Actor {
                 upload_only: self.upload_only,
                 complete_ago,
             },
-            allows_fast: self.shared.config().first_slots() > 0,
+            allows_fast: self.shared.first_slots(self.settings.upload_slots) > 0,
         };
         let conn = Conn::open(now, geometry, &opening);
         let setup = Setup {

@@ -247,7 +247,7 @@ impl Actor {
         );
         self.storage_seen.send_replace(self.storage.clone());
         if self.checked {
-            self.saving.trust_moved(before.verified());
+            self.saving.trust_moved(&before);
         }
         self.phase = rest.clone().unwrap_or(Phase::Idle);
         if self.checked {

@@ -164,7 +164,8 @@ impl Actor {
         let candidates: Vec<Candidate> =
             self.links.iter().map(|(link, entry)| entry.candidate(*link)).collect();
         let wanted = candidates.iter().filter(|candidate| candidate.wants_a_slot()).count();
-        let slots = self.shared.upload_slots(now, self.torrent.info_hash(), wanted);
+        let slots =
+            self.shared.upload_slots(now, self.torrent.info_hash(), wanted, self.settings.upload_slots);
         self.upload.set_slots(now, slots);
         let changes = self.upload.round(now, self.download.is_finished(), &candidates);
         self.apply_chokes(now, changes);

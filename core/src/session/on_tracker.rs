@@ -73,7 +73,7 @@ impl Actor {
             let goodbye = self.shared.goodbyes().begin();
             let params = self.announce_params(announce.event);
             let trackers = self.shared.trackers().clone();
-            let patience = self.shared.config().stop_timeout;
+            let end = self.shared.goodbyes_end();
             let turn = self.its_turn(announce.tracker);
             let found = self.to_discoveries.clone();
             self.shared.tasks().spawn(async move {
@@ -82,7 +82,7 @@ impl Actor {
                     let _turn = turn.await;
                     trackers.announce(&url, &params, tracker_id.as_deref(), urgency).await
                 };
-                let result = tokio::time::timeout(patience, said).await;
+                let result = tokio::time::timeout_at(end, said).await;
                 drop(goodbye);
                 let result = result.unwrap_or(Err(AnnounceError::Timeout));
                 if let Err(error) = &result {

@@ -12,7 +12,6 @@ use super::on_tracker::host_of;
 use super::save::Saving;
 use super::totals::Totals;
 use super::{Torrent, files};
-use crate::bitfield::Bitfield;
 use crate::download::DownloadManager;
 use crate::peer::PeerPool;
 use crate::queue::{Report, Stage, Turn};
@@ -34,13 +33,12 @@ pub fn actor(
     in_queue: bool,
 ) -> (Actor, Doors) {
     let geometry = torrent.metainfo.geometry;
-    let nothing = Bitfield::new(geometry.pieces());
     let (to_reports, reports) = mpsc::channel(actor::REPORTS);
     let (to_discoveries, discoveries) = mpsc::channel(actor::DISCOVERIES);
     let (to_door, incoming) = mpsc::channel(actor::INCOMING);
     let kept = record.clone().unwrap_or_default();
     // For viewers of a torrent that rests; what counts is what a check finds.
-    let claimed = Bitfield::from_wire(&kept.have, geometry.pieces()).unwrap_or_else(|| nothing.clone());
+    let claimed = kept.claimed(geometry.pieces());
     let mut totals = Totals::resume(kept.downloaded, kept.uploaded, kept.wasted, kept.active_seconds);
     if record.is_some() {
         if kept.added != UnixTime::default() {
@@ -77,7 +75,7 @@ pub fn actor(
         storage,
         moving: moving.map(|note| Moving::noted(&torrent.save_path(), note, kept.paused)),
         download,
-        upload: UploadManager::new(shared.config().first_slots(), actor::seed()),
+        upload: UploadManager::new(shared.first_slots(kept.settings.upload_slots), actor::seed()),
         pool: PeerPool::default(),
         turns: FxHashMap::default(),
         to_list: watch::Sender::new(trackers.list().into()),
@@ -188,6 +186,7 @@ fn first_snapshot(
         save_path: torrent.save_path(),
         move_done: 0,
         move_total: 0,
+        pieces_assumed: 0,
         tracker: tiers.iter().flatten().find_map(host_of),
         unregistered: None,
         private: metainfo.private,

@@ -31,7 +31,7 @@ impl Actor {
 
     /// There may be fewer links than there were, of this torrent or over all.
     pub(super) fn keep_within_limits(&mut self, now: Instant) {
-        let keep = self.shared.links_to_keep(self.links.len());
+        let keep = self.shared.links_to_keep(self.links.len(), self.settings.max_peers);
         while self.links.len() > keep
             && let Some((link, _)) = self.least_link()
         {

@@ -27,11 +27,20 @@ pub struct Saving {
     doubted: Bitfield,
     /// Pieces that were good in files that have moved since: they are where they should be, if their
     /// files are.
-    moved: Option<Bitfield>,
+    moved: Option<Moved>,
     dirty_bytes: u64,
     sync_interval: Duration,
     due: Option<Instant>,
     fetched: u64,
+}
+
+/// Pieces whose files are at another place now.
+#[derive(Debug)]
+struct Moved {
+    /// Hashed.
+    hashed: Bitfield,
+    /// Never hashed.
+    assumed: Bitfield,
 }
 
 impl Saving {
@@ -57,22 +66,20 @@ impl Saving {
     pub fn check_plan(&mut self, torrent: &Torrent, checked: bool) -> Option<CheckPlan> {
         let pieces = torrent.metainfo.geometry.pieces();
         let doubted = std::mem::replace(&mut self.doubted, Bitfield::new(pieces));
-        if let Some(trust) = &self.moved {
-            return Some(CheckPlan::new(trust.clone(), doubted));
+        if let Some(Moved { hashed, assumed }) = &self.moved {
+            return Some(CheckPlan { assume: assumed.clone(), ..CheckPlan::new(hashed.clone(), doubted) });
         }
         match &self.kept {
             _ if checked && doubted.ones() == 0 => None,
-            _ if checked => {
-                Some(CheckPlan { trust: Bitfield::new(pieces), hash: doubted, stamps: Vec::new() })
-            }
+            _ if checked => Some(CheckPlan::new(Bitfield::new(pieces), doubted)),
             Some(record) => Some(resume::trusted(record, &torrent.layout())),
             None => Some(CheckPlan::full(&torrent.metainfo.geometry)),
         }
     }
 
-    /// These pieces have moved with their files.
-    pub fn trust_moved(&mut self, pieces: Bitfield) {
-        self.moved = Some(pieces);
+    /// The pieces of this storage have moved with their files.
+    pub fn trust_moved(&mut self, storage: &Storage) {
+        self.moved = Some(Moved { hashed: storage.hashed(), assumed: storage.assumed() });
     }
 
     /// A look at the files at their new place has begun.
@@ -164,7 +171,7 @@ impl Actor {
 
     /// Whether there are pieces that a record could claim after a sync and cannot before.
     pub(super) fn is_unsynced(&self) -> bool {
-        self.checked && self.storage.verified().has_any_without(&self.storage.synced())
+        self.checked && self.storage.hashed().has_any_without(&self.storage.synced())
     }
 
     /// Posts a record to the store. It claims what is synced; what was hashed since, or is in doubt, goes
@@ -190,8 +197,13 @@ impl Actor {
             return;
         }
         let (have, synced) = (self.download.have(), storage.synced().clone());
+        let mut assumed = storage.assumed();
         let mut maybe = Bitfield::new(have.len());
-        for piece in have.without(&synced).chain(self.saving.doubted.without(&synced)) {
+        for piece in have.without(&synced).filter(|piece| !assumed.get(*piece)) {
+            maybe.set(piece);
+        }
+        for piece in self.saving.doubted.without(&synced) {
+            assumed.clear(piece);
             maybe.set(piece);
         }
         let record = ResumeRecord {
@@ -213,6 +225,7 @@ impl Actor {
             seeding_seconds: self.totals.seeding(now).as_secs(),
             trackers: self.own_trackers.clone(),
             moving: self.moving.as_ref().map(Moving::note),
+            assumed: if assumed.ones() > 0 { assumed.to_wire() } else { Vec::new() },
             forced,
         };
         store.put(self.torrent.info_hash(), record);

@@ -104,6 +104,7 @@ impl Actor {
             save_path: self.torrent.save_path(),
             move_done: self.moving.as_ref().map_or(0, |moving| moving.progress.0),
             move_total: self.moving.as_ref().map_or(0, |moving| moving.progress.1),
+            pieces_assumed: self.storage.assumed_count(),
             tracker: self.tracker_host.clone(),
             unregistered: self.trackers.unregistered(),
             private: metainfo.private,

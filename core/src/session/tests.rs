@@ -13,9 +13,11 @@ use crate::resume::{ResumeRecord, StateStore};
 use crate::stats::{Detail, DetailKind, SessionState};
 use crate::{Config, Session};
 
+mod assumed;
 mod bench;
 mod crash;
 mod ends;
+mod faults;
 mod meetings;
 mod moves;
 mod queue;

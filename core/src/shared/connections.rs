@@ -35,12 +35,11 @@ impl Connections {
         self.per_torrent.store(per_torrent, Ordering::Relaxed);
     }
 
-    /// How many of its links a torrent may keep: all that one may have, and where there are too many
-    /// over all torrents, its share of what there may be. The last one is left to each.
+    /// How many of its links a torrent may keep where there are too many over all torrents: its share of what
+    /// there may be. The last one is left to each.
     pub fn may_keep(&self, links: usize) -> usize {
         let (total, open) = (self.total.load(Ordering::Relaxed), self.open.load(Ordering::Relaxed));
-        let share = if open > total { (links * total / open).max(1) } else { usize::MAX };
-        share.min(self.per_torrent())
+        if open > total { (links * total / open).max(1) } else { usize::MAX }
     }
 
     /// Links of one torrent at most.
@@ -64,7 +63,7 @@ mod tests {
         let connections = Connections::new(3, 2);
         let mut held: Vec<_> = (0..3).map(|_| connections.permit().unwrap()).collect();
         assert!(connections.permit().is_none());
-        assert_eq!((connections.may_keep(2), connections.may_keep(5)), (2, 2));
+        assert_eq!((connections.may_keep(2), connections.may_keep(5)), (usize::MAX, usize::MAX));
         connections.set(4, 10);
         held.extend(connections.permit());
         assert_eq!(held.len(), 4);

@@ -20,20 +20,14 @@ impl SharedResources {
         self.connections.permit()
     }
 
-    /// Links that a torrent with this many may keep.
-    pub fn links_to_keep(&self, links: usize) -> usize {
-        self.connections.may_keep(links)
+    /// Links that a torrent may keep: of this many, and `most` where it has a limit of its own.
+    pub fn links_to_keep(&self, links: usize, most: Option<u32>) -> usize {
+        self.connections.may_keep(links).min(self.max_links(most))
     }
 
-    /// Links of one torrent at most.
-    pub fn max_links(&self) -> usize {
-        self.connections.per_torrent()
-    }
-
-    /// Changes how many connections there may be over all torrents and for each. Where there are more
-    /// than that, those that matter least are let go within seconds.
-    pub fn set_max_connections(&self, total: usize, per_torrent: usize) {
-        self.connections.set(total, per_torrent);
+    /// Links of one torrent at most, where its own limit is this.
+    pub fn max_links(&self, own: Option<u32>) -> usize {
+        own.map_or_else(|| self.connections.per_torrent(), |own| own as usize)
     }
 
     /// Up to `n` tickets for this torrent. What is not used is to be given back.
@@ -53,9 +47,17 @@ impl SharedResources {
         (0..tickets).for_each(|_| dials.put_back(torrent));
     }
 
-    /// How many upload slots this torrent has, when it could use so many.
-    pub fn upload_slots(&self, now: Instant, torrent: InfoHash, wanted: usize) -> usize {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner).share(now, torrent, wanted)
+    /// How many upload slots this torrent has, when it could use so many, and may have as many as `most` where
+    /// it has a limit of its own.
+    pub fn upload_slots(&self, now: Instant, torrent: InfoHash, wanted: usize, most: Option<u32>) -> usize {
+        let most = most.map(|most| most as usize);
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).share(now, torrent, wanted, most)
+    }
+
+    /// Upload slots that a torrent begins with, until it is dealt its share.
+    pub fn first_slots(&self, most: Option<u32>) -> usize {
+        let own = most.map_or(self.config().slots_per_torrent, |most| most as usize);
+        own.min(self.settings().upload_slots as usize)
     }
 
     /// The torrent is not in the swarm any more.
@@ -63,9 +65,9 @@ impl SharedResources {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).leave(torrent);
     }
 
-    /// Changes how many peers are served at once, over all torrents and of each.
-    pub fn set_upload_slots(&self, total: usize, per_torrent: usize) {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner).set(total, per_torrent);
+    /// Changes how many peers are served at once over all torrents.
+    pub(super) fn set_upload_slots(&self, total: usize) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).set(total);
     }
 
     /// A peer at `voice` sees us at this address (BEP 10).

@@ -18,11 +18,12 @@ mod turns;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
 use self::bans::SharedBans;
 pub use self::connections::ConnectionPermit;
@@ -59,6 +60,9 @@ const MAX_WORKERS: usize = 8;
 
 /// What the engine needs beyond the announces to end in good order.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// What the disk and the runtime get at least, each, where all the time is used up.
+const LAST_GRACE: Duration = Duration::from_millis(200);
 
 /// How often the number of trackers that are left is shown, so that a thousand answers are a few frames.
 const GOODBYES_EVERY: Duration = Duration::from_millis(100);
@@ -100,6 +104,8 @@ pub struct SharedResources {
     port: watch::Sender<Option<u16>>,
     goodbyes: Goodbyes,
     stopping: watch::Sender<bool>,
+    /// Until then trackers may hear that we leave; set when the engine begins to shut down.
+    goodbyes_end: OnceLock<Instant>,
 }
 
 /// Where peers can call us.
@@ -161,6 +167,9 @@ impl SharedResources {
         }
         settings.seed_ratio = config.seed_ratio.or(settings.seed_ratio);
         settings.seed_time = config.seed_time.or(settings.seed_time);
+        settings.max_connections = config.max_connections.unwrap_or(settings.max_connections).max(1);
+        settings.max_peers = config.max_peers.unwrap_or(settings.max_peers).max(1);
+        settings.upload_slots = config.upload_slots.unwrap_or(settings.upload_slots);
         settings.active.downloads = config.max_active_downloads.unwrap_or(settings.active.downloads);
         settings.active.seeds = config.max_active_seeds.unwrap_or(settings.active.seeds);
         let order = store.as_ref().map(StateStore::take_order).unwrap_or_default();
@@ -179,10 +188,10 @@ impl SharedResources {
             store,
             saved: Mutex::new(saved),
             next_link: AtomicU64::new(1),
-            connections: Connections::new(config.max_connections, config.max_connections_per_torrent),
+            connections: Connections::new(most_connections(&config, &settings), settings.max_peers as usize),
             half_open: Arc::new(Semaphore::new(config.max_half_open)),
             dials: Mutex::default(),
-            slots: Mutex::new(Slots::new(config.upload_slots_total, config.upload_slots)),
+            slots: Mutex::new(Slots::new(settings.upload_slots as usize, config.slots_per_torrent)),
             turns: Turns::new(&settings, config.slow_after, order),
             outside: Mutex::default(),
             up: Limiter::new(speed.up),
@@ -193,6 +202,7 @@ impl SharedResources {
             port: watch::Sender::new(None),
             goodbyes: Goodbyes::default(),
             stopping: watch::Sender::new(false),
+            goodbyes_end: OnceLock::new(),
             config,
         });
         if let (Some(store), Some(dir)) = (&shared.store, &shared.config.state_dir) {
@@ -209,7 +219,7 @@ impl SharedResources {
     /// sessions tell their trackers, the disk drains, records are saved. Blocks: not for async code.
     pub fn shutdown(&self) {
         let Some(handle) = self.begin_stopping() else { return };
-        let patience = self.config.stop_timeout + GRACE;
+        let end = self.goodbyes_end() + GRACE;
         // A name server that hangs must not hold up the exit: every tracker that heard of us has a known
         // address.
         self.resolver.only_known();
@@ -220,10 +230,10 @@ impl SharedResources {
                 () = self.show_goodbyes() => {}
             }
         };
-        let _ = handle.block_on(async { tokio::time::timeout(patience, ended).await });
+        let _ = handle.block_on(async { tokio::time::timeout_at(end, ended).await });
         // After the good-byes to UDP trackers.
         self.udp.close();
-        self.disk.shutdown();
+        self.disk.shutdown(end.saturating_duration_since(Instant::now()).max(LAST_GRACE));
         turns::save(self);
         if let Some(store) = &self.store {
             store.close();
@@ -231,7 +241,7 @@ impl SharedResources {
         self.resolver.shutdown();
         let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(runtime) = runtime {
-            runtime.shutdown_timeout(GRACE);
+            runtime.shutdown_timeout(LAST_GRACE);
         }
     }
 
@@ -244,6 +254,16 @@ impl SharedResources {
             // The sender is `self`: it cannot be gone while we wait.
             let _ = left.changed().await;
             tokio::time::sleep(GOODBYES_EVERY).await;
+        }
+    }
+
+    /// Trackers do not hear from us after that: one moment for all, however late the last session comes to
+    /// say good-bye.
+    pub fn goodbyes_end(&self) -> Instant {
+        if self.is_stopping() {
+            *self.goodbyes_end.get_or_init(|| Instant::now() + self.config.stop_timeout)
+        } else {
+            Instant::now() + self.config.stop_timeout
         }
     }
 
@@ -331,6 +351,10 @@ impl SharedResources {
                 self.up.limit(speed.up);
                 self.down.limit(speed.down);
             }
+            self.connections.set(most_connections(&self.config, settings), settings.max_peers as usize);
+            if settings.upload_slots != before.upload_slots {
+                self.set_upload_slots(settings.upload_slots as usize);
+            }
             self.turns.set_limits(settings);
             if let Some(store) = &self.store {
                 store.put_settings(settings.clone());
@@ -412,6 +436,11 @@ impl Drop for SharedResources {
 }
 
 /// The list and the records are not saved for now: it concerns all torrents.
+/// Connections over all torrents: what is wanted, as far as there are descriptors.
+fn most_connections(config: &Config, settings: &GlobalSettings) -> usize {
+    config.connection_ceiling.min(settings.max_connections as usize).max(1)
+}
+
 fn tell_unsaved(hub: &EventBus, dir: &Untrusted, error: &std::io::Error) {
     let error = DiskError::from_io(error, || (0, 0));
     let full = matches!(error, DiskError::Full { .. });

@@ -20,6 +20,8 @@ const TURN: Duration = Duration::from_secs(60);
 struct Share {
     wanted: usize,
     dealt: usize,
+    /// More than that it never has; `None`: as all.
+    most: Option<usize>,
 }
 
 /// The dealer of slots.
@@ -39,18 +41,20 @@ impl Slots {
         Self { total, each, shares: BTreeMap::new(), dealt_at: None, first: None }
     }
 
-    /// The torrent could use this many slots; says how many it has. One that is new to it, or the only
-    /// one, need not wait for the next deal.
-    pub fn share(&mut self, now: Instant, torrent: InfoHash, wanted: usize) -> usize {
+    /// The torrent could use this many slots, and may have `most`, where it is not as all; says how many it
+    /// has. One that is new to it, or the only one, need not wait for the next deal.
+    pub fn share(&mut self, now: Instant, torrent: InfoHash, wanted: usize, most: Option<usize>) -> usize {
+        let may = most.unwrap_or(self.each);
         if wanted == 0 {
             self.leave(&torrent);
             // Nobody waits: the next peer is served at once.
-            return if self.is_short() { 0 } else { self.each };
+            return if self.is_short() { 0 } else { may };
         }
-        let wanted = wanted.min(self.each);
-        let before = self.shares.insert(torrent, Share { wanted, ..self.get(&torrent) });
+        let wanted = wanted.min(may);
+        let before = self.shares.insert(torrent, Share { wanted, most, ..self.get(&torrent) });
         let stale = self.dealt_at.is_none_or(|at| now.saturating_duration_since(at) >= STANDS);
-        if stale || before.is_none() {
+        // A choice of a person holds at once.
+        if stale || before.is_none_or(|before| before.most != most) {
             self.deal(now);
         }
         self.get(&torrent).dealt
@@ -62,9 +66,8 @@ impl Slots {
     }
 
     /// Changes what there is; the shares follow with the next deal.
-    pub const fn set(&mut self, total: usize, each: usize) {
+    pub const fn set(&mut self, total: usize) {
         self.total = total;
-        self.each = each;
         self.dealt_at = None;
     }
 
@@ -80,7 +83,6 @@ impl Slots {
         self.dealt_at = Some(now);
         for share in self.shares.values_mut() {
             share.dealt = 0;
-            share.wanted = share.wanted.min(self.each);
         }
         self.take_turns(now);
         let first = self.first.map(|(first, _)| first);
@@ -135,10 +137,10 @@ mod tests {
     /// Asks for all, twice, so that the last deal has seen everybody.
     fn shares(slots: &mut Slots, now: Instant, wanted: &[usize]) -> Vec<usize> {
         for (n, wanted) in wanted.iter().enumerate() {
-            slots.share(now, torrent(n as u16), *wanted);
+            slots.share(now, torrent(n as u16), *wanted, None);
         }
         let all = wanted.iter().enumerate();
-        all.map(|(n, wanted)| slots.share(now + STANDS, torrent(n as u16), *wanted)).collect()
+        all.map(|(n, wanted)| slots.share(now + STANDS, torrent(n as u16), *wanted, None)).collect()
     }
 
     #[test]
@@ -178,8 +180,23 @@ mod tests {
         let mut slots = Slots::new(4, 8);
         assert_eq!(shares(&mut slots, now, &[9, 9]), [2, 2]);
         slots.leave(&torrent(0));
-        assert_eq!(slots.share(now + 3 * STANDS, torrent(1), 9), 4);
-        slots.set(6, 5);
-        assert_eq!(slots.share(now + 3 * STANDS, torrent(1), 9), 5);
+        let later = now + 3 * STANDS;
+        assert_eq!(slots.share(later, torrent(1), 9, None), 4);
+        slots.set(6);
+        assert_eq!(slots.share(later, torrent(1), 9, None), 6);
+    }
+
+    #[test]
+    fn a_torrent_may_have_fewer_or_more_than_all() {
+        let now = Instant::now();
+        let mut slots = Slots::new(20, 8);
+        let mut share = |n, wanted, most| slots.share(now, torrent(n), wanted, most);
+        assert_eq!(share(0, 50, Some(2)), 2);
+        assert_eq!(share(1, 50, Some(15)), 15);
+        assert_eq!(share(0, 50, Some(4)), 4, "at once");
+        assert_eq!(share(0, 50, Some(0)), 0);
+        assert_eq!(share(0, 50, None), 8);
+        assert_eq!(share(1, 50, Some(15)), 12, "what the first one left");
+        assert_eq!(share(2, 0, Some(3)), 3);
     }
 }

@@ -4,6 +4,7 @@
 //! read the bitmap of verified pieces to decide whether a request may be served; the session takes
 //! the results.
 
+mod assumed;
 mod beneath;
 mod bits;
 mod error;
@@ -98,6 +99,12 @@ pub enum DiskDone {
         /// [verified](Storage::verified) were looked at and are not there. Else nothing has changed.
         begun: bool,
     },
+    /// A piece that was [assumed](Storage::assumed) was read for the first time and is not what it should
+    /// be: it is missing.
+    Refuted {
+        /// The piece.
+        piece: PieceIndex,
+    },
     /// These pieces are hashed and synced: they may be claimed in a resume record.
     Synced {
         /// The pieces.
@@ -150,23 +157,27 @@ pub enum DiskDone {
     Closed,
 }
 
-/// What a check is to do. Pieces in neither set keep what they are.
+/// What a check is to do. Pieces in none of the sets keep what they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckPlan {
     /// Taken as good if their files are there and long enough; else they are hashed. Their files
     /// are remembered as files that must exist.
     pub trust: Bitfield,
-    /// To be hashed. A piece in both is hashed.
+    /// Taken as there if their files have their sizes, and hashed when they are first read; else they are
+    /// hashed now.
+    pub assume: Bitfield,
+    /// To be hashed. A piece that is in another set too is hashed.
     pub hash: Bitfield,
-    /// How the files looked when `trust` was noted, in torrent order, or nothing: pieces of files
-    /// that look otherwise are hashed ([`FileStamp::is_plausible`]).
+    /// How the files looked when `trust` and `assume` were noted, in torrent order, or nothing: pieces of
+    /// files that look otherwise are hashed ([`FileStamp::is_plausible`]).
     pub stamps: Vec<FileStamp>,
 }
 
 impl CheckPlan {
     /// Trusts these pieces if their files are there, and hashes those.
-    pub const fn new(trust: Bitfield, hash: Bitfield) -> Self {
-        Self { trust, hash, stamps: Vec::new() }
+    pub fn new(trust: Bitfield, hash: Bitfield) -> Self {
+        let assume = Bitfield::new(trust.len());
+        Self { trust, assume, hash, stamps: Vec::new() }
     }
 
     /// Hashes everything that is there.
@@ -181,6 +192,8 @@ pub struct Storage {
     id: u64,
     layout: Layout,
     verified: AtomicBits,
+    /// Those of the verified pieces that were never hashed.
+    assumed: AtomicBits,
     /// Of each file, and of the part file behind them.
     files: Box<[FileState]>,
     /// Held shared by whoever touches bytes of files, for one call of the system or a few; closed by
@@ -216,6 +229,7 @@ impl Storage {
         Self {
             id,
             verified: AtomicBits::new(geometry.pieces()),
+            assumed: AtomicBits::new(geometry.pieces()),
             files,
             gate: RwLock::new(()),
             unsorted: AtomicBool::new(false),
@@ -235,7 +249,7 @@ impl Storage {
         }
     }
 
-    /// Whether this piece is verified: hashed, and readable as far as we know.
+    /// Whether this piece is verified: hashed or [assumed](Self::assumed), and readable as far as we know.
     pub fn has(&self, piece: PieceIndex) -> bool {
         self.verified.get(piece)
     }
@@ -379,6 +393,7 @@ impl Storage {
     /// A piece is not verified any more; says whether it was.
     pub(crate) fn unmark(&self, piece: PieceIndex) -> bool {
         let there = self.verified.clear(piece);
+        self.assumed.clear(piece);
         if there {
             self.layout.piece_spans(piece).for_each(|span| self.files[span.file].lost());
             self.synced().clear(piece);

@@ -48,7 +48,7 @@ pub fn changed(state: &mut AppState, effects: &mut Vec<Effect>) {
             }
         }
         AddField::SaveTo => form.free = None,
-        AddField::Start => {}
+        AddField::Start | AddField::Check => {}
     }
 }
 
@@ -93,8 +93,9 @@ pub fn next_field(state: &mut AppState, by: isize) {
             }
             form.field = match (form.field, by > 0) {
                 (AddField::Source, true) | (AddField::Start, false) => AddField::SaveTo,
-                (AddField::SaveTo, true) | (AddField::Source, false) => AddField::Start,
-                (AddField::Start, true) | (AddField::SaveTo, false) => AddField::Source,
+                (AddField::SaveTo, true) | (AddField::Check, false) => AddField::Start,
+                (AddField::Start, true) | (AddField::Source, false) => AddField::Check,
+                (AddField::Check, true) | (AddField::SaveTo, false) => AddField::Source,
             };
         }
         Some(Popup::Move(form)) => {

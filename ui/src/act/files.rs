@@ -1,30 +1,35 @@
 //! What is done to the files of the torrent under the cursor: which are wanted, and which first.
 
+use std::time::Instant;
+
 use tc_core::settings::{Priority, Setting};
 
+use crate::format::plural;
 use crate::message::Effect;
 use crate::state::AppState;
+use crate::state::undo;
 
 /// Skips what is wanted of the file or folder under the cursor; where nothing is, wants all of it.
-pub fn want_toggle(state: &mut AppState, effects: &mut Vec<Effect>) {
+pub fn want_toggle(state: &mut AppState, now: Instant, effects: &mut Vec<Effect>) {
     let row = state.detail.scroll().cursor;
     let Some(tree) = &state.detail.files else { return };
     let Some((line, node)) = tree.at(row) else { return };
     let files = tree.files_at(line, |_| true);
-    set(state, files, toggled(node.priorities.1), effects);
+    let priority = toggled(node.priorities.1);
+    set(state, vec![(files, priority)], now, effects);
 }
 
 /// Wants all files; where all are, skips all.
-pub fn want_all(state: &mut AppState, effects: &mut Vec<Effect>) {
+pub fn want_all(state: &mut AppState, now: Instant, effects: &mut Vec<Effect>) {
     let Some(tree) = &state.detail.files else { return };
     let all = tree.files().all(|node| node.priorities.0.is_wanted());
     let priority = if all { Priority::Skip } else { Priority::Normal };
-    set(state, tree.all_files(), priority, effects);
+    set(state, vec![(tree.all_files(), priority)], now, effects);
 }
 
 /// Raises or lowers each file at and below the cursor by one step. What is skipped stays so, unless all
 /// of it is.
-pub fn step(state: &mut AppState, by: fn(Priority) -> Priority, effects: &mut Vec<Effect>) {
+pub fn step(state: &mut AppState, by: fn(Priority) -> Priority, now: Instant, effects: &mut Vec<Effect>) {
     let row = state.detail.scroll().cursor;
     let Some(tree) = &state.detail.files else { return };
     let Some((line, node)) = tree.at(row) else { return };
@@ -40,9 +45,7 @@ pub fn step(state: &mut AppState, by: fn(Priority) -> Priority, effects: &mut Ve
     if steps.is_empty() {
         return state.say(format!("it is {} already", word(most)));
     }
-    for (files, priority) in steps {
-        set(state, files, priority, effects);
-    }
+    set(state, steps, now, effects);
 }
 
 /// Opens or shuts all folders.
@@ -56,10 +59,19 @@ const fn toggled(most: Priority) -> Priority {
     if most.is_wanted() { Priority::Skip } else { Priority::Normal }
 }
 
-fn set(state: &AppState, files: Vec<u32>, priority: Priority, effects: &mut Vec<Effect>) {
-    if let Some(torrent) = state.detail.torrent {
-        effects.push(Effect::Set(vec![torrent], Setting::Files { files, priority }));
-    }
+/// Wants these files so much, says so, and remembers how it was.
+fn set(state: &mut AppState, steps: Vec<(Vec<u32>, Priority)>, now: Instant, effects: &mut Vec<Effect>) {
+    let (Some(torrent), Some(tree)) = (state.detail.torrent, &state.detail.files) else { return };
+    let files: Vec<u32> = steps.iter().flat_map(|(files, _)| files).copied().collect();
+    let before = tree.priorities_of(&files);
+    let how = match steps.as_slice() {
+        [(_, priority)] => word(*priority),
+        _ => "another priority",
+    };
+    state.say(format!("{}: {how}; u takes it back", plural(files.len() as u64, "file")));
+    state.undo.did(undo::Step::Priorities { torrent, before }, now);
+    let set = |(files, priority)| Effect::Set(vec![torrent], Setting::Files { files, priority });
+    effects.extend(steps.into_iter().map(set));
 }
 
 const fn word(priority: Priority) -> &'static str {

@@ -1,6 +1,7 @@
 //! What the person wants, one family of actions to a file.
 
 pub mod add;
+mod copy;
 mod files;
 mod leave;
 mod limits;
@@ -14,6 +15,7 @@ pub mod remove;
 mod torrents;
 mod trackers;
 pub mod typing;
+mod undo;
 
 use std::time::Instant;
 
@@ -49,9 +51,14 @@ pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec
         Action::LayoutCycle => moving::cycle(state),
         Action::Zoom => moving::zoom(state),
         Action::EventsToggle => moving::toggle_events(state),
-        Action::Undo => remove::undo(state, effects),
+        Action::Undo => undo::undo(state, now, effects),
+        Action::CopyMenu
+            if matches!(state.context(), Context::Files | Context::Peers | Context::Trackers) =>
+        {
+            copy::row(state, effects);
+        }
         Action::CopyMenu => menu(state, Context::Copy),
-        Action::Copy(what) => torrents::copy(state, what, effects),
+        Action::Copy(what) => copy::torrents(state, what, effects),
         Action::Move(step) => moving::step(state, step),
         Action::Open | Action::Limits if state.context() == Context::Limits => limits::edit(state, effects),
         Action::Left => moving::sideways(state, false),
@@ -64,9 +71,9 @@ pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec
         Action::Mark => state.table.mark(),
         Action::MarkRange => state.table.mark_range(),
         Action::MarkAll => state.table.mark_all(),
-        Action::PauseToggle => torrents::pause_toggle(state, effects),
+        Action::PauseToggle => torrents::pause_toggle(state, now, effects),
         Action::PauseMenu => menu(state, Context::PauseAll),
-        Action::PauseAll => torrents::pause_all(state, effects),
+        Action::PauseAll => torrents::pause_all(state, now, effects),
         Action::ResumePaused => torrents::resume_paused(state, effects),
         Action::Remove => remove::open(state),
         Action::Add => add::open(state),
@@ -116,12 +123,12 @@ pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec
         Action::NextField => add::next_field(state, 1),
         Action::PrevField => add::next_field(state, -1),
         Action::Complete => add::complete(state, effects),
-        Action::Accept => typing::accept(state, effects),
+        Action::Accept => typing::accept(state, now, effects),
         Action::Cancel => typing::cancel(state),
-        Action::WantToggle => files::want_toggle(state, effects),
-        Action::WantAll => files::want_all(state, effects),
-        Action::PriorityUp => files::step(state, Priority::raised, effects),
-        Action::PriorityDown => files::step(state, Priority::lowered, effects),
+        Action::WantToggle => files::want_toggle(state, now, effects),
+        Action::WantAll => files::want_all(state, now, effects),
+        Action::PriorityUp => files::step(state, Priority::raised, now, effects),
+        Action::PriorityDown => files::step(state, Priority::lowered, now, effects),
         Action::ShutAll => files::shut_all(state, true),
         Action::OpenAll => files::shut_all(state, false),
         Action::Limits => {

@@ -1,11 +1,14 @@
 //! Moving data to another folder: the dialog, and what is asked of the engine.
 
+use std::time::Instant;
+
 use crate::format::plural;
 use crate::message::Effect;
 use crate::state::AppState;
 use crate::state::add::Offered;
 use crate::state::popup::Popup;
 use crate::state::relocate::MoveForm;
+use crate::state::undo::Step;
 use crate::widget::field::Field;
 
 /// Opens the dialog for the selection, with the folder that the first of it is in.
@@ -53,7 +56,7 @@ pub fn offered(form: &mut MoveForm, text: &str, texts: Vec<String>, free: Option
 }
 
 /// Enter: with an open list only closes it, taking what is chosen; else moves.
-pub fn accept(state: &mut AppState, effects: &mut Vec<Effect>) {
+pub fn accept(state: &mut AppState, now: Instant, effects: &mut Vec<Effect>) {
     let Some(Popup::Move(form)) = state.popups.last_mut() else { return };
     if let Some(candidates) = form.candidates.take() {
         if let Some(text) = candidates.taken() {
@@ -68,6 +71,16 @@ pub fn accept(state: &mut AppState, effects: &mut Vec<Effect>) {
     }
     let torrents = std::mem::take(&mut form.torrents);
     state.popups.pop();
-    state.say(format!("moving {}", plural(torrents.len() as u64, "torrent")));
+    let mut back: Vec<(String, Vec<_>)> = Vec::new();
+    for row in torrents.iter().filter_map(|torrent| state.table.row(torrent)) {
+        // What is typed is text; a folder whose name is none cannot be named so.
+        let Some(from) = row.stats.save_path.to_str() else { continue };
+        match back.iter_mut().find(|(folder, _)| folder == from) {
+            Some((_, torrents)) => torrents.push(row.stats.info_hash),
+            None => back.push((from.to_owned(), vec![row.stats.info_hash])),
+        }
+    }
+    state.undo.did(Step::Moved(back), now);
+    state.say(format!("moving {}; u moves back", plural(torrents.len() as u64, "torrent")));
     effects.push(Effect::Move { torrents, to });
 }

@@ -1,16 +1,18 @@
-//! What is done to torrents: pause, resume, announce, copy.
+//! What is done to torrents: pause, resume, announce.
+
+use std::time::Instant;
 
 use tc_core::stats::SessionState;
 use tc_core::types::InfoHash;
-use tc_core::untrusted::clean;
 
 use crate::format::plural;
-use crate::message::{CopyWhat, Effect};
+use crate::message::Effect;
 use crate::state::AppState;
 use crate::state::table::runs;
+use crate::state::undo::Step;
 
 /// Pauses what runs of the selection; where nothing runs, resumes all of it.
-pub fn pause_toggle(state: &mut AppState, effects: &mut Vec<Effect>) {
+pub fn pause_toggle(state: &mut AppState, now: Instant, effects: &mut Vec<Effect>) {
     let selection = state.table.selection();
     if selection.is_empty() {
         return state.say("p: there is no torrent to pause");
@@ -21,12 +23,13 @@ pub fn pause_toggle(state: &mut AppState, effects: &mut Vec<Effect>) {
         effects.push(Effect::Resume(selection));
     } else {
         state.say(format!("pausing {}", plural(running.len() as u64, "torrent")));
+        state.undo.did(Step::Paused(running.clone()), now);
         effects.push(Effect::Pause(running));
     }
 }
 
 /// Pauses all that run, and remembers which.
-pub fn pause_all(state: &mut AppState, effects: &mut Vec<Effect>) {
+pub fn pause_all(state: &mut AppState, now: Instant, effects: &mut Vec<Effect>) {
     state.popups.pop();
     let mut all: Vec<_> = state.table.all().map(|row| row.stats.info_hash).collect();
     all.sort_unstable();
@@ -36,6 +39,7 @@ pub fn pause_all(state: &mut AppState, effects: &mut Vec<Effect>) {
     }
     state.say(format!("pausing {}; P r resumes them", plural(running.len() as u64, "torrent")));
     state.undo.paused.extend(&running);
+    state.undo.did(Step::Paused(running.clone()), now);
     effects.push(Effect::Pause(running));
 }
 
@@ -61,26 +65,6 @@ pub fn announce(state: &mut AppState, effects: &mut Vec<Effect>) {
     let what = plural(running.len() as u64, "torrent");
     state.say(format!("asking the trackers of {what}, not before their shortest interval"));
     effects.push(Effect::Announce(running));
-}
-
-/// Puts a line for each torrent of the selection on the clipboard.
-pub fn copy(state: &mut AppState, what: CopyWhat, effects: &mut Vec<Effect>) {
-    state.popups.pop();
-    let selection = state.table.selection();
-    let rows = selection.iter().filter_map(|info_hash| state.table.row(info_hash));
-    let lines: Vec<String> = rows
-        .filter_map(|row| match what {
-            CopyWhat::Hash => Some(row.stats.info_hash.to_string()),
-            CopyWhat::Name => Some(row.name.to_string()),
-            CopyWhat::Path => Some(clean(&row.stats.save_path.to_string_lossy())),
-            CopyWhat::Error => row.stats.message.as_ref().map(ToString::to_string),
-        })
-        .collect();
-    if lines.is_empty() {
-        return state.say("y: nothing to copy");
-    }
-    state.say(format!("{} sent to the clipboard", plural(lines.len() as u64, "line")));
-    effects.push(Effect::Copy(lines.join("\n")));
 }
 
 fn those(state: &AppState, torrents: &[InfoHash], wanted: impl Fn(SessionState) -> bool) -> Vec<InfoHash> {

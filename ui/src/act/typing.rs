@@ -1,5 +1,7 @@
 //! Lines that are typed: the filters, the search of the help, the fields of the add dialog.
 
+use std::time::Instant;
+
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::{add, relocate, trackers};
@@ -44,14 +46,22 @@ pub fn key(state: &mut AppState, key: KeyEvent, effects: &mut Vec<Effect>) -> bo
             changed
         }
         Some(Popup::Add(form)) => {
-            if form.field == AddField::Start {
-                let by = match key.code {
-                    KeyCode::Char(' ') | KeyCode::Right => 1,
-                    KeyCode::Left => -1,
-                    _ => return false,
-                };
-                form.start = form.start.beside(by);
-                return true;
+            let by = match key.code {
+                KeyCode::Char(' ') | KeyCode::Right => Some(1),
+                KeyCode::Left => Some(-1),
+                _ => None,
+            };
+            match (form.field, by) {
+                (AddField::Source | AddField::SaveTo, _) => {}
+                (_, None) => return false,
+                (AddField::Start, Some(by)) => {
+                    form.start = form.start.beside(by);
+                    return true;
+                }
+                (AddField::Check, Some(_)) => {
+                    form.assume_complete ^= true;
+                    return true;
+                }
             }
             let changed = form.typed().and_then(|field| field.key(key));
             if changed == Some(true) {
@@ -110,13 +120,13 @@ fn follow(state: &mut AppState) {
 }
 
 /// Enter.
-pub fn accept(state: &mut AppState, effects: &mut Vec<Effect>) {
+pub fn accept(state: &mut AppState, now: Instant, effects: &mut Vec<Effect>) {
     match state.popups.last_mut() {
         Some(Popup::Filter(_) | Popup::LogFilter { error: None, .. }) => _ = state.popups.pop(),
         Some(Popup::Help(help)) => help.searching = false,
         Some(Popup::Tracker(_)) => trackers::accept(state, effects),
         Some(Popup::Add(_)) => add::accept(state, effects),
-        Some(Popup::Move(_)) => relocate::accept(state, effects),
+        Some(Popup::Move(_)) => relocate::accept(state, now, effects),
         Some(Popup::Limit(_)) => super::limits::accept(state, effects),
         _ => {}
     }

@@ -15,6 +15,8 @@ pub enum AddField {
     SaveTo,
     /// When they start.
     Start,
+    /// Data that is there is hashed, or believed.
+    Check,
 }
 
 /// Candidates of a completion.
@@ -93,6 +95,8 @@ pub struct AddForm {
     pub save_to: Field,
     /// When they start.
     pub start: AddStart,
+    /// Data that is there is believed by its size, and hashed when it is first read.
+    pub assume_complete: bool,
     /// The field that is typed into.
     pub field: AddField,
     /// How the path may go on, while a list is open.
@@ -121,7 +125,7 @@ impl AddForm {
         match self.field {
             AddField::Source => Some(&mut self.source),
             AddField::SaveTo => Some(&mut self.save_to),
-            AddField::Start => None,
+            AddField::Start | AddField::Check => None,
         }
     }
 
@@ -135,6 +139,7 @@ impl AddForm {
                 source: source.to_owned(),
                 save_to: self.save_to.text().trim().to_owned(),
                 start: self.start,
+                assume_complete: self.assume_complete,
             })
             .collect()
     }

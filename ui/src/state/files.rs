@@ -161,6 +161,36 @@ impl FileTree {
         files.map(|node| node.index).collect()
     }
 
+    /// The path of what is seen at `row`, from the torrent's root.
+    pub fn path(&self, row: usize) -> Option<String> {
+        let (line, node) = self.at(row)?;
+        // A folder above is the nearest line before that is not as deep.
+        let above = (0..node.depth).rev().scan(line, |below, depth| {
+            let nodes = self.nodes.get(..*below)?;
+            *below = nodes.iter().rposition(|node| node.depth == depth)?;
+            Some(self.nodes[*below].name.as_str())
+        });
+        let mut path: Vec<_> = above.collect();
+        path.reverse();
+        path.push(&node.name);
+        Some(path.join("/"))
+    }
+
+    /// How much these files are wanted: for each priority those that have it.
+    pub fn priorities_of(&self, files: &[u32]) -> Vec<(Priority, Vec<u32>)> {
+        let mut sorted = files.to_vec();
+        sorted.sort_unstable();
+        let have = |priority: &Priority| {
+            let have = self.files().filter(|file| file.priorities.0 == *priority).map(|file| file.index);
+            have.filter(|index| sorted.binary_search(index).is_ok()).collect::<Vec<_>>()
+        };
+        let all = [Priority::Skip, Priority::Low, Priority::Normal, Priority::High];
+        all.iter()
+            .map(|priority| (*priority, have(priority)))
+            .filter(|(_, files)| !files.is_empty())
+            .collect()
+    }
+
     /// Every file, in torrent order.
     pub fn files(&self) -> impl Iterator<Item = &Node> {
         self.nodes.iter().filter(|node| !node.is_folder())
@@ -233,6 +263,10 @@ mod tests {
         tree.set_all_shut(false);
         assert_eq!(tree.visible().count(), 7);
         assert_eq!(tree.all_files(), [0, 1, 2, 3]);
+        let before = tree.priorities_of(&[3, 1, 0]);
+        assert_eq!(before, [(skip, vec![1]), (normal, vec![0, 3])]);
+        let paths: Vec<_> = (0..8).map_while(|row| tree.path(row)).collect();
+        assert_eq!(paths, ["t", "t/a", "t/a/1", "t/a/2", "t/b", "t/b/3", "t/4"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a person decides for the torrent under the cursor and for all together: the rows of the tab.
 
-use tc_core::settings::{ActiveLimits, GlobalSetting, MaxActive, SeedLimit, Setting};
+use tc_core::settings::{ActiveLimits, GlobalSetting, GlobalSettings, MaxActive, SeedLimit, Setting};
 use tc_core::stats::LimitsStats;
 
 use super::table::Row;
@@ -13,6 +13,10 @@ pub enum Limit {
     Down,
     /// What may go out for this torrent.
     Up,
+    /// Links of this torrent.
+    Peers,
+    /// Peers of this torrent that are served at once.
+    Slots,
     /// At which ratio this torrent stops seeding.
     Ratio,
     /// After which time this torrent stops seeding.
@@ -35,6 +39,12 @@ pub enum Limit {
     AlternativeUp,
     /// Whether the second set holds.
     Alternative,
+    /// Links over all torrents.
+    AllConnections,
+    /// Links of each torrent.
+    AllPeers,
+    /// Peers that are served at once over all torrents.
+    AllSlots,
     /// At which ratio torrents stop seeding.
     AllRatio,
     /// After which time torrents stop seeding.
@@ -60,9 +70,11 @@ pub enum Change {
 
 impl Limit {
     /// All rows, from top to bottom.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 22] = [
         Self::Down,
         Self::Up,
+        Self::Peers,
+        Self::Slots,
         Self::Ratio,
         Self::Time,
         Self::Place,
@@ -74,6 +86,9 @@ impl Limit {
         Self::AlternativeDown,
         Self::AlternativeUp,
         Self::Alternative,
+        Self::AllConnections,
+        Self::AllPeers,
+        Self::AllSlots,
         Self::AllRatio,
         Self::AllTime,
         Self::AllDownloads,
@@ -85,6 +100,11 @@ impl Limit {
         match self {
             Self::Down => "Download limit",
             Self::Up => "Upload limit",
+            Self::Peers => "Max peers",
+            Self::Slots => "Upload slots",
+            Self::AllConnections => "All: max peers together",
+            Self::AllPeers => "All: max peers of each",
+            Self::AllSlots => "All: upload slots",
             Self::Ratio => "Stop at ratio",
             Self::Time => "Stop after seeding",
             Self::Place => "Queue position",
@@ -115,6 +135,11 @@ impl Limit {
             Self::AllSeeds => active(limits.global.active.seeds),
             Self::Down => rate(limits.torrent.speed.down),
             Self::Up => rate(limits.torrent.speed.up),
+            Self::Peers => number(limits.torrent.max_peers),
+            Self::Slots => number(limits.torrent.upload_slots),
+            Self::AllConnections => number(Some(limits.global.max_connections)),
+            Self::AllPeers => number(Some(limits.global.max_peers)),
+            Self::AllSlots => number(Some(limits.global.upload_slots)),
             Self::Ratio => own(limits.torrent.seed_ratio, ratio),
             Self::Time => own(limits.torrent.seed_time, format::duration),
             Self::AllRatio => limits.global.seed_ratio.map_or_else(never, ratio),
@@ -147,10 +172,15 @@ impl Limit {
             Self::Alternative => "T switches".to_owned(),
             Self::Sequential => "pieces in order, not the rarest first".to_owned(),
             Self::EndsFirst => "previews work sooner".to_owned(),
+            Self::Peers => format!("all {}", number(Some(limits.global.max_peers))),
+            Self::Slots => format!("all together {}", number(Some(limits.global.upload_slots))),
+            Self::AllConnections => "as far as the system lets us open".to_owned(),
+            Self::AllSlots => "peers served at once; 0 serves nobody".to_owned(),
             Self::Ratio => format!("all {}", limits.global.seed_ratio.map_or_else(never, ratio)),
             Self::Time => format!("all {}", limits.global.seed_time.map_or_else(never, format::duration)),
             Self::AllDown
             | Self::AllUp
+            | Self::AllPeers
             | Self::AlternativeDown
             | Self::AlternativeUp
             | Self::AllRatio
@@ -168,6 +198,10 @@ impl Limit {
             Self::Place => "a place from 1; a high one is the last",
             Self::AllDownloads => "a number of torrents; none: no limit; empty: 5",
             Self::AllSeeds => "a number of torrents; empty or none: no limit",
+            Self::Peers => "a number from 1; empty: as all",
+            Self::Slots => "a number, 0 serves nobody; empty: as all",
+            Self::AllConnections | Self::AllPeers => "a number from 1; empty: as at first",
+            Self::AllSlots => "a number, 0 serves nobody; empty: as at first",
             _ => "bytes a second with a unit: 800K, 2M, 1.5G; empty or none: no limit",
         }
     }
@@ -189,7 +223,19 @@ impl Limit {
             if is_none { Ok(None) } else { parse(text).map(Some) }
         };
         let rate = || all(amount::rate);
+        let some = |from: u32| match text {
+            "" | "as all" => Ok(None),
+            _ => amount::count(text, from).map(Some),
+        };
+        let first = GlobalSettings::default();
         Ok(match self {
+            Self::Peers => Change::Torrent(Setting::MaxPeers(some(1)?)),
+            Self::Slots => Change::Torrent(Setting::UploadSlots(some(0)?)),
+            Self::AllConnections => {
+                Change::All(GlobalSetting::MaxConnections(some(1)?.unwrap_or(first.max_connections)))
+            }
+            Self::AllPeers => Change::All(GlobalSetting::MaxPeers(some(1)?.unwrap_or(first.max_peers))),
+            Self::AllSlots => Change::All(GlobalSetting::UploadSlots(some(0)?.unwrap_or(first.upload_slots))),
             Self::Ratio => Change::Torrent(Setting::SeedRatio(own(amount::ratio)?)),
             Self::Time => Change::Torrent(Setting::SeedTime(own(amount::time)?)),
             Self::AllRatio => Change::All(GlobalSetting::SeedRatio(all(amount::ratio)?)),
@@ -248,6 +294,11 @@ fn active(most: MaxActive) -> String {
 
 fn rate(rate: Option<u64>) -> String {
     rate.map_or_else(|| "none".to_owned(), |rate| format!("{}/s", format::size(rate)))
+}
+
+/// A number, or that it is as for all.
+fn number(number: Option<u32>) -> String {
+    number.map_or_else(|| "as all".to_owned(), |number| format::count(number.into()))
 }
 
 /// What one torrent does, or that it does as all.

@@ -205,6 +205,7 @@ fn peer_looks_same(a: &PeerStats, b: &PeerStats) -> bool {
             peer.optimistic,
             peer.snubbed,
             peer.incoming,
+            peer.fast,
         ]
     };
     let numbers = |peer: &PeerStats| (format::rate(peer.rate_down), format::rate(peer.rate_up));

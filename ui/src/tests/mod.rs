@@ -2,6 +2,7 @@
 
 mod queue;
 mod run;
+mod undo;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -324,15 +325,21 @@ fn limits_are_typed_switched_and_reset() {
     check("j Enter ^U '3M' Enter", Effect::Set(torrent(), Setting::Up(Some(3 << 20))));
     check("Enter 'x' Enter Backspace '1K' Enter", Effect::Set(torrent(), Setting::Down(Some(1_024))));
     check("j Backspace", Effect::Set(torrent(), Setting::Up(None)));
-    check("j j Enter '1.5' Enter", Effect::Set(torrent(), Setting::SeedRatio(SeedLimit::At(1_500))));
-    check("j j j Enter 'never' Enter", Effect::Set(torrent(), Setting::SeedTime(SeedLimit::Never)));
-    check("j j Backspace", Effect::Set(torrent(), Setting::SeedRatio(SeedLimit::Inherit)));
+    check("j j Enter '80' Enter", Effect::Set(torrent(), Setting::MaxPeers(Some(80))));
+    check("j j j Enter '0' Enter", Effect::Set(torrent(), Setting::UploadSlots(Some(0))));
+    check("j j Backspace", Effect::Set(torrent(), Setting::MaxPeers(None)));
+    check("j j j j Enter '1.5' Enter", Effect::Set(torrent(), Setting::SeedRatio(SeedLimit::At(1_500))));
+    check("j j j j j Enter 'never' Enter", Effect::Set(torrent(), Setting::SeedTime(SeedLimit::Never)));
+    check("j j j j Backspace", Effect::Set(torrent(), Setting::SeedRatio(SeedLimit::Inherit)));
     check("G k k Enter '1d12h' Enter", all(GlobalSetting::SeedTime(Some(129_600))));
-    check("j j j j j j Space", Effect::Set(torrent(), Setting::Sequential(true)));
-    check("j j j j j j j Enter", Effect::Set(torrent(), Setting::EndsFirst(true)));
-    check("j j j j j j j j Backspace", all(GlobalSetting::Down(None)));
-    check("j j j j j j j j j Enter ^U '7M' Enter", all(GlobalSetting::Up(Some(7 << 20))));
-    check("G k k k k Space", all(GlobalSetting::UseAlternative(true)));
+    check("j j j j j j j j Space", Effect::Set(torrent(), Setting::Sequential(true)));
+    check("j j j j j j j j j Enter", Effect::Set(torrent(), Setting::EndsFirst(true)));
+    check("j j j j j j j j j j Backspace", all(GlobalSetting::Down(None)));
+    check("j j j j j j j j j j j Enter ^U '7M' Enter", all(GlobalSetting::Up(Some(7 << 20))));
+    check("G k k k k k k k Space", all(GlobalSetting::UseAlternative(true)));
+    check("G k k k k Enter ^U '40' Enter", all(GlobalSetting::UploadSlots(40)));
+    check("G k k k k k Enter ^U '0' Enter ^U '9' Enter", all(GlobalSetting::MaxPeers(9)));
+    check("G k k k k k k Backspace", all(GlobalSetting::MaxConnections(500)));
     check("T", all(GlobalSetting::UseAlternative(true)));
     let mut stage = Stage::full((80, 24));
     stage.keys("e Enter '5M' Esc");

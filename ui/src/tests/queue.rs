@@ -40,7 +40,7 @@ fn keys_move_the_selection_and_force_it() {
 #[test]
 fn the_tab_of_limits_has_place_force_and_numbers() {
     let mut stage = Stage::full((80, 24));
-    stage.keys("e z j j j j");
+    stage.keys("e z j j j j j j");
     assert!(
         stage.rows().join("\n").contains("Queue position             8           of 8 downloads"),
         "{}",
@@ -68,7 +68,7 @@ fn the_tab_of_limits_has_place_force_and_numbers() {
             active(false, MaxActive::At(5)),
         ]
     );
-    stage.keys("gg j j j j Backspace");
+    stage.keys("gg j j j j j j Backspace");
     assert!(stage.rows().join("\n").contains("nothing to reset"), "{}", stage.rows().join("\n"));
 }
 

@@ -1,4 +1,4 @@
-//! The add dialog: source, folder, start; a list of completions; what went wrong in one line.
+//! The add dialog: source, folder, start, check; a list of completions; what went wrong in one line.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -51,18 +51,13 @@ pub fn draw(state: &AppState, form: &AddForm, buffer: &mut Buffer) {
     page.y += 1;
     let choice =
         |start: AddStart| format!("({}) {}", if start == form.start { '•' } else { ' ' }, start.word());
-    let start = AddStart::ALL.map(choice).join("   ");
-    if form.field == AddField::Start {
-        page.line("Start", &start, Role::Sel);
-        let when = match form.start {
-            AddStart::Queue => "when its turn comes",
-            AddStart::Now => "at once, whatever the others do",
-            AddStart::Paused => "when it is resumed",
-        };
-        page.note(&format!("Space changes it: {when}"), Role::Dim);
+    page.choice("Start", &AddStart::ALL.map(choice).join("   "), form.field == AddField::Start);
+    let check = if form.assume_complete {
+        "( ) what is there   (•) skip: hash when first read"
     } else {
-        page.line("Start", &start, Role::Text);
-    }
+        "(•) what is there   ( ) skip: hash when first read"
+    };
+    page.choice("Check", check, form.field == AddField::Check);
     page.y += 1;
     page.about(form);
 }
@@ -110,6 +105,16 @@ impl Page<'_> {
         let mut pen = Pen::new(self.buffer, self.inner, self.y);
         pen.left(label, LABEL, style(self.state, Role::Dim)).put(text, style(self.state, role));
         self.y += 1;
+    }
+
+    /// What Space changes.
+    fn choice(&mut self, label: &str, text: &str, focused: bool) {
+        if focused {
+            self.line(label, text, Role::Sel);
+            self.note("Space changes it", Role::Dim);
+        } else {
+            self.line(label, text, Role::Text);
+        }
     }
 
     fn note(&mut self, text: &str, role: Role) {

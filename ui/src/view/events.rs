@@ -8,7 +8,7 @@ use tc_core::types::InfoHash;
 use super::style;
 use crate::format;
 use crate::state::AppState;
-use crate::state::log::{Entry, What, summary};
+use crate::state::log::{Entry, What, short, summary};
 use crate::state::panes::Focus;
 use crate::theme::Role;
 use crate::widget::paint::{Pen, width};
@@ -144,7 +144,7 @@ fn line(
     }
     let mut summary = summary(event);
     if !wide {
-        let word = event.kind().name().split('.').next_back().unwrap_or_default();
+        let word = short(event.kind());
         pen.put(word, style(state, Role::Text));
         // "started: started" says it twice.
         if summary == word {

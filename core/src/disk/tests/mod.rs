@@ -1,5 +1,6 @@
 //! The disk against real folders, and against a backend that fails.
 
+mod assumed;
 mod check;
 mod crash;
 mod faults;
@@ -22,6 +23,9 @@ use crate::bitfield::Bitfield;
 use crate::geometry::Geometry;
 use crate::storage::{DiskDone, Op, entries};
 use crate::types::PieceIndex;
+
+/// How long the threads may take to end; a loaded machine is no reason to give them up.
+const END: Duration = Duration::from_secs(60);
 
 /// Content that has no period a mistaken offset could hide in.
 fn content(length: u64) -> Vec<u8> {
@@ -178,7 +182,7 @@ impl Torrent {
 
 impl Drop for Torrent {
     fn drop(&mut self) {
-        self.disk.shutdown();
+        self.disk.shutdown(END);
     }
 }
 

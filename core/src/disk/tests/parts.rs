@@ -108,7 +108,7 @@ async fn a_restart_trusts_the_part_file_and_a_check_reads_it() {
     torrent.reopen();
     torrent.unwanted(&[1]);
     let none = Bitfield::new(have.len());
-    let plan = CheckPlan { trust: have.clone(), hash: none.clone(), stamps: files.clone() };
+    let plan = CheckPlan { stamps: files.clone(), ..CheckPlan::new(have.clone(), none.clone()) };
     assert_eq!(torrent.check(plan.clone()).await, 0);
     torrent.assert_pieces(&[0, 1, 3]).await;
     // All of it is hashed where somebody asks for it.

@@ -156,7 +156,7 @@ async fn credits_bound_what_waits() {
     waiting.await;
     // More than there is room for at all is not waited for without end.
     tokio::time::timeout(Duration::from_secs(5), disk.credit(u32::MAX)).await.unwrap();
-    disk.shutdown();
+    disk.shutdown(END);
     disk.credit(1).await;
 }
 
@@ -166,7 +166,7 @@ async fn shutdown_writes_what_was_handed_over_and_leaves_no_file_open() {
     for piece in 0..5 {
         torrent.write_piece(piece).await;
     }
-    torrent.disk.shutdown();
+    torrent.disk.shutdown(END);
     torrent.assert_files();
     assert_eq!(torrent.disk.open_files(), 0);
     let verified = (0..5).map(|_| torrent.storage.try_done().unwrap());

@@ -2,6 +2,7 @@
 
 mod crash;
 mod journal;
+mod old;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,10 +15,9 @@ use super::record::with_version;
 use super::*;
 use crate::error::Error;
 use crate::geometry::Geometry;
-use crate::settings::{ActiveLimits, GlobalSetting, GlobalSettings, MaxActive, TorrentSettings};
+use crate::settings::{GlobalSetting, GlobalSettings};
 use crate::storage::{CheckPlan, FileStamp, Layout, entries};
 use crate::types::{BanReason, BanTarget, InfoHash, PieceIndex, UnixTime};
-use crate::untrusted::Untrusted;
 
 fn hash(at: u8) -> InfoHash {
     InfoHash::new([at; 20])
@@ -326,80 +326,27 @@ fn settings_of_all_torrents_are_kept_and_damage_forgets_only_them() {
     assert_eq!(record::decode_settings(&[]), Err(RecordError::Damaged));
 }
 
-/// The fields of version 1, in their order.
-#[derive(serde::Serialize)]
-struct Version1(
-    (Vec<u8>, Vec<u8>, Vec<FileStamp>, serde_bytes::ByteBuf, bool),
-    (u64, u64, u64, u64, UnixTime, Option<UnixTime>, u32, u32),
-);
-
 #[test]
-fn a_record_of_version_1_is_read() {
-    let want = record(5);
-    let old = Version1(
-        (want.have.clone(), vec![], want.files.clone(), serde_bytes::ByteBuf::from(*b"/data/films"), true),
-        (7, want.uploaded, 0, 0, want.added, Some(UnixTime(9)), 0xfeed, want.queue_position),
-    );
-    let bytes = with_version(1, &hash(5), &old);
-    let want = ResumeRecord {
-        paused: true,
-        downloaded: 7,
-        completed: Some(UnixTime(9)),
-        tracker_key: 0xfeed,
-        ..want
+fn what_a_person_said_is_there_is_neither_trusted_nor_hashed_at_a_restart() {
+    let files = entries(&[(30_000, false), (30_000, false)]);
+    let geometry = Geometry::new(60_000, 16_384).unwrap();
+    let layout = Layout::from_parts(geometry, files, "/nowhere", Arc::new(Vec::new()));
+    let fresh = ResumeRecord { assumed: vec![0b1101_0000], ..ResumeRecord::default() };
+    let sets = |record: &ResumeRecord| {
+        let plan = trusted(record, &layout);
+        [plan.trust.to_wire(), plan.assume.to_wire(), plan.hash.to_wire()]
     };
-    assert_eq!(ResumeRecord::decode(&hash(5), &bytes), Ok(want));
-    let cut = with_version(1, &hash(5), &(1_u8, 2_u8));
-    assert_eq!(ResumeRecord::decode(&hash(5), &cut), Err(RecordError::Damaged));
-}
-
-/// Every field of version 2, in their order.
-#[derive(serde::Serialize)]
-struct Version2(Version1, (TorrentSettings, u64, Option<Vec<Vec<Untrusted>>>, Option<MoveNote>));
-
-#[test]
-fn a_record_of_version_2_is_read() {
-    let settings = TorrentSettings { sequential: true, ..TorrentSettings::default() };
-    let moving = MoveNote { other: "/mnt/b".into(), committed: true };
-    let old = Version2(
-        Version1(
-            (vec![1], vec![], vec![], serde_bytes::ByteBuf::from(*b"/d"), true),
-            (7, 8, 9, 10, UnixTime(11), None, 12, 13),
-        ),
-        (settings.clone(), 14, Some(vec![vec!["http://t.example/a".into()]]), Some(moving.clone())),
-    );
-    let want = ResumeRecord {
-        have: vec![1],
-        save_path: "/d".into(),
-        paused: true,
-        downloaded: 7,
-        uploaded: 8,
-        wasted: 9,
-        active_seconds: 10,
-        added: UnixTime(11),
-        tracker_key: 12,
-        queue_position: 13,
-        settings,
-        seeding_seconds: 14,
-        trackers: Some(vec![vec!["http://t.example/a".into()]]),
-        moving: Some(moving),
+    assert_eq!(sets(&fresh), [vec![0], vec![0b1101_0000], vec![0b0010_0000]]);
+    let later = ResumeRecord {
+        have: vec![0b1000_0000],
+        maybe: vec![0b0010_0000],
+        assumed: vec![0b0101_0000],
+        files: vec![FileStamp::default(); 2],
         ..ResumeRecord::default()
     };
-    assert_eq!(ResumeRecord::decode(&hash(5), &with_version(2, &hash(5), &old)), Ok(want));
-}
-
-#[test]
-fn settings_of_version_1_are_read() {
-    let kept = GlobalSettings {
-        seed_time: Some(5),
-        active: ActiveLimits { downloads: MaxActive::At(2), seeds: MaxActive::At(0) },
-        ..GlobalSettings::default()
-    };
-    assert_eq!(record::decode_settings(&record::encode_settings(&kept)), Ok(kept.clone()));
-    let none = InfoHash::new([0; 20]);
-    let old = (kept.speed, kept.alternative, kept.use_alternative, kept.seed_ratio, kept.seed_time);
-    let want = GlobalSettings { active: ActiveLimits::default(), ..kept };
-    assert_eq!(record::decode_settings(&with_version(1, &none, &old)), Ok(want));
+    assert_eq!(sets(&later), [vec![0b1000_0000], vec![0b0101_0000], vec![0b0010_0000]]);
+    assert_eq!(later.claimed(4).to_wire(), [0b1101_0000]);
+    assert_eq!(later.claimed(9).ones(), 0, "the record of another torrent");
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn round(dice: &mut Dice, backend: &Arc<Cuttable>) -> (Option<ResumeRecord>, Vec
     }
     bench.wish(Wish::Stop);
     bench.disk_until(|bench| bench.actor.phase == super::super::actor::Phase::Stopped);
-    bench.shared.disk().shutdown();
+    bench.shared.disk().shutdown(Duration::from_secs(60));
     if backend.is_on() {
         backend.lose_power();
     }

@@ -6,6 +6,7 @@ use super::bench::{Bench, SECOND, piece};
 use super::*;
 use crate::download::PeerPieces;
 use crate::peer::{LinkGauge, Report};
+use crate::settings::{GlobalSetting, Setting};
 use crate::stats::PeerSource;
 use crate::types::{InfoHash, LinkId};
 use crate::upload::ROUND;
@@ -55,16 +56,53 @@ fn a_caller_that_is_worth_more_takes_the_place_of_the_least() {
 fn limits_of_connections_change_while_it_runs() {
     let mut bench = Bench::running(false);
     let links = crowd(&mut bench, 10);
-    bench.shared.set_max_connections(500, 4);
+    bench.shared.set(GlobalSetting::MaxPeers(4));
     bench.sleep(SECOND);
     assert_eq!(bench.actor.links.len(), 4);
     assert!(links[6..].iter().all(|link| is_here(&bench, *link)), "those of most worth stay");
     // Their connections count until they are closed.
     bench.actor.parting.clear();
-    bench.shared.set_max_connections(3, 4);
+    bench.shared.set(GlobalSetting::MaxConnections(3));
     bench.sleep(SECOND);
     assert_eq!(bench.actor.links.len(), 3);
     assert!(bench.shared.connection_permit().is_none());
+}
+
+#[test]
+fn a_torrent_may_have_fewer_links_than_others_or_more() {
+    let mut bench = Bench::running(false);
+    crowd(&mut bench, 10);
+    bench.set(&Setting::MaxPeers(Some(4)));
+    bench.sleep(SECOND);
+    assert_eq!((bench.actor.links.len(), bench.actor.max_links()), (4, 4));
+    bench.shared.set(GlobalSetting::MaxPeers(2));
+    bench.set(&Setting::MaxPeers(Some(7)));
+    bench.sleep(SECOND);
+    assert_eq!((bench.actor.links.len(), bench.actor.max_links()), (4, 7));
+    bench.set(&Setting::MaxPeers(None));
+    bench.sleep(SECOND);
+    assert_eq!((bench.actor.links.len(), bench.actor.max_links()), (2, 2));
+}
+
+#[test]
+fn a_torrent_may_serve_fewer_peers_than_others() {
+    let mut bench = Bench::running(true);
+    let links: Vec<_> = (0..8).map(|n| bench.link(&caller(n).to_string(), false)).collect();
+    for link in &links {
+        bench.report(*link, Report::Interested(true));
+    }
+    let unchoked = |bench: &Bench| bench.actor.links.values().filter(|entry| entry.am_unchoked).count();
+    bench.sleep(3 * ROUND);
+    assert_eq!(unchoked(&bench), 8);
+    bench.set(&Setting::UploadSlots(Some(2)));
+    bench.sleep(2 * ROUND);
+    assert_eq!(unchoked(&bench), 3, "two slots and the optimistic one");
+    bench.set(&Setting::UploadSlots(Some(0)));
+    bench.sleep(2 * ROUND);
+    assert_eq!(unchoked(&bench), 0);
+    bench.set(&Setting::UploadSlots(None));
+    bench.sleep(2 * ROUND);
+    assert_eq!(unchoked(&bench), 8);
 }
 
 #[test]
@@ -88,9 +126,9 @@ fn upload_slots_that_other_torrents_need_are_taken_back() {
     bench.sleep(3 * ROUND);
     assert_eq!(unchoked(&bench), 8);
     // Another torrent has as many who wait, and there are four slots in all.
-    bench.shared.set_upload_slots(4, 8);
+    bench.shared.set(GlobalSetting::UploadSlots(4));
     for _ in 0..6 {
-        bench.shared.upload_slots(bench.now, InfoHash::new([0; 20]), 8);
+        bench.shared.upload_slots(bench.now, InfoHash::new([0; 20]), 8, None);
         bench.sleep(ROUND);
     }
     assert_eq!(unchoked(&bench), 3, "two slots and the optimistic one");

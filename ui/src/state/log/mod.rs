@@ -14,7 +14,7 @@ use tc_core::event::{Delivery, Event, Kind, Level, Tagged};
 use tc_core::types::InfoHash;
 
 pub use self::pattern::LogFilter;
-pub use self::words::{fields, summary};
+pub use self::words::{fields, short, summary};
 use super::scroll::Scroll;
 use crate::message::Step;
 

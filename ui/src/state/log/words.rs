@@ -1,8 +1,30 @@
 //! An event in words: one line for the log, keys and values for the opened event.
 
-use tc_core::event::Event;
+use tc_core::event::{Event, Kind};
 
 use crate::format;
+
+/// A kind in a word or two, for lines without room for its name: what it is about, where the rest of the
+/// line does not say so.
+pub fn short(kind: Kind) -> &'static str {
+    match kind {
+        Kind::PieceCompleted => "piece",
+        Kind::PieceHashFailed => "bad piece",
+        Kind::FileCompleted => "file done",
+        Kind::PeerConnected => "peer",
+        Kind::PeerDisconnected => "peer left",
+        Kind::TrackerSuccess => "tracker",
+        Kind::TrackerFailed => "tracker failed",
+        Kind::TrackerWarning => "tracker warns",
+        Kind::LimitReached => "limit",
+        Kind::StatsUpdate => "stats",
+        Kind::StorageError => "disk",
+        Kind::StorageFull => "disk full",
+        Kind::ListenOk => "listening",
+        Kind::ListenFailed => "not listening",
+        other => other.name().split('.').next_back().unwrap_or_default(),
+    }
+}
 
 /// One line without the kind and the torrent.
 pub fn summary(event: &Event) -> String {

@@ -108,6 +108,10 @@ fn lines(state: &AppState, row: &Row, width: usize) -> Vec<(&'static str, String
         ));
         let size = format::size(stats.piece_length.into());
         let pieces = format!("{} × {size}", format::plural(stats.pieces.into(), "piece"));
+        if stats.pieces_assumed > 0 {
+            let unseen = format::plural(stats.pieces_assumed.into(), "piece");
+            lines.push(("Check", format!("{unseen} not hashed yet: each when it is first read"), Role::Warn));
+        }
         lines.push((
             "Files",
             format!("{}   {pieces}", format::plural(overview.files.into(), "file")),

@@ -7,6 +7,7 @@ use tc_core::stats::{PeerSource, PeerStats};
 use super::{cursor_sign, mark_cursor, nothing};
 use crate::format;
 use crate::state::AppState;
+use crate::state::table::{Row, runs};
 use crate::theme::Role;
 use crate::view::style;
 use crate::widget::paint::Pen;
@@ -31,6 +32,9 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
     let (Some(peers), Some(row)) = (&state.detail.peers, state.table.current()) else {
         return nothing(state, buffer, area, "…");
     };
+    if peers.is_empty() {
+        nothing(state, buffer, area, &nobody(row));
+    }
     let wide = area.width >= 72;
     let widest = area.width >= 100;
     let numbers = if wide { 6 + 7 + 7 + 7 + NET } else { 7 + 7 } + if widest { FROM } else { 0 };
@@ -83,6 +87,18 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
         Pen::new(buffer, area, area.height - 3).skip(1).put(&sum, dim);
         for (at, line) in LEGEND.iter().enumerate() {
             Pen::new(buffer, area, area.height - 2 + at as u16).skip(1).put(line, dim);
+        }
+    }
+}
+
+/// Why nobody is there, as far as can be told.
+fn nobody(row: &Row) -> String {
+    let stats = &row.stats;
+    match (runs(stats.state), stats.connecting_peers, stats.known_peers) {
+        (false, ..) => "No peers: the torrent does not run.".to_owned(),
+        (true, 0, 0) => "No peers are known yet; the Trackers tab says when they are asked again.".to_owned(),
+        (true, connecting, known) => {
+            format!("No peer is connected: calling {connecting}, {known} known.")
         }
     }
 }
