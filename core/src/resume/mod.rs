@@ -15,7 +15,7 @@ mod store;
 mod table;
 
 pub use self::bans::SavedBan;
-pub use self::record::{MoveNote, RecordError, ResumeRecord, trusted};
+pub use self::record::{Incomplete, MoveNote, RecordError, ResumeRecord, trusted};
 pub use self::store::{Saved, StateStore};
 
 #[cfg(test)]
