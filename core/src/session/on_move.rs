@@ -122,11 +122,11 @@ impl Actor {
     /// A move that the last run did not bring to its end goes on.
     pub(super) fn resume_move(&mut self, now: Instant) {
         let Some(moving) = &self.moving else { return };
+        let stuck = moving.step == Step::Stuck;
         self.phase = Phase::Moving;
-        match moving.step {
-            Step::Stuck => self.settle(now),
-            _ => self.copy(now),
-        }
+        // Before the mover can have come to its end: a torrent that was paused looks paused until then.
+        self.pin(now);
+        if stuck { self.settle(now) } else { self.copy(now) }
     }
 
     /// The files are closed.
