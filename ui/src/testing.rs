@@ -1,5 +1,7 @@
 //! What the tests of the screen share: keys by name, torrents by description.
 
+mod replay;
+
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -17,6 +19,7 @@ use tc_core::stats::{
 };
 use tc_core::types::{BanReason, BanTarget, InfoHash, LinkId, PieceIndex, TrackerId, UnixTime};
 
+pub use self::replay::replay;
 use crate::message::{Effect, Message};
 use crate::state::{AppState, Look};
 use crate::theme::Theme;

@@ -149,12 +149,15 @@ impl ResumeRecord {
     }
 
     /// The form in the store.
-    pub(crate) fn encode(&self, info_hash: &InfoHash) -> Vec<u8> {
+    pub fn encode(&self, info_hash: &InfoHash) -> Vec<u8> {
         with_version(VERSION, info_hash, self)
     }
 
     /// Reads the form in the store.
-    pub(crate) fn decode(info_hash: &InfoHash, bytes: &[u8]) -> Result<Self, RecordError> {
+    ///
+    /// # Errors
+    /// Damaged, of another torrent, or of a newer program.
+    pub fn decode(info_hash: &InfoHash, bytes: &[u8]) -> Result<Self, RecordError> {
         if bytes.len() < HEADER || bytes[1..HEADER] != checksum(info_hash, bytes) {
             return Err(RecordError::Damaged);
         }
@@ -187,12 +190,15 @@ fn checksum(info_hash: &InfoHash, bytes: &[u8]) -> [u8; CHECKSUM] {
 }
 
 /// The settings of all torrents together in the form of the store: as a record, of no torrent.
-pub(super) fn encode_settings(settings: &GlobalSettings) -> Vec<u8> {
+pub fn encode_settings(settings: &GlobalSettings) -> Vec<u8> {
     with_version(SETTINGS_VERSION, &NO_TORRENT, settings)
 }
 
 /// Reads that form.
-pub(super) fn decode_settings(bytes: &[u8]) -> Result<GlobalSettings, RecordError> {
+///
+/// # Errors
+/// Damaged, or of a newer program.
+pub fn decode_settings(bytes: &[u8]) -> Result<GlobalSettings, RecordError> {
     if bytes.len() < HEADER || bytes[1..HEADER] != checksum(&NO_TORRENT, bytes) {
         return Err(RecordError::Damaged);
     }

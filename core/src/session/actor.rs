@@ -226,6 +226,10 @@ pub struct Actor {
     pub(super) gone: super::links::Gone,
     /// The count of changes of the bans that links were looked through for.
     pub(super) bans_seen: u64,
+    /// The count of changes of the upload slots, and our own number of them, that the choker knows of.
+    pub(super) slots_seen: (u64, Option<u32>),
+    /// When links were let go last for peers that wait (see `session::room`).
+    pub(super) turnover: Option<Instant>,
     pub(super) watches: Vec<Watch>,
     pub(super) up: Limiter,
     pub(super) down: Limiter,

@@ -91,6 +91,8 @@ pub fn actor(
         parting: FxHashMap::default(),
         gone: super::links::Gone::default(),
         bans_seen: 0,
+        slots_seen: (0, None),
+        turnover: None,
         watches: Vec::new(),
         up: shared.up().child(),
         down: shared.down().child(),

@@ -181,6 +181,7 @@ impl Bench {
             client: "a client".into(),
             source,
             incoming,
+            distrusted: incoming && self.shared.distrusts_callers(address),
             mailbox,
             gauge: Arc::new(LinkGauge::default()),
             am_interested: false,
