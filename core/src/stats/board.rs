@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use super::{GlobalStats, SessionStats};
+use super::{GlobalStats, QueueStats, SessionStats};
 use crate::types::InfoHash;
 
 /// The newest snapshot of every session, with a sequence number for each change.
@@ -34,6 +34,8 @@ struct Board {
     /// They too by their change.
     gone_order: BTreeMap<u64, InfoHash>,
     global: Arc<GlobalStats>,
+    queue: Arc<QueueStats>,
+    queue_seq: u64,
 }
 
 #[derive(Debug)]
@@ -95,6 +97,8 @@ pub struct Changes {
     pub removed: Vec<InfoHash>,
     /// The totals as they are now.
     pub global: Arc<GlobalStats>,
+    /// The order of the torrents, if it has changed.
+    pub queue: Option<Arc<QueueStats>>,
 }
 
 impl StatsBoard {
@@ -125,6 +129,21 @@ impl StatsBoard {
         }
     }
 
+    /// Puts the order of the torrents up.
+    pub fn pin_queue(&self, queue: QueueStats) {
+        let mut board = self.lock();
+        if *board.queue != queue {
+            board.seq += 1;
+            board.queue_seq = board.seq;
+            board.queue = Arc::new(queue);
+        }
+    }
+
+    /// The order of the torrents.
+    pub fn queue(&self) -> Arc<QueueStats> {
+        self.lock().queue.clone()
+    }
+
     /// What changed after `seq`; 0 asks for everything.
     pub fn since(&self, seq: u64) -> Changes {
         self.look();
@@ -141,6 +160,7 @@ impl StatsBoard {
                 .collect(),
             removed: board.gone_order.range(seq + 1..).map(|(_, hash)| *hash).collect(),
             global: board.global.clone(),
+            queue: (board.queue_seq > seq).then(|| board.queue.clone()),
         }
     }
 
