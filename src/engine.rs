@@ -55,6 +55,7 @@ pub fn config(args: &EngineArgs, download_dir: &Path, state_dir: &Path) -> Confi
     config.seed_ratio = args.seed_ratio;
     config.seed_time = args.seed_time;
     config.stop_timeout = args.stop_timeout;
+    config.any_certificate = args.any_certificate.iter().map(|host| host.to_ascii_lowercase()).collect();
     config.reserve_room = args.allocate == Allocate::Full;
     config.max_connections = args.max_connections;
     config.max_peers = args.max_peers;

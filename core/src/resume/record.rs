@@ -12,6 +12,7 @@ use super::old;
 use crate::bitfield::Bitfield;
 use crate::settings::{GlobalSettings, TorrentSettings};
 use crate::storage::{CheckPlan, FileStamp, Layout};
+use crate::tracker::trust::TrackerTrust;
 use crate::types::{InfoHash, PieceIndex, UnixTime};
 use crate::untrusted::Untrusted;
 
@@ -72,6 +73,8 @@ pub struct ResumeRecord {
     /// when they are first read, in this run or a later one. The same form as `have`; empty: none. Since
     /// version 3.
     pub assumed: Vec<u8>,
+    /// What a person lets single trackers do. Since version 3.
+    pub trust: TrackerTrust,
 }
 
 /// A move to another folder that is under way.

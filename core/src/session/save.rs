@@ -175,7 +175,9 @@ impl Actor {
             // Not all was looked at: the last record still holds, but for what a person asked for.
             let (save_path, moving) = (self.torrent.save_path(), self.moving.as_ref().map(Moving::note));
             let (settings, trackers) = (self.settings.clone(), self.own_trackers.clone());
-            let record = ResumeRecord { paused, save_path, moving, settings, trackers, ..kept.clone() };
+            let trust = self.trust.clone();
+            let record =
+                ResumeRecord { paused, save_path, moving, settings, trackers, trust, ..kept.clone() };
             store.put(self.torrent.info_hash(), record);
             return;
         }
@@ -210,6 +212,7 @@ impl Actor {
             settings: self.settings.clone(),
             seeding_seconds: self.totals.seeding(now).as_secs(),
             trackers: self.own_trackers.clone(),
+            trust: self.trust.clone(),
             moving: self.moving.as_ref().map(Moving::note),
             assumed: if assumed.ones() > 0 { assumed.to_wire() } else { Vec::new() },
         };
