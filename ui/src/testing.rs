@@ -124,6 +124,8 @@ pub fn torrents() -> Vec<SessionStats> {
                 move_done: 0,
                 move_total: 0,
                 pieces_assumed: 0,
+                destination: None,
+                notice: None,
                 tracker: Some(
                     if at.is_multiple_of(3) { "tracker.example.org" } else { "bttracker.distro.example" }
                         .into(),

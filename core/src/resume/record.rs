@@ -73,8 +73,22 @@ pub struct ResumeRecord {
     /// when they are first read, in this run or a later one. The same form as `have`; empty: none. Since
     /// version 3.
     pub assumed: Vec<u8>,
+    /// Whether its files have a folder of their own until it is complete. Since version 3.
+    pub incomplete: Incomplete,
     /// What a person lets single trackers do. Since version 3.
     pub trust: TrackerTrust,
+}
+
+/// A folder that a torrent's files have until it is complete.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Incomplete {
+    /// They are where they stay.
+    #[default]
+    No,
+    /// If there is nothing of it at the save path yet, they get this folder.
+    Perhaps(#[serde(serialize_with = "path_to_bytes", deserialize_with = "path_from_bytes")] PathBuf),
+    /// The save path is such a folder, and they go to this one.
+    Until(#[serde(serialize_with = "path_to_bytes", deserialize_with = "path_from_bytes")] PathBuf),
 }
 
 /// A move to another folder that is under way.
@@ -99,6 +113,15 @@ pub enum RecordError {
 }
 
 impl ResumeRecord {
+    /// A folder beside the save path in which its files are or may come to be.
+    pub(crate) fn other_folder(&self) -> Option<&Path> {
+        match (&self.moving, &self.incomplete) {
+            (Some(MoveNote { other, .. }), _) => Some(other),
+            (None, Incomplete::Perhaps(folder) | Incomplete::Until(folder)) => Some(folder),
+            (None, Incomplete::No) => None,
+        }
+    }
+
     /// The pieces that it says are there, hashed or not, of a torrent of so many. Another's record: none.
     pub(crate) fn claimed(&self, pieces: u32) -> Bitfield {
         let bits = |wire: &[u8]| Bitfield::from_wire(wire, pieces).unwrap_or_else(|| Bitfield::new(pieces));

@@ -117,7 +117,7 @@ impl Actor {
             self.trackers.completed(now);
             self.announce(now);
         }
-        if self.completed || !self.download.is_finished() {
+        if !self.download.is_finished() || self.land(now) || self.completed {
             return;
         }
         self.completed = true;
@@ -197,6 +197,9 @@ impl Actor {
 
     fn on_checked(&mut self, now: Instant, bytes_hashed: u64) {
         self.check_posted = false;
+        if self.use_folder_for_incomplete(now) {
+            return;
+        }
         self.checked = true;
         self.saving.moved_files_seen();
         self.look_again();
