@@ -200,6 +200,9 @@ pub struct EngineArgs {
     /// Seconds that trackers are given to hear that we leave
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
     pub stop_timeout: Duration,
+    /// Take any certificate of HTTPS trackers at this host; may be given several times
+    #[arg(long, value_name = "HOST")]
+    pub any_certificate: Vec<String>,
     /// Log into this file [default: one a day in the state folder]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub log_file: Option<PathBuf>,

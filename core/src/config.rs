@@ -71,6 +71,8 @@ pub struct Config {
     /// How long `stopped` announces may take at shutdown. Three seconds, so that the exit takes no more than
     /// five with what is saved meanwhile.
     pub stop_timeout: Duration,
+    /// Hosts of trackers whose certificate may be anything, as their URLs write them.
+    pub any_certificate: Vec<String>,
     /// Addresses of private and loopback ranges that trackers name are dropped unless the tracker is
     /// itself in such a range; a swarm on one machine may allow them all.
     pub allow_inward_peers: bool,
@@ -107,8 +109,16 @@ impl Config {
             sync_interval: Duration::from_secs(10),
             reserve_room: false,
             stop_timeout: Duration::from_secs(3),
+            any_certificate: Vec::new(),
             allow_inward_peers: false,
         }
+    }
+
+    /// Where connections leave from, over IPv4 or IPv6: the first address of the family that peers may call
+    /// us at. `None`: where the system likes.
+    pub fn source(&self, v6: bool) -> Option<IpAddr> {
+        let address = self.listen.iter().find(|address| address.is_ipv6() == v6)?;
+        (!address.ip().is_unspecified()).then_some(address.ip())
     }
 
     /// Every address of this machine, both families, on one port.

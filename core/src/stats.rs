@@ -341,6 +341,8 @@ pub struct TrackerStats {
     pub leechers: Option<u32>,
     /// Addresses in its last answer.
     pub peers: Option<u32>,
+    /// A person lets it have any certificate.
+    pub any_certificate: bool,
     /// Seconds until it is asked again.
     pub next_announce: Option<u64>,
     /// Failures since its last good answer.

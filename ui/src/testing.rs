@@ -248,6 +248,7 @@ pub fn detail(kind: DetailKind) -> Detail {
                 seeds: (state == TrackerState::Working).then_some(18),
                 leechers: (state == TrackerState::Working).then_some(44),
                 peers: None,
+                any_certificate: url.contains("old.example"),
                 next_announce: next,
                 failures: 0,
                 history: vec![

@@ -188,10 +188,19 @@ impl Actor {
             // Not all was looked at: the last record still holds, but for what a person asked for.
             let (save_path, moving) = (self.torrent.save_path(), self.moving.as_ref().map(Moving::note));
             let (settings, trackers) = (self.settings.clone(), self.own_trackers.clone());
-            let incomplete = self.incomplete.clone();
+            let (incomplete, trust) = (self.incomplete.clone(), self.trust.clone());
             let kept = kept.clone();
-            let record =
-                ResumeRecord { paused, forced, save_path, moving, settings, trackers, incomplete, ..kept };
+            let record = ResumeRecord {
+                paused,
+                forced,
+                save_path,
+                moving,
+                settings,
+                trackers,
+                incomplete,
+                trust,
+                ..kept
+            };
             store.put(self.torrent.info_hash(), record);
             return;
         }
@@ -226,6 +235,7 @@ impl Actor {
             settings: self.settings.clone(),
             seeding_seconds: self.totals.seeding(now).as_secs(),
             trackers: self.own_trackers.clone(),
+            trust: self.trust.clone(),
             moving: self.moving.as_ref().map(Moving::note),
             incomplete: self.incomplete.clone(),
             assumed: if assumed.ones() > 0 { assumed.to_wire() } else { Vec::new() },
