@@ -14,6 +14,7 @@ mod kills;
 mod limits;
 #[path = "../support/lines.rs"]
 mod lines;
+mod moves;
 mod refused;
 mod run;
 #[path = "../support/mod.rs"]
