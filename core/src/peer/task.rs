@@ -19,7 +19,7 @@ use super::conn::{Conn, PeerFault};
 use super::mailbox::{Mail, Mailbox};
 use super::report::{LinkGauge, PeerReport, Report};
 use crate::bandwidth::Limiter;
-use crate::disk::Disk;
+use crate::disk::{Credit, Disk};
 use crate::rate::RateMeter;
 use crate::storage::{DiskError, Storage};
 use crate::types::{BlockRef, LinkId, PieceRange};
@@ -95,6 +95,8 @@ enum End {
 
 type Paying = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+type Crediting = Pin<Box<dyn Future<Output = Credit> + Send>>;
+
 type Reading = Pin<Box<dyn Future<Output = (PieceRange, Result<Bytes, DiskError>)> + Send>>;
 
 struct Link<S> {
@@ -106,6 +108,8 @@ struct Link<S> {
     queue: SendQueue,
     /// Blocks that wait for a credit of the disk. While there are any, nothing is read.
     waiting: VecDeque<(BlockRef, Bytes)>,
+    /// Waits for the credit of the first of them, kept until it is there: who leaves the line loses their place.
+    crediting: Option<Crediting>,
     /// Bytes that came in beyond what the limit had allowed, and are not being paid for yet.
     debt: u32,
     /// Waits for the limit. It is kept until it is through: who leaves the line loses their place.
@@ -163,6 +167,7 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
             inbox: BytesMut::new(),
             queue: SendQueue::default(),
             waiting: VecDeque::new(),
+            crediting: None,
             debt: 0,
             paying: None,
             reading: None,
@@ -229,7 +234,10 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
         if let Some(gauge) = self.next_gauge {
             wake = wake.min(gauge);
         }
-        let next_credit = self.waiting.front().map_or(0, |(_, data)| data.len() as u32);
+        if let (None, Some((_, data))) = (&self.crediting, self.waiting.front()) {
+            let (disk, bytes) = (self.setup.disk.clone(), data.len() as u32);
+            self.crediting = Some(Box::pin(async move { disk.credit(bytes).await }));
+        }
         if self.paying.is_none() && self.debt > 0 {
             let (down, debt) = (self.setup.down.clone(), std::mem::take(&mut self.debt));
             self.paying = Some(Box::pin(async move { down.take(debt).await }));
@@ -244,7 +252,10 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
         let slices = self.queue.slices();
         tokio::select! {
             mail = self.setup.mailbox.take() => self.on_mail(mail)?,
-            credit = self.setup.disk.credit(next_credit), if next_credit > 0 => {
+            credit = async { self.crediting.as_mut().expect("guarded by is_some").await },
+                if self.crediting.is_some() =>
+            {
+                self.crediting = None;
                 if let Some((block, data)) = self.waiting.pop_front() {
                     self.setup.disk.write(&self.setup.storage, block, data, self.setup.link, credit);
                     self.conn.listens_again(Instant::now().into_std());
@@ -333,6 +344,7 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
     /// Blocks that came before the end go to the disk too: the session hears of them, and would wait
     /// for their piece for ever.
     async fn hand_over_rest(&mut self) {
+        self.crediting = None;
         self.deal_to_disk();
         for (block, data) in std::mem::take(&mut self.waiting) {
             let credit = self.setup.disk.credit(data.len() as u32).await;
