@@ -42,6 +42,8 @@ pub struct Config {
     pub seed_ratio: Option<u64>,
     /// After how many seconds torrents stop seeding; `None`: as the last run left it, at first never.
     pub seed_time: Option<u64>,
+    /// Whether links are encrypted (MSE).
+    pub encryption: Encryption,
     /// Threads that read, write and hash.
     pub disk_threads: usize,
     /// Bytes of received blocks that may wait for the disk; when they are used up, links stop
@@ -62,6 +64,19 @@ pub struct Config {
     /// Addresses of private and loopback ranges that trackers name are dropped unless the tracker is
     /// itself in such a range; a swarm on one machine may allow them all.
     pub allow_inward_peers: bool,
+}
+
+/// Whether links are encrypted (MSE, also called PE).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encryption {
+    /// Never: encrypted calls are turned away.
+    Off,
+    /// The greeting is, where the other side knows how; what follows it is plain unless the other side wants
+    /// it otherwise. Plain calls are taken too. Most peers of public swarms speak it, some nothing else.
+    #[default]
+    Prefer,
+    /// Everything is, or there is no link.
+    Require,
 }
 
 impl Config {
@@ -85,6 +100,7 @@ impl Config {
             download_limit: None,
             seed_ratio: None,
             seed_time: None,
+            encryption: Encryption::default(),
             disk_threads: 2,
             disk_buffer: 32 << 20,
             max_open_files: 128,

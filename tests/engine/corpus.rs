@@ -11,6 +11,8 @@ mod bencode;
 mod conn;
 #[path = "../fuzz/checks/metainfo.rs"]
 mod metainfo;
+#[path = "../fuzz/checks/mse.rs"]
+mod mse;
 #[path = "../fuzz/checks/tracker_reply.rs"]
 mod tracker_reply;
 #[path = "../fuzz/checks/udp_tracker.rs"]
@@ -24,10 +26,11 @@ mod wire_message;
 
 type Check = fn(&[u8]);
 
-const TARGETS: [(&str, Check); 8] = [
+const TARGETS: [(&str, Check); 9] = [
     ("bencode", bencode::check),
     ("conn", conn::check),
     ("metainfo", metainfo::check),
+    ("mse", mse::check),
     ("tracker_reply", tracker_reply::check),
     ("udp_tracker", udp_tracker::check),
     ("wire_extended", wire_extended::check),
