@@ -15,6 +15,7 @@ use crate::{Config, Session};
 
 mod assumed;
 mod bench;
+mod board;
 mod crash;
 mod ends;
 mod faults;
