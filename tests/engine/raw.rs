@@ -111,7 +111,7 @@ impl Raw {
     }
 
     /// Reads up to a message.
-    pub fn until(&mut self, wanted: impl Fn(&Message) -> bool) -> Message {
+    pub fn until(&mut self, mut wanted: impl FnMut(&Message) -> bool) -> Message {
         loop {
             let message = self.hear().expect("the engine keeps the link");
             if wanted(&message) {

@@ -22,6 +22,7 @@ mod faults;
 mod incomplete;
 mod meetings;
 mod moves;
+mod queue;
 mod room;
 mod settings;
 mod trackers;

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use super::{GlobalStats, SessionStats};
+use super::{GlobalStats, QueueStats, SessionStats};
 use crate::types::InfoHash;
 
 /// The newest snapshot of every session, with a sequence number for each change.
@@ -35,6 +35,8 @@ struct Board {
     gone_order: BTreeMap<u64, InfoHash>,
     global: Arc<GlobalStats>,
     sums: Sums,
+    queue: Arc<QueueStats>,
+    queue_seq: u64,
 }
 
 /// What all sessions have together: the sums of the newest snapshots, so that totals and rows agree.
@@ -137,6 +139,8 @@ pub struct Changes {
     pub removed: Vec<InfoHash>,
     /// The totals as they are now.
     pub global: Arc<GlobalStats>,
+    /// The order of the torrents, if it has changed.
+    pub queue: Option<Arc<QueueStats>>,
 }
 
 impl StatsBoard {
@@ -171,6 +175,21 @@ impl StatsBoard {
         }
     }
 
+    /// Puts the order of the torrents up.
+    pub fn pin_queue(&self, queue: QueueStats) {
+        let mut board = self.lock();
+        if *board.queue != queue {
+            board.seq += 1;
+            board.queue_seq = board.seq;
+            board.queue = Arc::new(queue);
+        }
+    }
+
+    /// The order of the torrents.
+    pub fn queue(&self) -> Arc<QueueStats> {
+        self.lock().queue.clone()
+    }
+
     /// What changed after `seq`; 0 asks for everything.
     pub fn since(&self, seq: u64) -> Changes {
         self.look();
@@ -188,12 +207,18 @@ impl StatsBoard {
                 .collect(),
             removed: board.gone_order.range(seq + 1..).map(|(_, hash)| *hash).collect(),
             global: board.global.clone(),
+            queue: (board.queue_seq > seq).then(|| board.queue.clone()),
         }
     }
 
     /// The newest snapshot of one session.
     pub fn get(&self, info_hash: &InfoHash) -> Option<Arc<SessionStats>> {
         self.lock().sessions.get(info_hash).map(|pinned| pinned.stats.clone())
+    }
+
+    /// Goes over all snapshots. `visit` must be quick: the board is locked meanwhile.
+    pub fn for_each(&self, mut visit: impl FnMut(&SessionStats)) {
+        self.lock().sessions.values().for_each(|pinned| visit(&pinned.stats));
     }
 
     /// The totals. They are kept for as long as somebody looks; the first look after a while finds
