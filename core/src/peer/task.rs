@@ -20,6 +20,7 @@ use super::mailbox::{Mail, Mailbox};
 use super::report::{LinkGauge, PeerReport, Report};
 use crate::bandwidth::Limiter;
 use crate::disk::{Credit, Disk};
+use crate::mse::cipher::{Cipher, KeyStream};
 use crate::rate::RateMeter;
 use crate::storage::{DiskError, Storage};
 use crate::types::{BlockRef, LinkId, PieceRange};
@@ -82,6 +83,10 @@ pub struct Setup {
     pub down: Limiter,
     /// What may go out.
     pub up: Limiter,
+    /// What came in behind the handshake already.
+    pub early: BytesMut,
+    /// What the stream is enciphered with; `None`: with nothing.
+    pub cipher: Option<Box<Cipher>>,
 }
 
 /// Why a link's task ends.
@@ -106,6 +111,8 @@ struct Link<S> {
     setup: Setup,
     inbox: BytesMut,
     queue: SendQueue,
+    /// Deciphers what comes in.
+    cipher: Option<KeyStream>,
     /// Blocks that wait for a credit of the disk. While there are any, nothing is read.
     waiting: VecDeque<(BlockRef, Bytes)>,
     /// Waits for the credit of the first of them, kept until it is there: who leaves the line loses their place.
@@ -158,14 +165,16 @@ fn reason(error: &io::Error) -> String {
 }
 
 impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
-    fn new(read: ReadHalf<S>, write: WriteHalf<S>, conn: Conn, setup: Setup) -> Self {
+    fn new(read: ReadHalf<S>, write: WriteHalf<S>, conn: Conn, mut setup: Setup) -> Self {
+        let (into, out) = setup.cipher.take().map(|cipher| (cipher.into, cipher.out)).unzip();
         Self {
             read,
             write,
             conn,
+            inbox: std::mem::take(&mut setup.early),
             setup,
-            inbox: BytesMut::new(),
-            queue: SendQueue::default(),
+            queue: SendQueue::new(out),
+            cipher: into,
             waiting: VecDeque::new(),
             crediting: None,
             debt: 0,
@@ -268,8 +277,13 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
             () = self.setup.reports.closed() => return Err(End::Orphan),
             read = self.read.read_buf(&mut room), if may_read => match read {
                 Ok(0) => return Err(End::Io(io::ErrorKind::UnexpectedEof.into())),
-                Ok(bytes) if limited => self.debt += bytes as u32,
-                Ok(_) => {}
+                Ok(bytes) => {
+                    if let Some(cipher) = &mut self.cipher {
+                        let before = self.inbox.len() - bytes;
+                        cipher.apply(&mut self.inbox[before..]);
+                    }
+                    self.debt += if limited { bytes as u32 } else { 0 };
+                }
                 Err(error) => return Err(End::Io(error)),
             },
             wrote = self.write.write_vectored(&slices), if !self.queue.is_empty() => {

@@ -34,9 +34,9 @@ struct Board {
     /// They too by their change.
     gone_order: BTreeMap<u64, InfoHash>,
     global: Arc<GlobalStats>,
-    sums: Sums,
     queue: Arc<QueueStats>,
     queue_seq: u64,
+    sums: Sums,
 }
 
 /// What all sessions have together: the sums of the newest snapshots, so that totals and rows agree.
@@ -214,11 +214,6 @@ impl StatsBoard {
     /// The newest snapshot of one session.
     pub fn get(&self, info_hash: &InfoHash) -> Option<Arc<SessionStats>> {
         self.lock().sessions.get(info_hash).map(|pinned| pinned.stats.clone())
-    }
-
-    /// Goes over all snapshots. `visit` must be quick: the board is locked meanwhile.
-    pub fn for_each(&self, mut visit: impl FnMut(&SessionStats)) {
-        self.lock().sessions.values().for_each(|pinned| visit(&pinned.stats));
     }
 
     /// The totals. They are kept for as long as somebody looks; the first look after a while finds

@@ -92,6 +92,8 @@ impl Bench {
             disk: disk.clone(),
             down: options.down,
             up: Limiter::new(None),
+            early: BytesMut::new(),
+            cipher: None,
         };
         let have = storage.verified();
         let conn = Conn::open(Instant::now().into_std(), geometry, &opening(&have, options.fast));
@@ -361,6 +363,8 @@ async fn what_waits_to_be_sent_is_bounded() {
         disk: bench.disk.clone(),
         down: Limiter::new(None),
         up: Limiter::new(None),
+        early: BytesMut::new(),
+        cipher: None,
     };
     let mut link = Link::new(read, write, conn, setup);
     let mut most = 0;
