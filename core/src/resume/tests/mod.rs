@@ -350,6 +350,27 @@ fn what_a_person_said_is_there_is_neither_trusted_nor_hashed_at_a_restart() {
 }
 
 #[test]
+fn an_order_comes_back_or_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let order = vec![hash(3), hash(1), hash(2)];
+    let (store, _, _) = StateStore::open(folder.path()).unwrap();
+    assert_eq!(store.take_order(), []);
+    store.put_order(order.clone());
+    store.close();
+    let (store, _, problems) = StateStore::open(folder.path()).unwrap();
+    assert_eq!((store.take_order(), problems), (order.clone(), Vec::new()));
+    assert_eq!(store.take_order(), [], "given once");
+    let bytes = record::encode_order(&order);
+    assert_eq!(record::decode_order(&bytes), Ok(order));
+    for at in 0..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1;
+        assert_eq!(record::decode_order(&flipped), Err(RecordError::Damaged));
+    }
+    assert_eq!(record::decode_order(&[]), Err(RecordError::Damaged));
+}
+
+#[test]
 fn a_restart_trusts_have_and_hashes_maybe() {
     let files = entries(&[(30_000, false), (30_000, false)]);
     let geometry = Geometry::new(60_000, 16_384).unwrap();
