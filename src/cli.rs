@@ -175,6 +175,9 @@ pub struct EngineArgs {
     /// hashed when it is first read, and fetched if it is wrong
     #[arg(long)]
     pub assume_complete: bool,
+    /// Encrypt connections to peers: never; where they can, at least the greeting; everything or no connection
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Encryption::Prefer)]
+    pub encryption: Encryption,
     /// Connections over all torrents at most [default: 500, or what the limit of open files allows]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: Option<u32>,
@@ -209,6 +212,17 @@ pub struct EngineArgs {
     /// What to log: error, warn, info, debug, trace, or by part: tc_core=debug
     #[arg(long, value_name = "LEVEL", env = "TC_TUI_LOG", default_value = "info", hide_env_values = true)]
     pub log_level: String,
+}
+
+/// Whether connections to peers are encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Encryption {
+    /// Never; encrypted calls are turned away
+    Off,
+    /// Where peers can, at least the greeting
+    Prefer,
+    /// All that is said, or there is no connection
+    Require,
 }
 
 /// When the room of a file is taken.

@@ -47,6 +47,8 @@ pub struct Config {
     pub seed_ratio: Option<u64>,
     /// After how many seconds torrents stop seeding; `None`: as the last run left it, at first never.
     pub seed_time: Option<u64>,
+    /// Whether links are encrypted (MSE).
+    pub encryption: Encryption,
     /// How many torrents download at once; `None`: as the last run left it, at first 5.
     pub max_active_downloads: Option<MaxActive>,
     /// How many torrents seed at once; `None`: as the last run left it, at first all.
@@ -78,6 +80,19 @@ pub struct Config {
     pub allow_inward_peers: bool,
 }
 
+/// Whether links are encrypted (MSE, also called PE).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encryption {
+    /// Never: encrypted calls are turned away.
+    Off,
+    /// The greeting is, where the other side knows how; what follows it is plain unless the other side wants
+    /// it otherwise. Plain calls are taken too. Most peers of public swarms speak it, some nothing else.
+    #[default]
+    Prefer,
+    /// Everything is, or there is no link.
+    Require,
+}
+
 impl Config {
     /// Defaults for a desktop or a seedbox: both families on one port.
     pub fn new(download_dir: impl Into<PathBuf>) -> Self {
@@ -100,6 +115,7 @@ impl Config {
             download_limit: None,
             seed_ratio: None,
             seed_time: None,
+            encryption: Encryption::default(),
             max_active_downloads: None,
             max_active_seeds: None,
             slow_after: Duration::from_secs(60),
