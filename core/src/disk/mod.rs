@@ -19,6 +19,7 @@ mod fingerprint;
 mod io;
 mod keeper;
 mod look;
+mod mount;
 mod partial;
 mod queue;
 mod reader;

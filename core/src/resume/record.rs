@@ -11,7 +11,7 @@ use sha1::{Digest, Sha1};
 use super::old;
 use crate::bitfield::Bitfield;
 use crate::settings::{GlobalSettings, TorrentSettings};
-use crate::storage::{CheckPlan, FileStamp, Layout};
+use crate::storage::{CheckPlan, FileStamp, Layout, Mount};
 use crate::types::{InfoHash, PieceIndex, UnixTime};
 use crate::untrusted::Untrusted;
 
@@ -74,6 +74,8 @@ pub struct ResumeRecord {
     pub assumed: Vec<u8>,
     /// Whether its files have a folder of their own until it is complete. Since version 3.
     pub incomplete: Incomplete,
+    /// The file system that its files were on at the last sync; `None`: unknown. Since version 3.
+    pub mount: Option<Mount>,
 }
 
 /// A folder that a torrent's files have until it is complete.
@@ -214,7 +216,8 @@ pub fn trusted(record: &ResumeRecord, layout: &Layout) -> CheckPlan {
     match (have, maybe, assume) {
         (Some(have), Some(hash), assume) if record.files.len() == layout.files().len() => {
             let assume = assume.unwrap_or_else(|| Bitfield::new(geometry.pieces()));
-            CheckPlan { trust: have, assume, hash, stamps: record.files.clone() }
+            let (stamps, mount) = (record.files.clone(), record.mount.clone());
+            CheckPlan { trust: have, assume, hash, stamps, mount }
         }
         (_, _, Some(assume)) if record.files.is_empty() => {
             let mut plan = CheckPlan::full(geometry);

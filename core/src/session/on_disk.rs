@@ -312,8 +312,11 @@ impl Actor {
             self.lost(std::iter::once(piece));
         }
         match op {
-            // What could not be read is not known to be missing: the next start looks again.
-            Op::Check => self.saving.doubt_all_but(&self.storage.verified()),
+            // What could not be read is not known to be missing: the next start looks again. Where nothing was
+            // looked at the last record still holds.
+            Op::Check if *error != DiskError::OtherDevice => {
+                self.saving.doubt_all_but(&self.storage.verified())
+            }
             // What had begun is worth nothing. The workers forget it by themselves.
             Op::Sync => self.look_again(),
             _ => {}

@@ -214,6 +214,7 @@ impl Actor {
             trackers: self.own_trackers.clone(),
             moving: self.moving.as_ref().map(Moving::note),
             incomplete: self.incomplete.clone(),
+            mount: storage.mount(),
             assumed: if assumed.ones() > 0 { assumed.to_wire() } else { Vec::new() },
         };
         store.put(self.torrent.info_hash(), record);
