@@ -174,6 +174,10 @@ pub struct EngineArgs {
     /// hashed when it is first read, and fetched if it is wrong
     #[arg(long)]
     pub assume_complete: bool,
+    /// What others may not do with files and folders that are made, in octal, for example 027 [default: as
+    /// the shell has it]
+    #[arg(long, value_name = "OCTAL", value_parser = umask)]
+    pub umask: Option<u32>,
     /// Connections over all torrents at most [default: 500, or what the limit of open files allows]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: Option<u32>,
@@ -232,6 +236,13 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn umask(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mask @ 0..=0o777) => Ok(mask),
+        _ => Err("up to three digits from 0 to 7 are wanted, as 022".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,6 +267,10 @@ mod tests {
         assert_eq!(sources("tc-tui get a --peer nowhere"), None);
         assert_eq!(sources("tc-tui --state-dir x get a"), None);
         assert_eq!(sources("tc-tui --stop-timeout -1"), None);
+        assert_eq!(
+            ["027", "0", "1000", "9", "u=rwx"].map(|text| umask(text).ok()),
+            [Some(23), Some(0), None, None, None]
+        );
         assert_eq!(sources("tc-tui --stop-timeout nan"), None);
     }
 }

@@ -13,6 +13,7 @@ mod kills;
 mod limits;
 #[path = "../support/lines.rs"]
 mod lines;
+mod modes;
 mod mounts;
 mod moves;
 mod run;

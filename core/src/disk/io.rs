@@ -199,7 +199,10 @@ impl Io {
         #[cfg(unix)]
         if entry.executable {
             use std::os::unix::fs::PermissionsExt;
-            let _ = file.file.set_permissions(std::fs::Permissions::from_mode(0o755));
+            let Ok(found) = file.file.metadata() else { return };
+            // For those who may read it: the umask has a say here too.
+            let mode = found.permissions().mode();
+            let _ = file.file.set_permissions(std::fs::Permissions::from_mode(mode | (mode & 0o444) >> 2));
         }
         #[cfg(not(unix))]
         let _ = (entry, file);

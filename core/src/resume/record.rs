@@ -76,6 +76,11 @@ pub struct ResumeRecord {
     pub incomplete: Incomplete,
     /// The file system that its files were on at the last sync; `None`: unknown. Since version 3.
     pub mount: Option<Mount>,
+    /// Files that a person has renamed: their places in torrent order and their paths. Since version 3.
+    pub names: Vec<(u32, String)>,
+    /// A rename is under way: the names that files get, or, once a move that goes with it is committed,
+    /// those that they had. Since version 3.
+    pub other_names: Option<Vec<(u32, String)>>,
 }
 
 /// A folder that a torrent's files have until it is complete.

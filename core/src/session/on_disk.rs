@@ -78,8 +78,9 @@ impl Actor {
             complete: self.download.have().ones(),
             total: geometry.pieces(),
         });
-        for file in self.files.verified(piece) {
-            let file = &self.torrent.metainfo.files[file];
+        let (complete, files) = (self.files.verified(piece), self.torrent.files());
+        for file in complete {
+            let file = &files[file];
             if !file.pad {
                 self.torrent.bus.publish(Kind::FileCompleted, || Event::FileCompleted {
                     path: file.path.clone(),

@@ -174,10 +174,12 @@ impl Actor {
         if let Some(kept) = &self.saving.kept {
             // Not all was looked at: the last record still holds, but for what a person asked for.
             let (save_path, moving) = (self.torrent.save_path(), self.moving.as_ref().map(Moving::note));
+            let (names, other_names) = self.names();
             let (settings, trackers) = (self.settings.clone(), self.own_trackers.clone());
             let incomplete = self.incomplete.clone();
             let kept = kept.clone();
             let record = ResumeRecord { paused, save_path, moving, settings, trackers, incomplete, ..kept };
+            let record = ResumeRecord { names, other_names, ..record };
             store.put(self.torrent.info_hash(), record);
             return;
         }
@@ -194,6 +196,7 @@ impl Actor {
             assumed.clear(piece);
             maybe.set(piece);
         }
+        let (names, other_names) = self.names();
         let record = ResumeRecord {
             have: synced.to_wire(),
             maybe: maybe.to_wire(),
@@ -215,6 +218,8 @@ impl Actor {
             moving: self.moving.as_ref().map(Moving::note),
             incomplete: self.incomplete.clone(),
             mount: storage.mount(),
+            names,
+            other_names,
             assumed: if assumed.ones() > 0 { assumed.to_wire() } else { Vec::new() },
         };
         store.put(self.torrent.info_hash(), record);

@@ -21,6 +21,7 @@ mod faults;
 mod incomplete;
 mod meetings;
 mod moves;
+mod rename;
 mod room;
 mod settings;
 mod trackers;
