@@ -8,6 +8,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use glob::Pattern;
+use tc_core::settings::MaxActive;
 use tc_ui::amount;
 
 use crate::engine::Listen;
@@ -187,6 +188,13 @@ pub struct EngineArgs {
     /// Peers that are served at once, over all torrents [default: 100]; 0 serves nobody
     #[arg(long, value_name = "N")]
     pub upload_slots: Option<u32>,
+    /// Torrents that download at once, slow and forced ones not counted; the others wait for their turn; none
+    /// for no limit [default: 5; for get: none]
+    #[arg(long, value_name = "N", value_parser = amount::active)]
+    pub max_active: Option<MaxActive>,
+    /// Torrents that seed at once [default: none, which is no limit]
+    #[arg(long, value_name = "N", value_parser = amount::active)]
+    pub max_active_seeds: Option<MaxActive>,
     /// Stop seeding at this ratio of bytes sent to bytes received, for example 1.5
     #[arg(long, value_name = "R", value_parser = amount::ratio)]
     pub seed_ratio: Option<u64>,

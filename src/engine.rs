@@ -65,6 +65,8 @@ pub fn config(args: &EngineArgs, download_dir: &Path, state_dir: &Path) -> Confi
     config.upload_limit = args.up_limit;
     config.seed_ratio = args.seed_ratio;
     config.seed_time = args.seed_time;
+    config.max_active_downloads = args.max_active;
+    config.max_active_seeds = args.max_active_seeds;
     config.stop_timeout = args.stop_timeout;
     config.reserve_room = args.allocate == Allocate::Full;
     config.max_connections = args.max_connections;

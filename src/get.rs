@@ -14,7 +14,7 @@ use serde::Serialize;
 use tc_core::download;
 use tc_core::event::{Delivery, Event, Subscription, Tagged};
 use tc_core::metainfo::FileEntry;
-use tc_core::settings::{Priority, Setting, TorrentSettings};
+use tc_core::settings::{MaxActive, Priority, Setting, TorrentSettings};
 use tc_core::stats::{SessionState, SessionStats};
 use tc_core::untrusted::{Untrusted, clean};
 use tc_core::{AddOptions, InfoHash, Metainfo, SharedResources, TorrentManager};
@@ -73,7 +73,10 @@ pub fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
     )?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
 
-    let shared = SharedResources::start(engine::config(&args.engine, folder, &state))?;
+    let mut config = engine::config(&args.engine, folder, &state);
+    // What is named here is wanted now.
+    config.max_active_downloads.get_or_insert(MaxActive::Unlimited);
+    let shared = SharedResources::start(config)?;
     // Before the torrents of the last run are taken up, so that no event of theirs is missed.
     let events = shared.hub().subscribe("*")?;
     let manager = TorrentManager::over(shared);

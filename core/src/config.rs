@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::settings::MaxActive;
+
 /// The settings of one engine.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -45,6 +47,13 @@ pub struct Config {
     pub seed_ratio: Option<u64>,
     /// After how many seconds torrents stop seeding; `None`: as the last run left it, at first never.
     pub seed_time: Option<u64>,
+    /// How many torrents download at once; `None`: as the last run left it, at first 5.
+    pub max_active_downloads: Option<MaxActive>,
+    /// How many torrents seed at once; `None`: as the last run left it, at first all.
+    pub max_active_seeds: Option<MaxActive>,
+    /// So long a torrent must have been slow before others run in its place, and quick before it counts
+    /// again; also what it is given to find peers. As libtorrent's `auto_manage_startup`.
+    pub slow_after: Duration,
     /// Threads that read, write and hash.
     pub disk_threads: usize,
     /// Bytes of received blocks that may wait for the disk; when they are used up, links stop
@@ -89,6 +98,9 @@ impl Config {
             download_limit: None,
             seed_ratio: None,
             seed_time: None,
+            max_active_downloads: None,
+            max_active_seeds: None,
+            slow_after: Duration::from_secs(60),
             disk_threads: 2,
             disk_buffer: 32 << 20,
             max_open_files: 128,

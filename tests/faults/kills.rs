@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::event::Timespec;
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::claimed;
 use crate::run::{self, Run, of_kind};
@@ -70,6 +71,8 @@ struct Download {
     address: String,
     /// Bytes that completed downloads had to fetch, and pieces that were told of since the last began.
     needed: u64,
+    /// Bytes that the seeder had sent after the last kill.
+    sent: u64,
     told: BTreeSet<u64>,
     left: Option<Left>,
     whole: u32,
@@ -89,7 +92,7 @@ impl Download {
         let seeder = Run::start(command.args(["--seed-after", "--listen", &address]));
         seeder.event("session.completed");
         let (told, left) = (BTreeSet::new(), None);
-        Self { work, content, torrent, seeder, address, needed: 0, told, left, whole: 0 }
+        Self { work, content, torrent, seeder, address, needed: 0, sent: 0, told, left, whole: 0 }
     }
 
     fn start(&self, sync_millis: u64) -> Run {
@@ -125,11 +128,36 @@ impl Download {
             let piece = event["index"].as_u64().unwrap();
             assert!(self.told.insert(piece), "piece {piece} was fetched again");
         }
+        let linked = of_kind(&lines, "peer.connected").count() > 0;
+        let sent = if linked { self.sent_since() } else { 0 };
         if status.success() {
             self.start_over();
         } else {
+            let before = self.claimed();
             self.look();
+            let kept = claimed::bytes(&self.content, &self.claimed().difference(&before).copied().collect());
+            let again = sent.saturating_sub(kept);
+            let most = 2 * RATE + IN_PROGRESS * u64::from(self.content.piece_length);
+            assert!(again <= most, "{sent} bytes were sent, and {kept} of them kept");
         }
+    }
+
+    /// What the last look found claimed or noted.
+    fn claimed(&self) -> BTreeSet<u64> {
+        self.left.iter().flat_map(|left| left.have.union(&left.maybe).copied()).collect()
+    }
+
+    /// What the seeder has sent since the last call. Its figures come once a second while they change: the
+    /// last ones are there when they have not changed for longer.
+    fn sent_since(&mut self) -> u64 {
+        let mut newest = self.sent;
+        let higher = |line: &Value| line["uploaded"].as_u64().filter(|_| line["kind"] == "stats.update");
+        while let Some(line) =
+            self.seeder.find_within(2, |line| higher(line).is_some_and(|sent| sent > newest))
+        {
+            newest = higher(&line).unwrap_or(newest);
+        }
+        newest - std::mem::replace(&mut self.sent, newest)
     }
 
     /// What the state claims is there, and holds all that was told.

@@ -8,6 +8,7 @@
 mod assumed;
 mod changed;
 mod claimed;
+mod clock;
 mod disk_full;
 mod kills;
 mod limits;
@@ -16,6 +17,7 @@ mod lines;
 mod modes;
 mod mounts;
 mod moves;
+mod refused;
 mod run;
 #[path = "../support/mod.rs"]
 mod support;

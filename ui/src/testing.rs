@@ -1,5 +1,7 @@
 //! What the tests of the screen share: keys by name, torrents by description.
 
+mod replay;
+
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,10 +14,12 @@ use tc_core::event::{Delivery, Event, Tagged};
 use tc_core::settings::{GlobalSettings, Priority, SpeedLimits, TorrentSettings};
 use tc_core::stats::{
     BanStats, Changes, Detail, DetailKind, FileStats, GlobalStats, LimitsStats, OverviewStats, PartialStats,
-    PeerSource, PeerStats, PieceCell, PieceMapStats, SessionState, SessionStats, TrackerState, TrackerStats,
+    PeerSource, PeerStats, PieceCell, PieceMapStats, QueueStats, SessionState, SessionStats, TrackerState,
+    TrackerStats,
 };
 use tc_core::types::{BanReason, BanTarget, InfoHash, LinkId, PieceIndex, TrackerId, UnixTime};
 
+pub use self::replay::replay;
 use crate::message::{Effect, Message};
 use crate::state::{AppState, Look};
 use crate::theme::Theme;
@@ -131,6 +135,7 @@ pub fn torrents() -> Vec<SessionStats> {
                 private: false,
                 stalled: false,
                 retries: false,
+                forced: false,
             }
         };
     let mut list = vec![
@@ -400,8 +405,16 @@ impl Stage {
     pub fn new(size: (u16, u16), torrents: Vec<SessionStats>) -> Self {
         let look = Look { theme: Theme::MONO, ascii: false, zone: TimeZone::UTC };
         let mut stage = Self { state: AppState::new(size, look), effects: Vec::new(), now: Instant::now() };
+        let (mut seeds, mut downloads): (Vec<_>, Vec<_>) =
+            torrents.iter().partition(|stats| stats.is_complete());
+        for kin in [&mut downloads, &mut seeds] {
+            kin.sort_by_key(|stats| stats.added);
+        }
+        let hashes = |kin: Vec<&SessionStats>| kin.into_iter().map(|stats| stats.info_hash).collect();
+        let queue = QueueStats { downloads: hashes(downloads), seeds: hashes(seeds) };
         let changes = Changes {
             seq: 1,
+            queue: Some(Arc::new(queue)),
             changed: torrents.into_iter().map(Arc::new).collect(),
             removed: Vec::new(),
             global: Arc::new(GlobalStats {

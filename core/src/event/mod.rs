@@ -113,6 +113,15 @@ events! {
         /// In words.
         message: Untrusted,
     }
+    /// A torrent waits for its turn: others before it run, as many as may.
+    SessionQueued = "session.queued", Info {
+        /// What it does now.
+        state: SessionState,
+        /// In words.
+        message: Untrusted,
+        /// Its place among those that lack something, or among those that do not, from 1.
+        position: u32,
+    }
     /// All that is wanted is there, also where found so; once per run, again if more was wanted since.
     SessionCompleted = "session.completed", Info {
         /// What it does now.

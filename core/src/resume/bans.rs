@@ -25,7 +25,7 @@ pub struct SavedBan {
 }
 
 /// The form in the store.
-pub(super) fn encode(bans: &[SavedBan]) -> Vec<u8> {
+pub fn encode(bans: &[SavedBan]) -> Vec<u8> {
     let mut bytes = vec![VERSION];
     bytes.extend_from_slice(&[0; CHECKSUM]);
     let mut bytes = postcard::to_extend(bans, bytes).expect("every field has a form in postcard");
@@ -35,7 +35,7 @@ pub(super) fn encode(bans: &[SavedBan]) -> Vec<u8> {
 }
 
 /// Reads the form in the store; `None` when it is damaged or of another version.
-pub(super) fn decode(bytes: &[u8]) -> Option<Vec<SavedBan>> {
+pub fn decode(bytes: &[u8]) -> Option<Vec<SavedBan>> {
     if bytes.len() < HEADER || bytes[0] != VERSION || bytes[1..HEADER] != checksum(bytes) {
         return None;
     }

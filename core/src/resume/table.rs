@@ -8,7 +8,9 @@ use std::{fs, io};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::bans::{self, SavedBan};
-use super::record::{RecordError, ResumeRecord, decode_settings, encode_settings};
+use super::record::{
+    RecordError, ResumeRecord, decode_order, decode_settings, encode_order, encode_settings,
+};
 use crate::settings::GlobalSettings;
 use crate::types::InfoHash;
 
@@ -18,11 +20,41 @@ const RECORDS: TableDefinition<'_, &[u8; 20], &[u8]> = TableDefinition::new("res
 const SETTINGS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("settings");
 const GLOBAL: &str = "global";
 
+/// One value: all torrents in the order that a person gave them.
+const ORDER: TableDefinition<'_, (), &[u8]> = TableDefinition::new("order");
+
 /// One value: all bans.
 const BANS: TableDefinition<'_, (), &[u8]> = TableDefinition::new("bans");
 
 /// Ten thousand records of a few KiB are read once, at start; afterwards only inner pages matter.
 const CACHE: usize = 8 << 20;
+
+/// What is kept beside the records, where it has changed: the newest replaces the one before.
+#[derive(Debug, Default)]
+pub(crate) struct Values {
+    /// The settings of all torrents together.
+    pub settings: Option<GlobalSettings>,
+    /// All bans.
+    pub bans: Option<Vec<SavedBan>>,
+    /// All torrents in their order.
+    pub order: Option<Vec<InfoHash>>,
+}
+
+impl Values {
+    /// Nothing has changed.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.settings.is_none() && self.bans.is_none() && self.order.is_none()
+    }
+
+    /// What was not saved, under what has come since.
+    pub(crate) fn or(self, older: Self) -> Self {
+        Self {
+            settings: self.settings.or(older.settings),
+            bans: self.bans.or(older.bans),
+            order: self.order.or(older.order),
+        }
+    }
+}
 
 /// The open store.
 #[derive(Debug)]
@@ -130,19 +162,39 @@ impl Table {
         Vec::new()
     }
 
-    /// Writes and removes records, and replaces settings and bans, all or none.
+    /// The order of the torrents, as far as a person gave them one. One that cannot be read is forgotten, and
+    /// `problems` says so: they are then in the order in which they were added.
+    pub(crate) fn order(&self, problems: &mut Vec<String>) -> Vec<InfoHash> {
+        let read = || -> Result<Vec<InfoHash>, Box<dyn std::error::Error>> {
+            let table = match self.database.begin_read()?.open_table(ORDER) {
+                Ok(table) => table,
+                Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+                Err(error) => return Err(error.into()),
+            };
+            let Some(kept) = table.get(())? else { return Ok(Vec::new()) };
+            Ok(decode_order(kept.value())?)
+        };
+        read().unwrap_or_else(|failure| {
+            problems.push(format!("the order of the torrents is forgotten: {failure}"));
+            Vec::new()
+        })
+    }
+
+    /// Writes and removes records, and replaces values, all or none.
     pub(crate) fn write<'a>(
         &self,
         changes: impl Iterator<Item = (&'a InfoHash, Option<&'a ResumeRecord>)>,
-        settings: Option<&GlobalSettings>,
-        bans: Option<&[SavedBan]>,
+        values: &Values,
     ) -> Result<(), redb::Error> {
         let transaction = self.database.begin_write()?;
-        if let Some(settings) = settings {
+        if let Some(settings) = &values.settings {
             transaction.open_table(SETTINGS)?.insert(GLOBAL, encode_settings(settings).as_slice())?;
         }
-        if let Some(bans) = bans {
+        if let Some(bans) = &values.bans {
             transaction.open_table(BANS)?.insert((), bans::encode(bans).as_slice())?;
+        }
+        if let Some(order) = &values.order {
+            transaction.open_table(ORDER)?.insert((), encode_order(order).as_slice())?;
         }
         {
             let mut table = transaction.open_table(RECORDS)?;

@@ -20,9 +20,10 @@ use crate::download::DownloadManager;
 use crate::manager::RemoveData;
 use crate::net::dial::{DialError, Greeted};
 use crate::peer::{PeerPool, PeerReport};
+use crate::queue::{Report, Turn};
 use crate::resume::Incomplete;
 use crate::settings::{GlobalSettings, TorrentSettings};
-use crate::shared::{ConnectionPermit, Registration, SharedResources};
+use crate::shared::{ConnectionPermit, Registration, Seat, SharedResources};
 use crate::stats::{Place, SessionState, SessionStats};
 use crate::storage::{DiskDone, Storage};
 use crate::tracker::{
@@ -106,6 +107,8 @@ pub struct Doors {
     pub told: bool,
     /// What a person decides for all torrents.
     pub settings: watch::Receiver<GlobalSettings>,
+    /// Whether the torrent may run; says nothing where it stands in no queue.
+    pub turn: watch::Receiver<Turn>,
 }
 
 /// Everything that can make an actor decide.
@@ -123,6 +126,8 @@ pub enum Input {
     Incoming(Greeted),
     /// A person decided something for all torrents.
     Settings,
+    /// The torrent's turn has come, or is over.
+    Turn,
     /// Peers can call us at another port.
     Moved,
     /// Something is due.
@@ -146,6 +151,7 @@ impl Doors {
             Some(discovery) = self.discoveries.recv() => Input::Discovery(discovery),
             Some(greeted) = self.incoming.recv() => Input::Incoming(greeted),
             Ok(()) = self.settings.changed() => Input::Settings,
+            Ok(()) = self.turn.changed() => Input::Turn,
             Ok(()) = self.port.changed() => Input::Moved,
             () = timeout => Input::Timeout,
             // An engine that is gone without a word stops its sessions too.
@@ -167,6 +173,8 @@ pub enum Phase {
     Checking,
     /// Its files go to another folder ([`Actor::moving`]).
     Moving,
+    /// Could run, and waits for its turn.
+    Queued,
     /// With peers.
     Running,
     /// A person stopped it.
@@ -218,6 +226,10 @@ pub struct Actor {
     pub(super) gone: super::links::Gone,
     /// The count of changes of the bans that links were looked through for.
     pub(super) bans_seen: u64,
+    /// The count of changes of the upload slots, and our own number of them, that the choker knows of.
+    pub(super) slots_seen: (u64, Option<u32>),
+    /// When links were let go last for peers that wait (see `session::room`).
+    pub(super) turnover: Option<Instant>,
     pub(super) watches: Vec<Watch>,
     pub(super) up: Limiter,
     pub(super) down: Limiter,
@@ -227,6 +239,12 @@ pub struct Actor {
     /// There while the torrent runs: announces and dials end with it.
     pub(super) in_swarm: Option<watch::Sender<()>>,
     pub(super) to_door: mpsc::Sender<Greeted>,
+    /// Its place in the queue; `None`: it stands in none, and runs when it wants to.
+    pub(super) seat: Option<Seat>,
+    /// What the queue was told last.
+    pub(super) reported_stage: Report,
+    /// It was told that it waits.
+    pub(super) waits: bool,
     /// The next time that figures are gathered; `None` while nothing moves.
     pub(super) tick: Option<Instant>,
     /// Blocks came back or became worth fetching: hungry links are to be dealt to.
@@ -309,6 +327,7 @@ impl Actor {
             Input::Discovery(discovery) => self.on_discovery(now, discovery),
             Input::Incoming(greeted) => self.on_incoming(now, greeted),
             Input::Settings => self.on_global_settings(now),
+            Input::Turn => self.on_turn(now),
             Input::Moved => self.on_moved(now),
             Input::Timeout => self.on_timeout(now),
             Input::Stopping => self.stop(now, "the engine is shutting down"),
@@ -321,6 +340,7 @@ impl Actor {
             self.deal(now);
             self.choke(now);
         }
+        self.tell_queue(now, false);
         let moving = !self.links.is_empty() || !self.watches.is_empty();
         if moving && self.tick.is_none() {
             self.tick = Some(now + TICK);
@@ -330,7 +350,7 @@ impl Actor {
     /// The state that viewers see.
     pub(super) fn state(&self) -> SessionState {
         match self.phase {
-            Phase::Idle => SessionState::Queued,
+            Phase::Idle | Phase::Queued => SessionState::Queued,
             Phase::Checking => SessionState::Checking,
             Phase::Moving => SessionState::Moving,
             Phase::Running if self.full.is_some() => SessionState::Error,

@@ -1,11 +1,11 @@
 //! What happens when the disk has done something: pieces become ours, or turn out to be lies.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Trouble;
 use super::actor::{Actor, Phase, TICK};
+use super::links::{LinkEntry, Whereabouts};
 use crate::bitfield::Bitfield;
 use crate::download::Claim;
 use crate::event::{Event, Kind};
@@ -108,13 +108,18 @@ impl Actor {
 
     /// Publishes that all that is wanted is there: once per run, and again when more was wanted since.
     pub(super) fn complete_if_all_there(&mut self, now: Instant) {
-        if self.phase != Phase::Running {
+        if !matches!(self.phase, Phase::Queued | Phase::Running) {
             return;
         }
         let fetched = self.saving.fetched_in_run();
+        let runs = self.phase == Phase::Running;
         // To a tracker a torrent is complete when all of it is there, wanted or not, and it hears of that
         // only where the last piece was fetched: not after a look at what is on disk.
-        if self.download.is_complete() && !std::mem::replace(&mut self.whole, true) && self.fetched_last {
+        if runs
+            && self.download.is_complete()
+            && !std::mem::replace(&mut self.whole, true)
+            && self.fetched_last
+        {
             self.trackers.completed(now);
             self.announce(now);
         }
@@ -147,7 +152,7 @@ impl Actor {
         self.torrent.bus.publish(Kind::PieceHashFailed, || Event::PieceHashFailed {
             index: piece,
             size: geometry.piece_size(piece),
-            from: from.iter().map(|(address, _)| *address).collect(),
+            from: from.iter().map(|from| from.address).collect(),
         });
         self.feed = true;
         // A link that was let go may have written blocks that we never heard of: the disk knows.
@@ -172,13 +177,16 @@ impl Actor {
     }
 
     /// This link lied, and perhaps is gone. What else it sent is not waited for to fail.
-    fn ban(&mut self, now: Instant, link: LinkId, reason: BanReason) {
-        let Some((address, listens)) = self.whereabouts(link) else { return };
+    pub(super) fn ban(&mut self, now: Instant, link: LinkId, reason: BanReason) {
+        let Some(Whereabouts { address, listens, incoming }) = self.whereabouts(link) else { return };
         if let Some(entry) = self.links.get_mut(&link).or_else(|| self.parting.get_mut(&link)) {
             entry.close("it lied");
         }
         // Two are one where a ban is by address.
         let fresh = self.shared.ban_for(address, reason) | self.shared.ban_for(listens, reason);
+        if incoming {
+            self.shared.distrust_callers(address, reason);
+        }
         if fresh {
             let why = reason.to_string().into();
             self.torrent.bus.publish(Kind::PeerBanned, || Event::PeerBanned { address, why });
@@ -187,10 +195,10 @@ impl Actor {
         self.let_go(now, link, "banned", Outcome::Fault);
     }
 
-    /// Where a peer is that sent something, and where it listens.
-    fn whereabouts(&self, link: LinkId) -> Option<(SocketAddr, SocketAddr)> {
+    /// Where a peer is that sent something.
+    fn whereabouts(&self, link: LinkId) -> Option<Whereabouts> {
         let entry = self.links.get(&link).or_else(|| self.parting.get(&link));
-        entry.map(|entry| (entry.address, entry.known_as)).or_else(|| self.gone.find(link))
+        entry.map(LinkEntry::whereabouts).or_else(|| self.gone.find(link))
     }
 
     fn on_checked(&mut self, now: Instant, bytes_hashed: u64) {
@@ -329,7 +337,12 @@ impl Actor {
             Phase::Stopping(_) => return,
             // The writes that were on their way.
             Phase::Running if op == Op::Write && self.full.is_some() => return,
-            Phase::Idle | Phase::Checking | Phase::Moving | Phase::Running | Phase::Paused => {}
+            Phase::Idle
+            | Phase::Checking
+            | Phase::Moving
+            | Phase::Queued
+            | Phase::Running
+            | Phase::Paused => {}
         }
         let (message, code) = (format!("{}: {error}", Untrusted::new(path.to_string_lossy())), error.code());
         let full = matches!(error, DiskError::Full { .. });

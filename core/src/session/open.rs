@@ -14,9 +14,10 @@ use super::totals::Totals;
 use super::{Torrent, files};
 use crate::download::DownloadManager;
 use crate::peer::PeerPool;
+use crate::queue::{Report, Stage, Turn};
 use crate::resume::ResumeRecord;
 use crate::settings::TorrentSettings;
-use crate::shared::SharedResources;
+use crate::shared::{Seat, SharedResources};
 use crate::stats::{SessionState, SessionStats};
 use crate::storage::Storage;
 use crate::tracker::TrackerCoordinator;
@@ -29,6 +30,7 @@ pub fn actor(
     torrent: Arc<Torrent>,
     shared: Arc<SharedResources>,
     record: Option<ResumeRecord>,
+    in_queue: bool,
 ) -> (Actor, Doors) {
     let geometry = torrent.metainfo.geometry;
     let (to_reports, reports) = mpsc::channel(actor::REPORTS);
@@ -49,11 +51,20 @@ pub fn actor(
     download.set_priorities(priorities(&torrent, &kept.settings));
     let storage = storage(&torrent, &shared, &kept.settings);
     let moving = kept.moving.as_ref();
+    // It will want to run soon, unless a person paused it: until it says otherwise it keeps its place.
+    let reported_stage = Report {
+        stage: if kept.paused { Stage::Rest } else { Stage::Busy },
+        complete: download.is_finished(),
+        forced: kept.forced,
+        ..Report::default()
+    };
+    let seat = in_queue.then(|| shared.turns().enter(torrent.info_hash(), reported_stage));
+    let turn = seat.as_ref().map_or_else(|| watch::channel(Turn::Runs).1, Seat::changes);
     download.set_sequential(kept.settings.sequential);
     let own_trackers = kept.trackers.clone();
     let tiers = own_trackers.as_ref().unwrap_or(&torrent.metainfo.trackers);
     let trackers = TrackerCoordinator::new(tiers, torrent.metainfo.private, actor::seed());
-    let newest = first_snapshot(&torrent, &totals, &download, kept.paused, tiers);
+    let newest = first_snapshot(&torrent, &totals, &download, &kept, tiers);
     let newest_host = newest.tracker.clone();
     let actor = Actor {
         place: Arc::new(shared.board().claim(newest.clone())),
@@ -80,6 +91,8 @@ pub fn actor(
         parting: FxHashMap::default(),
         gone: super::links::Gone::default(),
         bans_seen: 0,
+        slots_seen: (0, None),
+        turnover: None,
         watches: Vec::new(),
         up: shared.up().child(),
         down: shared.down().child(),
@@ -88,6 +101,9 @@ pub fn actor(
         door: None,
         in_swarm: None,
         to_door,
+        seat,
+        reported_stage,
+        waits: false,
         tick: None,
         feed: false,
         upload_only: false,
@@ -122,6 +138,7 @@ pub fn actor(
             stopping: shared.stopping(),
             told: false,
             settings: shared.watch_settings(),
+            turn,
         },
     )
 }
@@ -139,14 +156,14 @@ fn first_snapshot(
     torrent: &Torrent,
     totals: &Totals,
     download: &DownloadManager,
-    paused: bool,
+    kept: &ResumeRecord,
     tiers: &[Vec<Untrusted>],
 ) -> SessionStats {
     let metainfo = &torrent.metainfo;
     SessionStats {
         info_hash: metainfo.info_hash,
         name: metainfo.name.clone(),
-        state: if paused { SessionState::Paused } else { SessionState::Queued },
+        state: if kept.paused { SessionState::Paused } else { SessionState::Queued },
         message: None,
         total_size: metainfo.total_size(),
         wanted: download.wanted_bytes(),
@@ -181,5 +198,6 @@ fn first_snapshot(
         private: metainfo.private,
         stalled: false,
         retries: false,
+        forced: kept.forced,
     }
 }

@@ -15,12 +15,14 @@ use crate::{Config, Session};
 
 mod assumed;
 mod bench;
+mod board;
 mod crash;
 mod ends;
 mod faults;
 mod incomplete;
 mod meetings;
 mod moves;
+mod queue;
 mod rename;
 mod room;
 mod settings;

@@ -14,6 +14,8 @@ mod registry;
 mod slots;
 mod tasks;
 mod totals;
+mod turnover;
+mod turns;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -34,6 +36,9 @@ use self::outside::Outside;
 pub use self::registry::{Door, Registration, Registry};
 use self::slots::Slots;
 pub use self::tasks::Tasks;
+use self::turnover::Turnover;
+pub(crate) use self::turns::Seat;
+use self::turns::Turns;
 use crate::bandwidth::Limiter;
 use crate::config::Config;
 use crate::disk::{Backend, Disk, System};
@@ -84,14 +89,16 @@ pub struct SharedResources {
     saved: Mutex<Vec<Saved>>,
     next_link: AtomicU64,
     connections: Arc<Connections>,
+    turnover: Mutex<Turnover>,
     half_open: Arc<Semaphore>,
     dials: Mutex<Dials>,
     slots: Mutex<Slots>,
+    turns: Arc<Turns>,
     outside: Mutex<Outside>,
     up: Limiter,
     down: Limiter,
     /// What a person decided for all torrents together. Its lock is held to copy or to
-    /// change it; within it only locks of limiters and of the store are taken.
+    /// change it; within it only locks of limiters, of the queue and of the store are taken.
     settings: watch::Sender<GlobalSettings>,
     /// Addresses that accept peers, and why one does not.
     listening: Mutex<Listening>,
@@ -166,6 +173,9 @@ impl SharedResources {
         settings.max_connections = config.max_connections.unwrap_or(settings.max_connections).max(1);
         settings.max_peers = config.max_peers.unwrap_or(settings.max_peers).max(1);
         settings.upload_slots = config.upload_slots.unwrap_or(settings.upload_slots);
+        settings.active.downloads = config.max_active_downloads.unwrap_or(settings.active.downloads);
+        settings.active.seeds = config.max_active_seeds.unwrap_or(settings.active.seeds);
+        let order = store.as_ref().map(StateStore::take_order).unwrap_or_default();
         let speed = settings.speed_now();
         let shared = Arc::new(Self {
             udp,
@@ -182,9 +192,11 @@ impl SharedResources {
             saved: Mutex::new(saved),
             next_link: AtomicU64::new(1),
             connections: Connections::new(most_connections(&config, &settings), settings.max_peers as usize),
+            turnover: Mutex::default(),
             half_open: Arc::new(Semaphore::new(config.max_half_open)),
             dials: Mutex::default(),
             slots: Mutex::new(Slots::new(settings.upload_slots as usize, config.slots_per_torrent)),
+            turns: Turns::new(&settings, config.slow_after, order),
             outside: Mutex::default(),
             up: Limiter::new(speed.up),
             down: Limiter::new(speed.down),
@@ -203,6 +215,7 @@ impl SharedResources {
         }
         incoming::listen(&shared);
         totals::keep(&shared);
+        turns::keep(&shared);
         Ok(shared)
     }
 
@@ -225,6 +238,7 @@ impl SharedResources {
         // After the good-byes to UDP trackers.
         self.udp.close();
         self.disk.shutdown(end.saturating_duration_since(Instant::now()).max(LAST_GRACE));
+        turns::save(self);
         if let Some(store) = &self.store {
             store.close();
         }
@@ -345,6 +359,7 @@ impl SharedResources {
             if settings.upload_slots != before.upload_slots {
                 self.set_upload_slots(settings.upload_slots as usize);
             }
+            self.turns.set_limits(settings);
             if let Some(store) = &self.store {
                 store.put_settings(settings.clone());
             }

@@ -1,5 +1,6 @@
 //! The board: the newest snapshot of each session, and what changed since somebody looked.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,7 +8,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use super::{GlobalStats, SessionStats};
+use super::{GlobalStats, QueueStats, SessionStats};
 use crate::types::InfoHash;
 
 /// The newest snapshot of every session, with a sequence number for each change.
@@ -26,9 +27,15 @@ struct Board {
     seq: u64,
     next_owner: u64,
     sessions: FxHashMap<InfoHash, Pinned>,
+    /// Sessions by their newest change: who looks every second does not walk ten thousand that rest.
+    order: BTreeMap<u64, InfoHash>,
     /// Removed sessions, so that a viewer that looks rarely still learns of them.
     gone: FxHashMap<InfoHash, u64>,
+    /// They too by their change.
+    gone_order: BTreeMap<u64, InfoHash>,
     global: Arc<GlobalStats>,
+    queue: Arc<QueueStats>,
+    queue_seq: u64,
 }
 
 #[derive(Debug)]
@@ -57,7 +64,9 @@ impl Place {
             && *pinned.stats != stats
         {
             pinned.stats = Arc::new(stats);
-            pinned.seq = next;
+            let before = std::mem::replace(&mut pinned.seq, next);
+            board.order.remove(&before);
+            board.order.insert(next, self.info_hash);
             board.seq = next;
         }
     }
@@ -65,11 +74,14 @@ impl Place {
     /// Takes the session down.
     pub fn leave(&self) {
         let mut board = self.board.lock();
-        if board.sessions.get(&self.info_hash).is_some_and(|pinned| pinned.owner == self.owner) {
-            board.sessions.remove(&self.info_hash);
+        if board.sessions.get(&self.info_hash).is_some_and(|pinned| pinned.owner == self.owner)
+            && let Some(pinned) = board.sessions.remove(&self.info_hash)
+        {
             board.seq += 1;
             let seq = board.seq;
+            board.order.remove(&pinned.seq);
             board.gone.insert(self.info_hash, seq);
+            board.gone_order.insert(seq, self.info_hash);
         }
     }
 }
@@ -79,12 +91,14 @@ impl Place {
 pub struct Changes {
     /// Ask with this number next time.
     pub seq: u64,
-    /// New and changed sessions, in no order.
+    /// New and changed sessions, the newest change last.
     pub changed: Vec<Arc<SessionStats>>,
     /// Sessions that were removed.
     pub removed: Vec<InfoHash>,
     /// The totals as they are now.
     pub global: Arc<GlobalStats>,
+    /// The order of the torrents, if it has changed.
+    pub queue: Option<Arc<QueueStats>>,
 }
 
 impl StatsBoard {
@@ -94,8 +108,14 @@ impl StatsBoard {
         board.seq += 1;
         board.next_owner += 1;
         let (owner, seq, info_hash) = (board.next_owner, board.seq, first.info_hash);
-        board.gone.remove(&info_hash);
-        board.sessions.insert(info_hash, Pinned { owner, seq, stats: Arc::new(first) });
+        if let Some(gone) = board.gone.remove(&info_hash) {
+            board.gone_order.remove(&gone);
+        }
+        let pinned = Pinned { owner, seq, stats: Arc::new(first) };
+        if let Some(before) = board.sessions.insert(info_hash, pinned) {
+            board.order.remove(&before.seq);
+        }
+        board.order.insert(seq, info_hash);
         drop(board);
         Place { board: self.clone(), owner, info_hash }
     }
@@ -109,6 +129,21 @@ impl StatsBoard {
         }
     }
 
+    /// Puts the order of the torrents up.
+    pub fn pin_queue(&self, queue: QueueStats) {
+        let mut board = self.lock();
+        if *board.queue != queue {
+            board.seq += 1;
+            board.queue_seq = board.seq;
+            board.queue = Arc::new(queue);
+        }
+    }
+
+    /// The order of the torrents.
+    pub fn queue(&self) -> Arc<QueueStats> {
+        self.lock().queue.clone()
+    }
+
     /// What changed after `seq`; 0 asks for everything.
     pub fn since(&self, seq: u64) -> Changes {
         self.look();
@@ -119,13 +154,13 @@ impl StatsBoard {
         Changes {
             seq: board.seq,
             changed: board
-                .sessions
-                .values()
-                .filter(|pinned| pinned.seq > seq)
-                .map(|pinned| pinned.stats.clone())
+                .order
+                .range(seq + 1..)
+                .filter_map(|(_, hash)| Some(board.sessions.get(hash)?.stats.clone()))
                 .collect(),
-            removed: board.gone.iter().filter(|(_, at)| **at > seq).map(|(hash, _)| *hash).collect(),
+            removed: board.gone_order.range(seq + 1..).map(|(_, hash)| *hash).collect(),
             global: board.global.clone(),
+            queue: (board.queue_seq > seq).then(|| board.queue.clone()),
         }
     }
 

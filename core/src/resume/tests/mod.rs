@@ -316,14 +316,14 @@ fn settings_of_all_torrents_are_kept_and_damage_forgets_only_them() {
     store.close();
     let (store, list, _) = StateStore::open(folder.path()).unwrap();
     assert_eq!((store.kept_settings(), list.len()), (Some(&settings), 3));
-    let bytes = record::encode_settings(&settings);
-    assert_eq!(record::decode_settings(&bytes), Ok(settings.clone()));
+    let bytes = encode_settings(&settings);
+    assert_eq!(decode_settings(&bytes), Ok(settings.clone()));
     for at in 1..bytes.len() {
         let mut flipped = bytes.clone();
         flipped[at] ^= 1;
-        assert_eq!(record::decode_settings(&flipped), Err(RecordError::Damaged));
+        assert_eq!(decode_settings(&flipped), Err(RecordError::Damaged));
     }
-    assert_eq!(record::decode_settings(&[]), Err(RecordError::Damaged));
+    assert_eq!(decode_settings(&[]), Err(RecordError::Damaged));
 }
 
 #[test]
@@ -347,6 +347,27 @@ fn what_a_person_said_is_there_is_neither_trusted_nor_hashed_at_a_restart() {
     assert_eq!(sets(&later), [vec![0b1000_0000], vec![0b0101_0000], vec![0b0010_0000]]);
     assert_eq!(later.claimed(4).to_wire(), [0b1101_0000]);
     assert_eq!(later.claimed(9).ones(), 0, "the record of another torrent");
+}
+
+#[test]
+fn an_order_comes_back_or_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let order = vec![hash(3), hash(1), hash(2)];
+    let (store, _, _) = StateStore::open(folder.path()).unwrap();
+    assert_eq!(store.take_order(), []);
+    store.put_order(order.clone());
+    store.close();
+    let (store, _, problems) = StateStore::open(folder.path()).unwrap();
+    assert_eq!((store.take_order(), problems), (order.clone(), Vec::new()));
+    assert_eq!(store.take_order(), [], "given once");
+    let bytes = record::encode_order(&order);
+    assert_eq!(record::decode_order(&bytes), Ok(order));
+    for at in 0..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1;
+        assert_eq!(record::decode_order(&flipped), Err(RecordError::Damaged));
+    }
+    assert_eq!(record::decode_order(&[]), Err(RecordError::Damaged));
 }
 
 #[test]
