@@ -179,6 +179,9 @@ pub struct EngineArgs {
     /// the shell has it]
     #[arg(long, value_name = "OCTAL", value_parser = umask)]
     pub umask: Option<u32>,
+    /// Encrypt connections to peers: never; where they can, at least the greeting; everything or no connection
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Encryption::Prefer)]
+    pub encryption: Encryption,
     /// Connections over all torrents at most [default: 500, or what the limit of open files allows]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: Option<u32>,
@@ -204,12 +207,26 @@ pub struct EngineArgs {
     /// Seconds that trackers are given to hear that we leave
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
     pub stop_timeout: Duration,
+    /// Take any certificate of HTTPS trackers at this host; may be given several times
+    #[arg(long, value_name = "HOST")]
+    pub any_certificate: Vec<String>,
     /// Log into this file [default: one a day in the state folder]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub log_file: Option<PathBuf>,
     /// What to log: error, warn, info, debug, trace, or by part: tc_core=debug
     #[arg(long, value_name = "LEVEL", env = "TC_TUI_LOG", default_value = "info", hide_env_values = true)]
     pub log_level: String,
+}
+
+/// Whether connections to peers are encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Encryption {
+    /// Never; encrypted calls are turned away
+    Off,
+    /// Where peers can, at least the greeting
+    Prefer,
+    /// All that is said, or there is no connection
+    Require,
 }
 
 /// When the room of a file is taken.

@@ -301,8 +301,23 @@ pub struct PeerStats {
     pub snubbed: bool,
     /// The fast extension was agreed on (BEP 6).
     pub fast: bool,
+    /// What of the link is encrypted (MSE).
+    pub encryption: LinkEncryption,
     /// Requests it has yet to answer.
     pub requests: u32,
+}
+
+/// What of a link is encrypted (MSE).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkEncryption {
+    /// Nothing.
+    #[default]
+    None,
+    /// The greeting, so that nobody sees what kind of link it is at first sight.
+    Handshake,
+    /// Everything.
+    All,
 }
 
 /// How a tracker is doing.
@@ -341,6 +356,8 @@ pub struct TrackerStats {
     pub leechers: Option<u32>,
     /// Addresses in its last answer.
     pub peers: Option<u32>,
+    /// A person lets it have any certificate.
+    pub any_certificate: bool,
     /// Seconds until it is asked again.
     pub next_announce: Option<u64>,
     /// Failures since its last good answer.

@@ -148,16 +148,21 @@ impl Download {
     }
 
     /// What the seeder has sent since the last call. Its figures come once a second while they change: the
-    /// last ones are there when they have not changed for longer.
+    /// last ones have no peer.
     fn sent_since(&mut self) -> u64 {
-        let mut newest = self.sent;
-        let higher = |line: &Value| line["uploaded"].as_u64().filter(|_| line["kind"] == "stats.update");
+        let before = self.sent;
+        let uploaded = |line: &Value| {
+            line["uploaded"].as_u64().filter(|sent| line["kind"] == "stats.update" && *sent > before)
+        };
+        let last = |line: &Value| uploaded(line).is_some() && line["peers"] == 0;
+        let mut newest = self.seeder.find_within(3, last).as_ref().and_then(uploaded).unwrap_or(before);
         while let Some(line) =
-            self.seeder.find_within(2, |line| higher(line).is_some_and(|sent| sent > newest))
+            self.seeder.find_within(0, |line| uploaded(line).is_some_and(|sent| sent > newest))
         {
-            newest = higher(&line).unwrap_or(newest);
+            newest = uploaded(&line).unwrap_or(newest);
         }
-        newest - std::mem::replace(&mut self.sent, newest)
+        self.sent = newest;
+        newest - before
     }
 
     /// What the state claims is there, and holds all that was told.

@@ -22,6 +22,7 @@ mod wait;
 mod work;
 
 mod bench;
+mod encryption;
 mod fast;
 mod lab;
 mod liar;

@@ -14,4 +14,7 @@ mod sizes;
 mod storage;
 #[path = "../support/mod.rs"]
 mod support;
+#[allow(dead_code, reason = "each suite uses its part")]
+#[path = "../support/tmpfs.rs"]
+mod tmpfs;
 mod trackers;

@@ -203,6 +203,8 @@ pub enum Action {
     Rename,
     /// Remove the tracker under the cursor, after a question.
     TrackerRemove,
+    /// Whether the tracker under the cursor may have any certificate; to let it, after a question.
+    TrackerCertificate,
     /// The tracker under the cursor into the tier before.
     TrackerEarlier,
     /// The tracker under the cursor into the tier behind.

@@ -13,9 +13,9 @@ use ratatui::buffer::Buffer;
 use tc_core::event::{Delivery, Event, Tagged};
 use tc_core::settings::{GlobalSettings, Priority, SpeedLimits, TorrentSettings};
 use tc_core::stats::{
-    BanStats, Changes, Detail, DetailKind, FileStats, GlobalStats, LimitsStats, OverviewStats, PartialStats,
-    PeerSource, PeerStats, PieceCell, PieceMapStats, QueueStats, SessionState, SessionStats, TrackerState,
-    TrackerStats,
+    BanStats, Changes, Detail, DetailKind, FileStats, GlobalStats, LimitsStats, LinkEncryption,
+    OverviewStats, PartialStats, PeerSource, PeerStats, PieceCell, PieceMapStats, QueueStats, SessionState,
+    SessionStats, TrackerState, TrackerStats,
 };
 use tc_core::types::{BanReason, BanTarget, InfoHash, LinkId, PieceIndex, TrackerId, UnixTime};
 
@@ -230,6 +230,11 @@ pub fn detail(kind: DetailKind) -> Detail {
                 optimistic: link == 3,
                 snubbed: link == 4,
                 fast: link < 4,
+                encryption: match link {
+                    1 => LinkEncryption::All,
+                    2 => LinkEncryption::Handshake,
+                    _ => LinkEncryption::None,
+                },
                 requests: 5,
             };
             Detail::Peers(vec![
@@ -248,6 +253,7 @@ pub fn detail(kind: DetailKind) -> Detail {
                 seeds: (state == TrackerState::Working).then_some(18),
                 leechers: (state == TrackerState::Working).then_some(44),
                 peers: None,
+                any_certificate: url.contains("old.example"),
                 next_announce: next,
                 failures: 0,
                 history: vec![

@@ -12,6 +12,7 @@ use super::old;
 use crate::bitfield::Bitfield;
 use crate::settings::{GlobalSettings, TorrentSettings};
 use crate::storage::{CheckPlan, FileStamp, Layout, Mount};
+use crate::tracker::trust::TrackerTrust;
 use crate::types::{InfoHash, PieceIndex, UnixTime};
 use crate::untrusted::Untrusted;
 
@@ -79,6 +80,8 @@ pub struct ResumeRecord {
     pub incomplete: Incomplete,
     /// A person wants it to run whatever stands before it. Since version 3.
     pub forced: bool,
+    /// What a person lets single trackers do. Since version 3.
+    pub trust: TrackerTrust,
     /// The file system that its files were on at the last sync; `None`: unknown. Since version 3.
     pub mount: Option<Mount>,
     /// Files that a person has renamed: their places in torrent order and their paths. Since version 3.

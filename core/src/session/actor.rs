@@ -26,6 +26,7 @@ use crate::settings::{GlobalSettings, TorrentSettings};
 use crate::shared::{ConnectionPermit, Registration, Seat, SharedResources};
 use crate::stats::{Place, SessionState, SessionStats};
 use crate::storage::{DiskDone, Storage};
+use crate::tracker::trust::TrackerTrust;
 use crate::tracker::{
     AnnounceError, AnnounceEvent, AnnounceReply, KnownTracker, ScrapeCounts, TrackerCoordinator, TrackerId,
 };
@@ -208,6 +209,8 @@ pub struct Actor {
     pub(super) trackers: TrackerCoordinator,
     /// What a person made of the torrent file's trackers.
     pub(super) own_trackers: Option<Vec<Vec<Untrusted>>>,
+    /// What a person lets single trackers do.
+    pub(super) trust: TrackerTrust,
     /// For those who change them.
     pub(super) to_list: watch::Sender<Arc<[KnownTracker]>>,
     /// Payload bytes of this run, both ways, of which a tracker has heard.

@@ -8,7 +8,6 @@ use tokio::sync::{mpsc, watch};
 use super::actor::{self, Actor, Doors, Phase};
 use super::on_move::Moving;
 use super::on_settings::{priorities, unwanted};
-use super::on_tracker::host_of;
 use super::save::Saving;
 use super::totals::Totals;
 use super::{Torrent, files};
@@ -21,6 +20,7 @@ use crate::shared::{Seat, SharedResources};
 use crate::stats::{SessionState, SessionStats};
 use crate::storage::Storage;
 use crate::tracker::TrackerCoordinator;
+use crate::tracker::trust::host_of;
 use crate::types::UnixTime;
 use crate::untrusted::Untrusted;
 use crate::upload::UploadManager;
@@ -63,7 +63,9 @@ pub fn actor(
     download.set_sequential(kept.settings.sequential);
     let own_trackers = kept.trackers.clone();
     let tiers = own_trackers.as_ref().unwrap_or(&torrent.metainfo.trackers);
-    let trackers = TrackerCoordinator::new(tiers, torrent.metainfo.private, actor::seed());
+    let mut trackers = TrackerCoordinator::new(tiers, torrent.metainfo.private, actor::seed());
+    let trust = kept.trust.clone();
+    trackers.trust(|url| trust.of(url, &shared.config().any_certificate));
     let newest = first_snapshot(&torrent, &totals, &download, &kept, tiers);
     let newest_host = newest.tracker.clone();
     let actor = Actor {
@@ -83,6 +85,7 @@ pub fn actor(
         to_list: watch::Sender::new(trackers.list().into()),
         trackers,
         own_trackers,
+        trust,
         reported: 0,
         fetched_last: false,
         files: files::FileProgress::new(geometry, &torrent.metainfo.files, &claimed),

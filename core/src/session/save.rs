@@ -189,11 +189,21 @@ impl Actor {
             let (save_path, moving) = (self.torrent.save_path(), self.moving.as_ref().map(Moving::note));
             let (names, other_names) = self.names();
             let (settings, trackers) = (self.settings.clone(), self.own_trackers.clone());
-            let incomplete = self.incomplete.clone();
+            let (incomplete, trust) = (self.incomplete.clone(), self.trust.clone());
             let kept = kept.clone();
-            let record =
-                ResumeRecord { paused, forced, save_path, moving, settings, trackers, incomplete, ..kept };
-            let record = ResumeRecord { names, other_names, ..record };
+            let record = ResumeRecord {
+                paused,
+                forced,
+                save_path,
+                moving,
+                settings,
+                trackers,
+                incomplete,
+                trust,
+                names,
+                other_names,
+                ..kept
+            };
             store.put(self.torrent.info_hash(), record);
             return;
         }
@@ -229,6 +239,7 @@ impl Actor {
             settings: self.settings.clone(),
             seeding_seconds: self.totals.seeding(now).as_secs(),
             trackers: self.own_trackers.clone(),
+            trust: self.trust.clone(),
             moving: self.moving.as_ref().map(Moving::note),
             incomplete: self.incomplete.clone(),
             mount: storage.mount(),

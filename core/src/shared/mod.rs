@@ -159,6 +159,7 @@ impl SharedResources {
         let options = TrackerOptions {
             stop_deadline: config.stop_timeout,
             allow_inward_peers: config.allow_inward_peers,
+            sources: [false, true].map(|v6| config.source(v6)),
         };
         let trackers = Trackers::start(&handle, resolver.clone(), udp.clone(), takers.tracker, options)
             .map_err(|error| Error::Start(std::io::Error::other(error)))?;
@@ -378,9 +379,7 @@ impl SharedResources {
 
     /// The address to dial from: the one that is listened on, if a particular one was asked for.
     pub fn source_for(&self, target: &SocketAddr) -> Option<IpAddr> {
-        let same = |address: &&SocketAddr| address.is_ipv4() == target.is_ipv4();
-        let address = self.config.listen.iter().find(same)?;
-        (!address.ip().is_unspecified()).then_some(address.ip())
+        self.config.source(target.is_ipv6())
     }
 
     /// The port that peers can call; `None` while none can.

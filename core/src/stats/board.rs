@@ -36,6 +36,15 @@ struct Board {
     global: Arc<GlobalStats>,
     queue: Arc<QueueStats>,
     queue_seq: u64,
+    sums: Sums,
+}
+
+/// What all sessions have together: the sums of the newest snapshots, so that totals and rows agree.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Sums {
+    rate_down: u64,
+    rate_up: u64,
+    peers: u32,
 }
 
 #[derive(Debug)]
@@ -63,11 +72,13 @@ impl Place {
             && pinned.owner == self.owner
             && *pinned.stats != stats
         {
-            pinned.stats = Arc::new(stats);
+            let old = std::mem::replace(&mut pinned.stats, Arc::new(stats));
+            let new = pinned.stats.clone();
             let before = std::mem::replace(&mut pinned.seq, next);
             board.order.remove(&before);
             board.order.insert(next, self.info_hash);
             board.seq = next;
+            board.sums.change(Some(&old), Some(&new));
         }
     }
 
@@ -80,9 +91,40 @@ impl Place {
             board.seq += 1;
             let seq = board.seq;
             board.order.remove(&pinned.seq);
+            board.sums.change(Some(&pinned.stats), None);
             board.gone.insert(self.info_hash, seq);
             board.gone_order.insert(seq, self.info_hash);
         }
+    }
+}
+
+impl Board {
+    /// Brings the totals up to date with the sessions.
+    fn sum_up(&mut self) {
+        let (global, sums) = (&self.global, self.sums);
+        if (Sums { rate_down: global.rate_down, rate_up: global.rate_up, peers: global.peers }) != sums {
+            self.global = Arc::new(sums.within((**global).clone()));
+        }
+    }
+}
+
+impl Sums {
+    fn change(&mut self, old: Option<&SessionStats>, new: Option<&SessionStats>) {
+        if let Some(old) = old {
+            self.rate_down -= old.rate_down;
+            self.rate_up -= old.rate_up;
+            self.peers -= old.seeds + old.leechers;
+        }
+        if let Some(new) = new {
+            self.rate_down += new.rate_down;
+            self.rate_up += new.rate_up;
+            self.peers += new.seeds + new.leechers;
+        }
+    }
+
+    fn within(self, global: GlobalStats) -> GlobalStats {
+        let Self { rate_down, rate_up, peers } = self;
+        GlobalStats { rate_down, rate_up, peers, ..global }
     }
 }
 
@@ -112,17 +154,21 @@ impl StatsBoard {
             board.gone_order.remove(&gone);
         }
         let pinned = Pinned { owner, seq, stats: Arc::new(first) };
-        if let Some(before) = board.sessions.insert(info_hash, pinned) {
+        let stats = pinned.stats.clone();
+        let before = board.sessions.insert(info_hash, pinned);
+        if let Some(before) = &before {
             board.order.remove(&before.seq);
         }
+        board.sums.change(before.as_ref().map(|before| &*before.stats), Some(&stats));
         board.order.insert(seq, info_hash);
         drop(board);
         Place { board: self.clone(), owner, info_hash }
     }
 
-    /// Puts the totals up.
+    /// Puts the totals up; what sessions have together is the board's own.
     pub fn pin_global(&self, global: GlobalStats) {
         let mut board = self.lock();
+        let global = board.sums.within(global);
         if *board.global != global {
             board.seq += 1;
             board.global = Arc::new(global);
@@ -147,7 +193,8 @@ impl StatsBoard {
     /// What changed after `seq`; 0 asks for everything.
     pub fn since(&self, seq: u64) -> Changes {
         self.look();
-        let board = self.lock();
+        let mut board = self.lock();
+        board.sum_up();
         if seq == board.seq {
             return Changes { seq, global: board.global.clone(), ..Changes::default() };
         }
@@ -169,15 +216,13 @@ impl StatsBoard {
         self.lock().sessions.get(info_hash).map(|pinned| pinned.stats.clone())
     }
 
-    /// Goes over all snapshots. `visit` must be quick: the board is locked meanwhile.
-    pub fn for_each(&self, mut visit: impl FnMut(&SessionStats)) {
-        self.lock().sessions.values().for_each(|pinned| visit(&pinned.stats));
-    }
-
     /// The totals. They are kept for as long as somebody looks; the first look after a while finds
     /// those of back then.
     pub fn global(&self) -> Arc<GlobalStats> {
-        let newest = self.lock().global.clone();
+        let mut board = self.lock();
+        board.sum_up();
+        let newest = board.global.clone();
+        drop(board);
         self.look();
         newest
     }

@@ -81,6 +81,7 @@ pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec
         Action::AnnounceTo => trackers::announce(state, effects),
         Action::TrackerAdd => trackers::add(state),
         Action::TrackerEdit => trackers::edit(state),
+        Action::TrackerCertificate => trackers::certificate(state, effects),
         Action::TrackerRemove => trackers::remove(state),
         Action::TrackerEarlier => trackers::shift(state, true, effects),
         Action::TrackerLater => trackers::shift(state, false, effects),

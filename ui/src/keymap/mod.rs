@@ -334,6 +334,7 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Trackers, "d Del", A::TrackerRemove, "tracker-remove", "remove it…").hint("remove", 4, 5),
         bind(C::Trackers, "J", A::TrackerLater, "tier-later", "into the tier behind").hint("K tier", 5, 7),
         bind(C::Trackers, "K", A::TrackerEarlier, "tier-earlier", "into the tier before"),
+        bind(C::Trackers, "C", A::TrackerCertificate, "tracker-certificate", "take any certificate, or not"),
         bind(C::Events, "F", A::Follow, "follow", "follow new events, or pause").hint("follow", 1, 1),
         bind(C::Events, "/", A::LogFilter, "log-filter", "filter: piece.* words !words").hint("filter", 2, 2),
         bind(C::Events, "+", A::LevelUp, "level-up", "only more important events").hint("- level", 3, 3),

@@ -242,6 +242,9 @@ fn trackers_are_asked_added_edited_moved_and_removed() {
             assert_eq!(asked(&format!("{keys} y"), true), want, "{keys}");
         }
     };
+    let certificate = |any| Effect::EditTrackers(hash(12), E::AnyCertificate { tracker: ids[2], any });
+    assert_eq!(asked("C", false), [], "it has none");
+    assert_eq!(asked("G C", false), [certificate(false)], "a person let it have any");
     assert_eq!(asked("R", false), [Effect::AnnounceTo(hash(12), ids[0])]);
     assert_eq!(asked("j R", false), [], "it is of a kind that is not asked");
     edits("a 'udp://t:1/a' Enter", Some(E::Add { tier: None, url: "udp://t:1/a".into() }));

@@ -193,6 +193,7 @@ impl Bench {
             peer_unchoked: false,
             upload_only: false,
             fast: false,
+            encryption: crate::stats::LinkEncryption::None,
             takes_dont_have: false,
             allowed_fast: Vec::new(),
             suggested: Vec::new(),

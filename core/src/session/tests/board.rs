@@ -16,7 +16,14 @@ fn hash(n: u8) -> InfoHash {
 #[test]
 fn who_looks_now_and_then_sees_what_is_there() {
     let template = Bench::running(false).actor.newest.clone();
-    let stats = |n: u8, downloaded| SessionStats { info_hash: hash(n), downloaded, ..template.clone() };
+    let stats = |n: u8, downloaded| SessionStats {
+        info_hash: hash(n),
+        rate_down: downloaded,
+        rate_up: downloaded * u64::from(n),
+        seeds: u32::from(n),
+        leechers: downloaded as u32,
+        ..template.clone()
+    };
     let steps = proptest::collection::vec((0..4_u8, 0..6_u8, 0..3_u64), 1..80);
     proptest!(|(steps in steps)| {
         let board = Arc::new(StatsBoard::default());
@@ -36,6 +43,10 @@ fn who_looks_now_and_then_sees_what_is_there() {
                         places.keys().filter_map(|n| Some((hash(*n), board.get(&hash(*n))?))).collect();
                     prop_assert_eq!(&seen, &there);
                     prop_assert!(board.since(seq).changed.is_empty());
+                    let sum = |what: fn(&SessionStats) -> u64| there.values().map(|stats| what(stats)).sum::<u64>();
+                    prop_assert_eq!(changes.global.rate_down, sum(|stats| stats.rate_down));
+                    prop_assert_eq!(changes.global.rate_up, sum(|stats| stats.rate_up));
+                    prop_assert_eq!(u64::from(changes.global.peers), sum(|stats| (stats.seeds + stats.leechers).into()));
                     // From the beginning, each is told once.
                     prop_assert_eq!(board.since(0).changed.len(), there.len());
                 }
