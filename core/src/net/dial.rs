@@ -33,7 +33,7 @@ pub struct Greeted {
     /// The beginning of its first message, deciphered, where that came along.
     pub early: BytesMut,
     /// What the stream is enciphered with; `None`: with nothing.
-    pub cipher: Option<Cipher>,
+    pub cipher: Option<Box<Cipher>>,
     /// What of the link is hidden.
     pub encryption: LinkEncryption,
 }

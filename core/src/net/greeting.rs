@@ -23,7 +23,7 @@ pub(super) struct Greeting {
     stream: TcpStream,
     /// Deciphered, as far as there is a cipher.
     input: BytesMut,
-    cipher: Option<Cipher>,
+    cipher: Option<Box<Cipher>>,
     encryption: LinkEncryption,
 }
 
@@ -57,7 +57,10 @@ impl Greeting {
             match caller.feed(&mut self.input, greeting)? {
                 Step::More => self.fill().await?,
                 Step::Send(bytes) => self.stream.write_all(&bytes).await?,
-                Step::Done(agreed) => return Ok(self.agree(agreed)),
+                Step::Done(agreed) => {
+                    self.agree(agreed);
+                    return Ok(());
+                }
             }
         }
     }
@@ -83,7 +86,7 @@ impl Greeting {
     }
 
     fn agree(&mut self, agreed: Agreed) {
-        self.cipher = agreed.cipher;
+        self.cipher = agreed.cipher.map(Box::new);
         self.encryption = match agreed.method {
             Method::Plain => LinkEncryption::Handshake,
             Method::Rc4 => LinkEncryption::All,

@@ -86,7 +86,7 @@ pub struct Setup {
     /// What came in behind the handshake already.
     pub early: BytesMut,
     /// What the stream is enciphered with; `None`: with nothing.
-    pub cipher: Option<Cipher>,
+    pub cipher: Option<Box<Cipher>>,
 }
 
 /// Why a link's task ends.
