@@ -333,6 +333,7 @@ fn what_a_killed_run_leaves_is_no_obstacle() {
         fs::write(state.join("lock"), "1\n").unwrap();
         fs::write(state.join("torrents/half.torrent.tmp"), "half").unwrap();
         fs::write(state.join("journal"), [7; 100]).unwrap();
+        fs::write(state.join("state.redb.tmp"), [0; 4096]).unwrap();
     });
     assert_eq!(hashed(&lines), 0);
 }

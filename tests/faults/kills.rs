@@ -222,3 +222,18 @@ fn killed_downloads_lose_nothing() {
     let kills = std::env::var("TC_TUI_KILLS").ok().and_then(|kills| kills.parse().ok());
     Download::new("kills").run(kills.unwrap_or(50));
 }
+
+/// Killed while it makes its state folder, at every third millisecond: the next start finds nothing broken.
+#[test]
+fn a_kill_at_the_first_start_leaves_no_half_a_store() {
+    let mut download = Download::new("first-start");
+    for millis in (0..90).step_by(3) {
+        let run = download.start(10_000);
+        let_pass(millis);
+        let (status, _) = run.kill();
+        assert!(!status.success());
+        download.look();
+        fs::remove_dir_all(download.work.join("state")).unwrap_or_default();
+        download.left = None;
+    }
+}

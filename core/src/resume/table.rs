@@ -259,10 +259,25 @@ fn open_and_read(path: &Path) -> Result<(Table, Records), OpenError> {
     }
 }
 
+/// Opens the store, or makes one: under another name at first, so that a kill in the midst of it leaves
+/// nothing that looks like a broken store.
 fn create(path: &Path, check: bool) -> Result<Table, redb::DatabaseError> {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE).set_check_integrity_on_open(check);
+    if matches!(path.try_exists(), Ok(false)) {
+        let begun = path.with_extension("redb.tmp");
+        match fs::remove_file(&begun) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        drop(builder.create(&begun)?);
+        fs::rename(&begun, path).map_err(failed)?;
+    }
     Ok(Table { database: builder.create(path)? })
+}
+
+fn failed(error: io::Error) -> redb::DatabaseError {
+    redb::DatabaseError::Storage(redb::StorageError::Io(error))
 }
 
 #[cfg(test)]

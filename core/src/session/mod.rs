@@ -320,7 +320,10 @@ impl Session {
 
     /// Lets all peers go and tells the trackers; what is on disk stays.
     pub fn pause(&self) {
-        self.control.order(|orders| orders.wish = Wish::Pause);
+        self.control.order(|orders| {
+            // The last word counts: whoever forced it before that does not start it.
+            (orders.wish, orders.force) = (Wish::Pause, None);
+        });
     }
 
     /// Goes on after [`pause`](Self::pause), or tries again after trouble.
@@ -331,7 +334,12 @@ impl Session {
     /// Lets a torrent of a manager run whatever stands before it in the queue, beside those whose turn it
     /// is; it is started for that. `false`, or a pause, puts it back among the others.
     pub fn force(&self, forced: bool) {
-        self.control.order(|orders| orders.force = Some(forced));
+        self.control.order(|orders| {
+            orders.force = Some(forced);
+            if forced {
+                orders.wish = Wish::Run;
+            }
+        });
     }
 
     /// Ends the session for this run.

@@ -196,7 +196,7 @@ impl Actor {
         match self.phase {
             Phase::Paused | Phase::Stopping(_) | Phase::Stopped => return,
             Phase::Moving => {
-                self.saving.paused = true;
+                (self.saving.paused, self.saving.forced) = (true, false);
                 if let Some(moving) = &mut self.moving {
                     moving.set_rest(Some(Phase::Paused));
                 }
@@ -206,8 +206,7 @@ impl Actor {
         }
         self.leave_swarm(now, "paused");
         self.phase = Phase::Paused;
-        self.saving.paused = true;
-        self.saving.forced = false;
+        (self.saving.paused, self.saving.forced) = (true, false);
         self.publish_state(Kind::SessionPaused, "paused");
         // What a person wants does not wait for the disk.
         self.save(now);

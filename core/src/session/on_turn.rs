@@ -57,7 +57,7 @@ impl Actor {
         let (state, position) = (self.state(), self.seat.as_ref().map_or(0, |seat| seat.place()));
         self.torrent.bus.publish(Kind::SessionQueued, || Event::SessionQueued {
             state,
-            message: format!("queued, position {position}").into(),
+            message: format!("position {position}").into(),
             position,
         });
     }

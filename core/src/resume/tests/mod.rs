@@ -184,6 +184,18 @@ fn a_broken_store_never_costs_the_list() {
 }
 
 #[test]
+fn a_store_that_was_being_made_when_the_program_was_killed_is_no_broken_one() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("state.redb.tmp"), [0; 10_000]).unwrap();
+    let (store, _, problems) = open(folder.path());
+    assert_eq!(problems, 0);
+    store.close();
+    let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let names: Vec<_> = names.filter(|name| name.to_string_lossy().starts_with("state.redb")).collect();
+    assert_eq!(names, ["state.redb"]);
+}
+
+#[test]
 fn a_broken_store_is_set_aside() {
     let folder = filled();
     fs::write(folder.path().join("state.redb"), "not a store").unwrap();

@@ -176,7 +176,15 @@ fn order_force_and_limits_survive_a_restart() {
     wait("the same run again", || states(&manager) == [D, D, Q, D, P]);
     assert_eq!(manager.queue().downloads, order);
     assert_eq!(manager.all().iter().map(Session::info_hash).collect::<Vec<_>>(), hashes);
-    manager.get(&hashes[1]).unwrap().force(false);
+    // Of two words at once the last one counts.
+    let forced = manager.get(&hashes[1]).unwrap();
+    forced.pause();
+    forced.force(true);
+    wait("it runs", || states(&manager) == [D, D, Q, D, P]);
+    forced.force(true);
+    forced.pause();
+    wait("it rests", || states(&manager) == [D, P, Q, D, P]);
+    forced.resume();
     wait("it waits among the others", || states(&manager) == [D, Q, Q, D, P]);
 
     // Removed and added again it is new, here and in the next run.
