@@ -167,6 +167,9 @@ pub struct EngineArgs {
     /// Take the room of a file on disk as its pieces come, or for all of it at once
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Allocate::Sparse)]
     pub allocate: Allocate,
+    /// Call files NAME.part until they are complete; files that have such a name get their own in any case
+    #[arg(long)]
+    pub part_names: bool,
     /// Keep the files of torrents that are added here until all that is wanted is there, then move them to
     /// the download folder; a torrent of which there is something already stays where it is
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]

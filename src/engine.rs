@@ -74,6 +74,7 @@ pub fn config(args: &EngineArgs, download_dir: &Path, state_dir: &Path) -> Confi
         Encryption::Prefer => tc_core::config::Encryption::Prefer,
         Encryption::Require => tc_core::config::Encryption::Require,
     };
+    config.part_names = args.part_names;
     config.reserve_room = args.allocate == Allocate::Full;
     config.max_connections = args.max_connections;
     config.max_peers = args.max_peers;

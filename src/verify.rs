@@ -58,6 +58,8 @@ pub fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
 /// What the disk found.
 struct Looked {
     good: Bitfield,
+    /// Where the files are, in torrent order.
+    paths: Vec<PathBuf>,
     bytes_hashed: u64,
     /// Why a file could not be read. The disk tells of the first one only.
     errors: HashMap<PathBuf, String>,
@@ -70,7 +72,8 @@ fn look(layout: &Layout, metainfo: &Metainfo, progress: Option<&mut Progress>) -
     disk.check(&storage, CheckPlan::full(layout.geometry()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let (bytes_hashed, errors) = runtime.block_on(until_checked(&storage, metainfo, progress))?;
-    let looked = Looked { good: storage.verified(), bytes_hashed, errors };
+    let paths = (0..layout.files().len()).map(|file| storage.path(file)).collect();
+    let looked = Looked { good: storage.verified(), paths, bytes_hashed, errors };
     // Nothing is left to write.
     disk.shutdown(Duration::from_secs(1));
     Ok(looked)
@@ -154,7 +157,7 @@ enum State {
 impl<'a> Report<'a> {
     fn of(metainfo: &'a Metainfo, layout: &'a Layout, looked: &Looked) -> Self {
         let sizes: Vec<Result<u64, io::Error>> =
-            (0..layout.files().len()).map(|file| size_on_disk(layout, file)).collect();
+            (0..layout.files().len()).map(|file| size_on_disk(layout, file, &looked.paths[file])).collect();
         let is_there = |piece: PieceIndex| {
             layout.piece_spans(piece).all(|span| {
                 let size = sizes[span.file].as_ref().map_or(0, |size| *size);
@@ -168,7 +171,7 @@ impl<'a> Report<'a> {
             .iter()
             .enumerate()
             .filter(|(file, _)| !layout.files()[*file].pad)
-            .map(|(file, size)| FileReport::of(layout, file, size, &bad, &looked.errors))
+            .map(|(file, size)| FileReport::of(layout, file, size, &bad, looked))
             .collect();
         let numbers = |pieces: &[PieceIndex]| pieces.iter().map(|piece| piece.get()).collect();
         Self {
@@ -191,7 +194,7 @@ impl<'a> FileReport<'a> {
         file: usize,
         size: &io::Result<u64>,
         bad: &[PieceIndex],
-        errors: &HashMap<PathBuf, String>,
+        looked: &Looked,
     ) -> Self {
         let entry = &layout.files()[file];
         let pieces: Vec<_> = layout.pieces_of(file).map(PieceIndex::get).collect();
@@ -201,8 +204,7 @@ impl<'a> FileReport<'a> {
             first..bad.partition_point(|piece| piece.get() <= last)
         });
         let pieces_bad: Vec<_> = bad[its_own].iter().map(|piece| piece.get()).collect();
-        let path = layout.path(file);
-        let mut error = errors.get(&path).cloned();
+        let mut error = looked.errors.get(&looked.paths[file]).cloned();
         let state = match size {
             Err(reason) if reason.kind() == io::ErrorKind::NotFound => State::Missing,
             Err(reason) => {
@@ -214,7 +216,7 @@ impl<'a> FileReport<'a> {
             Ok(_) if pieces_bad.is_empty() => State::Good,
             Ok(_) if error.is_some() => State::Unreadable,
             // The check tells of one unreadable file only.
-            Ok(_) => match fs::File::open(&path) {
+            Ok(_) => match fs::File::open(&looked.paths[file]) {
                 Ok(_) => State::Bad,
                 Err(reason) => {
                     error = Some(reason.to_string());
@@ -261,12 +263,12 @@ impl<'a> FileReport<'a> {
 }
 
 /// The size of a file; all of a pad file is always there.
-fn size_on_disk(layout: &Layout, file: usize) -> io::Result<u64> {
+fn size_on_disk(layout: &Layout, file: usize, path: &Path) -> io::Result<u64> {
     let entry = &layout.files()[file];
     if entry.pad {
         return Ok(entry.length);
     }
-    let found = fs::metadata(layout.path(file))?;
+    let found = fs::metadata(path)?;
     if found.is_file() { Ok(found.len()) } else { Err(io::Error::other("not a regular file")) }
 }
 

@@ -5,6 +5,7 @@
 //! look-ups. Paths are compared as they are written: nothing here asks the disk, and a symbolic link
 //! between two folders is not seen through.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::watch;
 
 use crate::metainfo::FileEntry;
+use crate::storage::suffixed;
 use crate::untrusted::Untrusted;
 
 #[cfg(test)]
@@ -163,8 +165,7 @@ impl Claims {
 
 impl Claim {
     fn files(&self) -> impl Iterator<Item = PathBuf> + '_ {
-        let files = self.files.iter().filter(|file| !file.pad);
-        files.map(|file| self.save_path.join(&file.path))
+        paths(&self.files).map(|path| self.save_path.join(path))
     }
 }
 
@@ -173,8 +174,7 @@ struct Files(BTreeSet<PathBuf>);
 
 impl Files {
     fn of(save_path: &Path, files: &[FileEntry]) -> Self {
-        let files = files.iter().filter(|file| !file.pad);
-        Self(files.map(|file| save_path.join(&file.path)).collect())
+        Self(paths(files).map(|path| save_path.join(path)).collect())
     }
 
     /// A file that is this path, lies below it, or stands where a folder on the way to it must be.
@@ -184,9 +184,15 @@ impl Files {
     }
 }
 
-fn roots(save_path: &Path, files: &[FileEntry]) -> BTreeSet<PathBuf> {
+/// Where files may be: each under its name, and as `NAME.part` while it is not complete.
+fn paths(files: &[FileEntry]) -> impl Iterator<Item = Cow<'_, Path>> {
     let files = files.iter().filter(|file| !file.pad);
-    files.filter_map(|file| Some(save_path.join(file.path.components().next()?))).collect()
+    files.flat_map(|file| [Cow::Borrowed(&*file.path), Cow::Owned(suffixed(&file.path))])
+}
+
+fn roots(save_path: &Path, files: &[FileEntry]) -> BTreeSet<PathBuf> {
+    let names: BTreeSet<_> = paths(files).filter_map(|path| path.iter().next().map(PathBuf::from)).collect();
+    names.iter().map(|name| save_path.join(name)).collect()
 }
 
 /// The path from the root folder on, without `.` and `..`.

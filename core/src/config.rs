@@ -70,6 +70,9 @@ pub struct Config {
     /// Room for all of a file is reserved when it is made, where the file system can do that; else files
     /// are sparse and grow as their pieces come.
     pub reserve_room: bool,
+    /// Files of which there is nothing yet are called `NAME.part` until they are complete. Files that have such
+    /// a name are found and get their own in any case.
+    pub part_names: bool,
     /// How long `stopped` announces may take at shutdown. Three seconds, so that the exit takes no more than
     /// five with what is saved meanwhile.
     pub stop_timeout: Duration,
@@ -124,6 +127,7 @@ impl Config {
             max_open_files: 128,
             sync_interval: Duration::from_secs(10),
             reserve_room: false,
+            part_names: false,
             stop_timeout: Duration::from_secs(3),
             any_certificate: Vec::new(),
             allow_inward_peers: false,

@@ -98,6 +98,23 @@ fn all_there_and_right() {
 }
 
 #[test]
+fn what_is_called_part_is_looked_at_and_left_as_it_is() {
+    let fixture = Fixture::new();
+    let parts = ["a.part", "d/b.part"].map(|name| fixture.path(name));
+    fs::rename(fixture.path("a"), &parts[0]).unwrap();
+    fs::rename(fixture.path("d/b"), &parts[1]).unwrap();
+    let (code, stdout, stderr) = fixture.verify(&fixture.data(), &[]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert_eq!(stdout, "t: all is there and right, 8 pieces, 127K\n");
+    fs::OpenOptions::new().write(true).open(&parts[0]).unwrap().set_len(30_000).unwrap();
+    let (code, stdout, _) = fixture.verify(&fixture.data(), &[]);
+    assert_eq!(code, 1);
+    assert!(stdout.contains("t/a: too short: 30000 of 40000 bytes"), "{stdout}");
+    assert!(parts.iter().all(|part| part.exists()));
+    assert!(!fixture.path("a").exists() && !fixture.path("d/b").exists());
+}
+
+#[test]
 fn what_is_wrong_is_said_file_by_file() {
     let fixture = Fixture::new();
     fixture.flip("a", 100);

@@ -53,7 +53,10 @@ pub fn valid(content: &Content, dir: &Path) -> BTreeSet<u64> {
     for (path, length) in &content.files {
         // What lacks stays different from what is right, unless that is zero by chance.
         found[offset..offset + *length as usize].fill(!right[offset]);
-        let data = fs::read(dir.join(&content.name).join(path)).unwrap_or_default();
+        let file = dir.join(&content.name).join(path);
+        let mut part = file.clone().into_os_string();
+        part.push(".part");
+        let data = fs::read(file).or_else(|_| fs::read(part)).unwrap_or_default();
         let there = data.len().min(*length as usize);
         found[offset..offset + there].copy_from_slice(&data[..there]);
         if there < *length as usize {

@@ -76,10 +76,14 @@ struct Download {
     told: BTreeSet<u64>,
     left: Option<Left>,
     whole: u32,
+    /// More arguments of each run.
+    more: &'static [&'static str],
+    /// Kills that left files behind that are called `NAME.part`.
+    suffixed: u32,
 }
 
 impl Download {
-    fn new(name: &str) -> Self {
+    fn new(name: &str, more: &'static [&'static str]) -> Self {
         let work = Work::new(name);
         let files = [("a", 3_000_001), ("b/c", 1), ("b/empty", 0), ("d", 9_999_990), ("e", 5_000_000)];
         let files = files.map(|(path, length)| (path.into(), length)).to_vec();
@@ -92,12 +96,13 @@ impl Download {
         let seeder = Run::start(command.args(["--seed-after", "--listen", &address]));
         seeder.event("session.completed");
         let (told, left) = (BTreeSet::new(), None);
-        Self { work, content, torrent, seeder, address, needed: 0, sent: 0, told, left, whole: 0 }
+        Self { work, content, torrent, seeder, address, needed: 0, sent: 0, told, left, whole: 0, more, suffixed: 0 }
     }
 
     fn start(&self, sync_millis: u64) -> Run {
         let mut command = run::get(&self.torrent, &self.work.join("out"), &self.work.join("state"));
         command.args(["--listen", "127.0.0.3:0", "--peer", &self.address, "--down-limit", &RATE.to_string()]);
+        command.args(self.more);
         Run::start(command.env("TC_TUI_TEST_SYNC_MS", sync_millis.to_string()))
     }
 
@@ -133,6 +138,8 @@ impl Download {
         if status.success() {
             self.start_over();
         } else {
+            let names = ["a", "d", "e"].map(|name| self.work.join("out/killed").join(format!("{name}.part")));
+            self.suffixed += u32::from(names.iter().any(|name| name.exists()));
             let before = self.claimed();
             self.look();
             let kept = claimed::bytes(&self.content, &self.claimed().difference(&before).copied().collect());
@@ -207,6 +214,7 @@ impl Download {
         run.event("session.completed");
         assert!(run.end().0.success());
         self.start_over();
+        assert_eq!(self.suffixed > 0, self.more.contains(&"--part-names"));
         let (_, lines) = self.seeder.interrupt();
         let sent = of_kind(&lines, "stats.update").filter_map(|stats| stats["uploaded"].as_u64()).max();
         let again = sent.unwrap().saturating_sub(self.needed);
@@ -220,13 +228,19 @@ impl Download {
 #[test]
 fn killed_downloads_lose_nothing() {
     let kills = std::env::var("TC_TUI_KILLS").ok().and_then(|kills| kills.parse().ok());
-    Download::new("kills").run(kills.unwrap_or(50));
+    Download::new("kills", &[]).run(kills.unwrap_or(50));
+}
+
+/// The same where files are called `NAME.part` until they are complete: of those nothing is left at the end.
+#[test]
+fn killed_downloads_with_part_names_lose_nothing() {
+    Download::new("part-names", &["--part-names"]).run(12);
 }
 
 /// Killed while it makes its state folder, at every third millisecond: the next start finds nothing broken.
 #[test]
 fn a_kill_at_the_first_start_leaves_no_half_a_store() {
-    let mut download = Download::new("first-start");
+    let mut download = Download::new("first-start", &[]);
     for millis in (0..90).step_by(3) {
         let run = download.start(10_000);
         let_pass(millis);

@@ -60,6 +60,15 @@ fn a_file_does_not_stand_where_a_folder_must_be() {
 }
 
 #[test]
+fn what_a_file_is_called_while_it_is_not_complete_is_taken_too() {
+    check(("a", &["x", "y"]), "/d", ("a", &["x.part"]), Some("/d/a/x.part"));
+    check(("a", &["x.part"]), "/d", ("a", &["x"]), Some("/d/a/x.part"));
+    check(("a", &[]), "/d", ("a.part", &[]), Some("/d/a.part"));
+    check(("a", &[]), "/d", ("a.part", &["x"]), Some("/d/a.part/x"));
+    check(("a", &["x.part"]), "/d", ("a", &["x.part.2"]), None);
+}
+
+#[test]
 fn the_state_folder_is_nobodys() {
     check(("a", &[]), "/d/.state", ("b", &["x"]), Some("/d/.state/b/x"));
     check(("a", &[]), "/d", (".state", &["x"]), Some("/d/.state/x"));

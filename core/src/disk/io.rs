@@ -31,6 +31,8 @@ pub(crate) struct Io {
     pub(crate) cache: FileCache,
     /// Room is reserved for all of a file when it is made.
     pub(crate) reserve: AtomicBool,
+    /// Files that are made are called `NAME.part` until they are complete.
+    pub(crate) part_names: AtomicBool,
 }
 
 impl Io {
@@ -139,7 +141,7 @@ impl Io {
     /// Opens a file past the cache.
     pub(crate) fn open(&self, storage: &Storage, at: usize, write: bool) -> Result<OpenFile, Fault> {
         let layout = storage.layout();
-        let (path, state) = (layout.below_root(at), storage.file(at));
+        let (path, state) = (storage.below_root(at), storage.file(at));
         if write && !state.is_expected() {
             before_making(self, storage, at)?;
         }
@@ -148,16 +150,16 @@ impl Io {
         } else {
             OpenFor::Read
         };
-        let opened = match self.backend.open(layout.root(), path, how) {
+        let opened = match self.backend.open(layout.root(), &path, how) {
             // No file number is left: close some that can be opened again.
             Err(error) if is_out_of_files(&error) => {
                 self.cache.shrink();
-                self.backend.open(layout.root(), path, how)
+                self.backend.open(layout.root(), &path, how)
             }
             other => other,
         };
         let opened = opened.map_err(|error| self.fault(storage, at, &error))?;
-        let file = OpenFile { file: opened.file, path: layout.path(at), writable: write };
+        let file = OpenFile { file: opened.file, path: layout.root().join(path), writable: write };
         let stat = self.backend.fstat(&file).map_err(|error| self.fault(storage, at, &error))?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(Fault { file: Some(at), error: DiskError::NotAFile });
@@ -295,7 +297,7 @@ impl Io {
 
     pub(crate) fn fault(&self, storage: &Storage, file: usize, error: &io::Error) -> Fault {
         let gone = error.kind() == io::ErrorKind::NotFound;
-        let path = storage.layout().path(file);
+        let path = storage.path(file);
         let error = if gone { DiskError::Vanished } else { self.error(storage, &path, error) };
         Fault { file: Some(file), error }
     }

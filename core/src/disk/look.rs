@@ -1,5 +1,6 @@
 //! What a check does with one torrent: looks at its files, then reads and hashes its pieces.
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use rustix::fs::FileType;
@@ -10,16 +11,16 @@ use crate::disk::backend::OpenFile;
 use crate::disk::io::{Fault, Io};
 use crate::disk::mount::is_as_it_was;
 use crate::disk::sort::try_sort;
-use crate::storage::{DiskError, Span, Storage};
+use crate::storage::{DiskError, FileStamp, Span, Storage};
 use crate::types::PieceIndex;
 
 /// Bytes read at once: large enough that the system call does not show, small enough to be hashed
 /// from the processor's cache.
 const CHUNK: usize = 1 << 20;
 
-/// Finds out which files' bytes lie in the part file: those that are not there while nobody wants them,
-/// or while a move out of it was cut short.
-fn find_places(io: &Io, storage: &Storage) -> Result<(), Fault> {
+/// Finds out what files are called, and which files' bytes lie in the part file: those that are not there while
+/// nobody wants them, or while a move out of it was cut short.
+fn find_places(io: &Io, storage: &Storage, stamps: &[FileStamp]) -> Result<(), Fault> {
     let (layout, parts) = (storage.layout(), storage.parts());
     let gate = storage.close_gate();
     let has_parts = io.backend.stat(&layout.path(parts)).is_ok();
@@ -27,12 +28,8 @@ fn find_places(io: &Io, storage: &Storage) -> Result<(), Fault> {
     let mut any = false;
     for at in (0..parts).filter(|at| !layout.files()[*at].pad) {
         let state = storage.file(at);
-        let may_be = state.is_unwanted() || has_parts;
-        let is_gone = || {
-            let found = io.backend.stat(&layout.path(at));
-            found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
-        };
-        state.set_parted(may_be && is_gone());
+        let is_there = find_name(io, storage, at, stamps.get(at));
+        state.set_parted((state.is_unwanted() || has_parts) && !is_there);
         if state.is_parted() {
             state.set_expected(false);
             any = true;
@@ -40,6 +37,32 @@ fn find_places(io: &Io, storage: &Storage) -> Result<(), Fault> {
     }
     drop(gate);
     if any || has_parts { try_sort(io, storage) } else { Ok(()) }
+}
+
+/// Finds out what a file is called, and whether it is there at all. Its own name comes first, unless the
+/// file of that name is another than the one that was known and is `NAME.part` now: somebody has put it
+/// there, and it is not ours to write to.
+fn find_name(io: &Io, storage: &Storage, at: usize, stamp: Option<&FileStamp>) -> bool {
+    let (layout, state) = (storage.layout(), storage.file(at));
+    let inode = |path: &Path| match io.backend.stat(path) {
+        Ok(stat) => Some(FileStamp::new(&stat, false).inode),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        // Whatever it is, it is told of when it is looked at.
+        Err(_) => Some(0),
+    };
+    let known = stamp.map_or_else(|| state.seen().inode, |stamp| stamp.inode);
+    let own = inode(&layout.path(at));
+    let part = match own {
+        Some(own) if known == 0 || own == known => None,
+        _ => layout.part_name(at).map(|part| inode(&layout.root().join(part))),
+    };
+    let (suffixed, is_there) = match (own, part) {
+        (Some(_), part) => (part.flatten().is_some_and(|part| part == known), true),
+        (None, Some(part)) => (part.is_some() || io.part_names.load(Ordering::Relaxed), part.is_some()),
+        (None, None) => (false, false),
+    };
+    state.set_suffixed(suffixed);
+    is_there
 }
 
 /// Looks at every file once, accepts what is trusted, and lists what is to be hashed. `None`: the disk that
@@ -53,7 +76,7 @@ pub(super) fn prepare(io: &Io, run: &Run) -> Option<Vec<PieceIndex>> {
     }
     // A file may have been taken away and another put in its place.
     io.cache.forget_all(storage.id());
-    if let Err(fault) = find_places(io, storage) {
+    if let Err(fault) = find_places(io, storage, &plan.stamps) {
         run.fail(fault.file, fault.error);
     }
     let parts = storage.file(storage.parts());
@@ -83,7 +106,9 @@ pub(super) fn prepare(io: &Io, run: &Run) -> Option<Vec<PieceIndex>> {
                 return Some(part_now.size);
             }
             let complete = storage.file(at).is_complete();
-            let size = match io.backend.stat(&layout.path(at)) {
+            // Until it is looked at it keeps its name.
+            let _gate = storage.hold_gate();
+            let size = match io.backend.stat(&storage.path(at)) {
                 Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
                     let now = storage.file(at).note(&stat, complete);
                     stats[at] = Some(stat);

@@ -5,7 +5,7 @@
 //! | `disk-write` | as configured | write blocks, hash pieces; all blocks of a piece go to one |
 //! | `disk-read` | as many | read for peers |
 //! | `disk-check` | one per core, low priority | hash what is on disk |
-//! | `disk-keep` | 1 | sync, close, delete, look for room |
+//! | `disk-keep` | 1 | sync, close, delete, name complete files, look for room |
 //! | `disk-move` | 1 | move a torrent's files to another folder, or rename them |
 //!
 //! Nothing here runs on, or waits for, the network's threads. Whoever has a block for the disk holds
@@ -20,6 +20,7 @@ mod io;
 mod keeper;
 mod look;
 mod mount;
+mod name;
 mod partial;
 mod queue;
 mod reader;
@@ -77,7 +78,7 @@ struct Shared {
     writes: Vec<Queue<worker::Job>>,
     /// Bounded by [`READS`].
     reads: Queue<reader::Read>,
-    /// Bounded by the number of storages, and one look for room.
+    /// Bounded by the number of storages and of their files, and one look for room.
     keeper: Arc<Queue<keeper::Job>>,
     /// Bounded by the number of storages.
     moves: Queue<relocate::Job>,
@@ -121,6 +122,7 @@ impl Disk {
                 backend,
                 cache: FileCache::new(max_open_files),
                 reserve: AtomicBool::new(false),
+                part_names: AtomicBool::new(false),
             }),
             writes: (0..threads).map(|_| Queue::new()).collect(),
             reads: Queue::new(),
@@ -179,6 +181,22 @@ impl Disk {
     /// that is written to all the same.
     pub fn reserve_room(&self, reserve: bool) {
         self.shared().io.reserve.store(reserve, Ordering::Relaxed);
+    }
+
+    /// From now on, whether files of which there is nothing yet are called `NAME.part` until they are complete.
+    /// Whichever it is, a check finds files under both names.
+    pub fn use_part_names(&self, part_names: bool) {
+        self.shared().io.part_names.store(part_names, Ordering::Relaxed);
+    }
+
+    /// Gives complete files that are still called `NAME.part` their names, as every file gets it that becomes
+    /// complete; [`DiskDone::Named`](crate::storage::DiskDone::Named) tells when it is over. Never blocks.
+    pub fn name_files(&self, storage: &Arc<Storage>) {
+        if !storage.is_closed() && storage.unnamed().next().is_some() {
+            storage.begin_naming();
+            // Refused after shutdown: the next run asks again.
+            let _ = self.shared().keeper.push(keeper::Job::Name(storage.clone()));
+        }
     }
 
     /// Waits for room for a block. May be cancelled without loss; those who wait are served in

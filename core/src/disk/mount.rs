@@ -40,7 +40,11 @@ pub(super) fn is_as_it_was(io: &Io, storage: &Storage, then: Option<&Mount>, sta
         && then.device != now.device
     {
         let mut known = (0..).zip(stamps).filter(|(_, stamp)| stamp.inode != 0).map(|(at, _)| at).peekable();
-        let is_there = |file| io.backend.stat(&layout.path(file)).is_ok();
+        let is_there = |file| {
+            let names =
+                [Some(layout.path(file)), layout.part_name(file).map(|part| layout.root().join(part))];
+            names.iter().flatten().any(|path| io.backend.stat(path).is_ok())
+        };
         let as_it_was = match known.peek() {
             Some(_) => known.any(is_there) || is_there(storage.parts()),
             None => then.point == now.point,

@@ -66,6 +66,7 @@ fn read(io: &Io, storage: &Storage, range: PieceRange) -> Result<Bytes, DiskErro
 /// that came before the read shows.
 fn read_unchanged(io: &Io, storage: &Storage, offset: u64, buffer: &mut [u8]) -> Result<(), Fault> {
     io.read(storage, offset, buffer)?;
+    let _gate = storage.hold_gate();
     for span in storage.layout().spans(offset, buffer.len() as u64) {
         // The part file is never complete: nothing is known of how it should look.
         if !storage.layout().files()[span.file].pad && !storage.file(span.file).is_parted() {

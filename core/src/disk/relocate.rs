@@ -7,6 +7,7 @@
 //! is done again and ends where it would have ended. Nothing that is there is replaced, and symbolic
 //! links are neither followed nor moved.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fs::FileTimes;
 use std::io;
@@ -59,12 +60,11 @@ pub(crate) fn run(io: &Io, queue: &Queue<Job>) {
                     storage.tell(result.map_or_else(Failure::told, |()| DiskDone::Moved));
                 }
                 Job::LookForRename { storage, from, to } => {
-                    let result = rename::look(storage.layout().root(), &from, &to).map_err(Failure::from);
+                    let result = rename::look(&storage, &from, &to).map_err(Failure::from);
                     storage.tell(result.map_or_else(Failure::told, |()| DiskDone::MoveReady));
                 }
                 Job::Rename { storage, from, to } => {
-                    let result =
-                        rename::rename(io, storage.layout().root(), &from, &to).map_err(Failure::from);
+                    let result = rename::rename(io, &storage, &from, &to).map_err(Failure::from);
                     storage.tell(result.map_or_else(Failure::told, |()| DiskDone::Moved));
                 }
                 Job::Abandon { storage, to } => Move::new(io, &storage, &to, &to).abandon(),
@@ -113,14 +113,48 @@ impl<'a> Move<'a> {
         Self { io, storage, from, to, total: 0, done: 0, reported: None }
     }
 
-    /// All files, the part file last. Pad files are never on disk.
+    /// All files, the part file behind them, and then all files as they are called while they are not
+    /// complete. Pad files are never on disk.
     fn numbers(&self) -> impl Iterator<Item = usize> + use<'a> {
         let files = self.storage.layout().files();
-        (0..=files.len()).filter(move |at| files.get(*at).is_none_or(|file| !file.pad))
+        let is_real = move |at: &usize| files.get(*at % (files.len() + 1)).is_none_or(|file| !file.pad);
+        (0..2 * files.len() + 1).filter(is_real)
     }
 
-    fn name(&self, number: usize) -> &'a Path {
-        self.storage.layout().below_root(number)
+    fn name(&self, number: usize) -> Cow<'a, Path> {
+        let layout = self.storage.layout();
+        match self.unsuffixed(number) {
+            Some(file) => {
+                layout.part_name(file).map_or_else(|| Cow::Borrowed(layout.below_root(file)), Cow::Owned)
+            }
+            None => Cow::Borrowed(layout.below_root(number)),
+        }
+    }
+
+    /// The number of the file that goes by this one while it is not complete.
+    fn unsuffixed(&self, number: usize) -> Option<usize> {
+        number.checked_sub(self.storage.parts() + 1)
+    }
+
+    /// Whether what is there under this number's name is not the torrent's: of `NAME` and `NAME.part` one is, by
+    /// what the last look found, or else by what is there, in one of these folders.
+    fn is_foreign(&self, number: usize, folders: &[&Path]) -> Result<bool, Failure> {
+        if number == self.storage.parts() {
+            return Ok(false);
+        }
+        let Some(file) = self.unsuffixed(number) else { return Ok(self.storage.file(number).is_suffixed()) };
+        if self.storage.layout().part_name(file).is_none() {
+            return Ok(true);
+        }
+        if self.storage.file(file).is_suffixed() {
+            return Ok(false);
+        }
+        for folder in folders {
+            if self.entry(folder, file)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The hidden name of a copy below the new folder.
@@ -182,9 +216,15 @@ impl<'a> Move<'a> {
         let (mut items, mut found) = (Vec::new(), false);
         for number in self.numbers() {
             let Some(stat) = self.entry(self.from, number)? else { continue };
+            if self.is_foreign(number, &[self.from])? {
+                continue;
+            }
             found = true;
-            if self.entry(self.to, number)?.is_some() {
-                return Err(Failure { path: self.to.join(self.name(number)), error: DiskError::InTheWay });
+            // A file of its name would be taken for it there.
+            for taken in [Some(number), self.unsuffixed(number)].into_iter().flatten() {
+                if self.entry(self.to, taken)?.is_some() {
+                    return Err(Failure { path: self.to.join(self.name(taken)), error: DiskError::InTheWay });
+                }
             }
             if stat.st_dev != device {
                 items.push(Item { number, stat });
@@ -200,7 +240,7 @@ impl<'a> Move<'a> {
     /// through a symbolic link: what lies behind one is not ours to move.
     fn entry(&self, root: &Path, number: usize) -> Result<Option<Stat>, Failure> {
         let path = root.join(self.name(number));
-        let error = match crate::storage::look(root, self.name(number)) {
+        let error = match crate::storage::look(root, &self.name(number)) {
             Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
                 FileType::RegularFile => return Ok(Some(stat)),
                 FileType::Symlink => DiskError::Link,
@@ -218,7 +258,7 @@ impl<'a> Move<'a> {
 
     fn copy_file(&mut self, item: &Item) -> Result<(), (PathBuf, io::Error)> {
         let (name, hidden) = (self.name(item.number), self.hidden(item.number));
-        let (source_path, target_path) = (self.from.join(name), self.to.join(&hidden));
+        let (source_path, target_path) = (self.from.join(&name), self.to.join(&hidden));
         let of_source = |error| (source_path.clone(), error);
         let of_target = |error| (target_path.clone(), error);
         let backend = &self.io.backend;
@@ -226,7 +266,7 @@ impl<'a> Move<'a> {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(of_target(error)),
             _ => {}
         }
-        let source = backend.open(self.from, name, OpenFor::Read).map_err(of_source)?.file;
+        let source = backend.open(self.from, &name, OpenFor::Read).map_err(of_source)?.file;
         let source = OpenFile { file: source, path: source_path.clone(), writable: false };
         let how = OpenFor::Write { create: true, create_root: false };
         let target = backend.open(self.to, &hidden, how).map_err(of_target)?.file;
@@ -278,16 +318,19 @@ impl<'a> Move<'a> {
         let mut folders = BTreeSet::new();
         let mut copied = Vec::new();
         for number in self.numbers() {
+            if self.is_foreign(number, &[self.from, self.to])? {
+                continue;
+            }
             let (name, hidden) = (self.name(number), self.hidden(number));
             let (source, target) = (self.entry(self.from, number)?, self.entry(self.to, number)?);
-            let moved = match self.io.backend.rename(self.to, &hidden, self.to, name) {
+            let moved = match self.io.backend.rename(self.to, &hidden, self.to, &name) {
                 Ok(()) => {
                     copied.push(number);
                     true
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => match (source, target) {
                     (Some(_), None) => {
-                        let renamed = self.io.backend.rename(self.from, name, self.to, name);
+                        let renamed = self.io.backend.rename(self.from, &name, self.to, &name);
                         renamed.map_err(|error| self.in_the_way(number, &error))?;
                         true
                     }
@@ -297,7 +340,7 @@ impl<'a> Move<'a> {
                         false
                     }
                     (Some(_), Some(_)) => {
-                        let path = self.to.join(name);
+                        let path = self.to.join(&name);
                         return Err(Failure { path, error: DiskError::InTheWay });
                     }
                     (None, _) => false,
@@ -305,7 +348,7 @@ impl<'a> Move<'a> {
                 Err(error) => return Err(self.in_the_way(number, &error)),
             };
             if moved {
-                folders.extend(DirSync::for_created(name));
+                folders.extend(DirSync::for_created(&name));
             }
         }
         for folder in folders.iter().rev() {
@@ -314,7 +357,7 @@ impl<'a> Move<'a> {
         }
         // Only now, when the new folder is complete for good.
         for number in copied {
-            let removed = self.io.backend.remove(self.from, self.name(number));
+            let removed = self.io.backend.remove(self.from, &self.name(number));
             if let Err(error) = removed
                 && error.kind() != io::ErrorKind::NotFound
             {

@@ -71,7 +71,7 @@ fn sort_all(io: &Io, storage: &Storage) -> Result<(), Fault> {
 
 /// A file that became unwanted: its bytes go to the part file from now on, unless it has some.
 fn look(io: &Io, storage: &Storage, at: usize) -> Result<(), Fault> {
-    match io.backend.stat(&storage.layout().path(at)) {
+    match io.backend.stat(&storage.path(at)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             // One that was there and is gone is not quietly replaced.
             storage.file(at).set_parted(!storage.file(at).is_expected());
@@ -130,7 +130,7 @@ pub(crate) fn unpart(io: &Io, storage: &Storage, at: usize) -> Result<(), Fault>
     }
     if let Some(file) = &unfinished {
         io.backend.fdatasync(file).map_err(fault)?;
-        match io.backend.rename(root, &name, root, &entry.path) {
+        match io.backend.rename(root, &name, root, &storage.below_root(at)) {
             Ok(()) => {
                 for folder in DirSync::for_created(&entry.path) {
                     io.backend.sync_folder(root, &folder).map_err(fault)?;

@@ -273,7 +273,7 @@ impl Worker {
         Ok(())
     }
 
-    fn judge(&mut self, storage: &Storage, piece: PieceIndex, partial: Partial) {
+    fn judge(&mut self, storage: &Arc<Storage>, piece: PieceIndex, partial: Partial) {
         let (epoch, key) = (partial.epoch, (storage.id(), piece));
         let finished = partial.finish();
         if finished.hash != storage.layout().piece_hash(piece) {
@@ -286,12 +286,21 @@ impl Worker {
         let lies = self.smart_ban.verified(key, good, finished.others);
         storage.mark(piece);
         storage.layout().note_hashed(piece);
+        // Before the verdict: who hears that all is there can see that names are still to come.
+        let wants_name = storage.wants_name(piece);
+        if wants_name {
+            storage.begin_naming();
+        }
         // A sync that failed meanwhile took stock of the marks either before or after this one.
         if storage.epoch() == epoch {
             storage.tell(DiskDone::Verified { piece });
         } else {
             storage.unmark(piece);
             storage.tell_error(Op::Sync, None, Some(piece), DiskError::Unverified);
+        }
+        if wants_name {
+            // Refused after shutdown: the next run finds it.
+            let _ = self.keeper.push(super::keeper::Job::Name(storage.clone()));
         }
         // After the verdict, which makes the piece ours; a ban can wait that long.
         if !lies.is_empty() {

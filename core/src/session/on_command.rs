@@ -180,6 +180,8 @@ impl Actor {
     pub(super) fn enter_running(&mut self, now: Instant) {
         self.phase = Phase::Running;
         self.shared.disk().thaw(&self.storage);
+        // What had not got its name before may get it now.
+        self.shared.disk().name_files(&self.storage);
         self.in_swarm = Some(watch::Sender::new(()));
         self.totals.set_active(now, true);
         self.open_door();

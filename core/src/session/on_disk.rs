@@ -55,6 +55,7 @@ impl Actor {
                 self.lost(pieces.iter());
             }
             DiskDone::Error { op, path, piece, error } => self.on_disk_error(now, op, &path, piece, &error),
+            DiskDone::Named => self.complete_if_all_there(now),
             DiskDone::Closed => self.on_closed(now),
             DiskDone::MoveProgress { done, total } => self.on_move_progress(now, done, total),
             DiskDone::MoveReady => self.on_move_ready(now),
@@ -123,7 +124,8 @@ impl Actor {
             self.trackers.completed(now);
             self.announce(now);
         }
-        if !self.download.is_finished() || self.land(now) || self.completed {
+        // Who hears that it is complete finds its files under their names.
+        if !self.download.is_finished() || self.land(now) || self.completed || self.storage.is_naming() {
             return;
         }
         self.completed = true;
@@ -207,6 +209,7 @@ impl Actor {
             return;
         }
         self.checked = true;
+        self.shared.disk().name_files(&self.storage);
         self.saving.moved_files_seen();
         self.look_again();
         // Another check was asked for when this one could not be cancelled any more.

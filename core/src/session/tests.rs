@@ -22,6 +22,7 @@ mod faults;
 mod incomplete;
 mod meetings;
 mod moves;
+mod part_names;
 mod queue;
 mod rename;
 mod room;

@@ -154,6 +154,7 @@ impl SharedResources {
         let disk =
             Disk::with_backend(backend, threads, buffer, config.max_open_files).map_err(Error::Start)?;
         disk.reserve_room(config.reserve_room);
+        disk.use_part_names(config.part_names);
         let resolver = Resolver::start(RESOLVER_THREADS).map_err(Error::Start)?;
         let (udp, takers) = UdpSockets::new(handle.clone());
         let options = TrackerOptions {

@@ -234,15 +234,19 @@ pub fn remove(root: &Path, path: &Path) -> io::Result<()> {
     unlink(root, path, AtFlags::empty())
 }
 
-/// Removes the torrent's own regular files below `root`, then their folders where those are empty.
+/// Removes the torrent's own regular files below `root`, which are called as `name` says, then their folders where those are empty.
 /// Never follows a symbolic link, never removes one, and leaves `root` itself.
 ///
 /// # Errors
 /// The first file that could not be removed, after all others were tried.
-pub fn delete(root: &Path, files: &[FileEntry]) -> Result<(), (usize, io::Error)> {
+pub fn delete(
+    root: &Path,
+    files: &[FileEntry],
+    name: impl Fn(usize) -> PathBuf,
+) -> Result<(), (usize, io::Error)> {
     let mut failed = None;
-    for (at, entry) in files.iter().enumerate().filter(|(_, entry)| !entry.pad) {
-        match remove(root, &entry.path) {
+    for (at, _) in files.iter().enumerate().filter(|(_, entry)| !entry.pad) {
+        match remove(root, &name(at)) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => failed = failed.or(Some((at, error))),

@@ -58,6 +58,8 @@ const EXPECTED: u8 = 4;
 const UNWANTED: u8 = 8;
 /// Its bytes lie in the part file. Changed behind a closed gate.
 const PARTED: u8 = 16;
+/// It is, or would be, called `NAME.part` on disk. Changed behind a closed gate.
+const SUFFIXED: u8 = 32;
 
 /// One file's state. The flags are set by whoever writes and taken by whoever syncs.
 #[derive(Debug, Default)]
@@ -153,6 +155,14 @@ impl FileState {
 
     pub(crate) fn is_parted(&self) -> bool {
         self.is(PARTED)
+    }
+
+    pub(crate) fn set_suffixed(&self, suffixed: bool) {
+        self.set(SUFFIXED, suffixed);
+    }
+
+    pub(crate) fn is_suffixed(&self) -> bool {
+        self.is(SUFFIXED)
     }
 
     fn is(&self, flag: u8) -> bool {

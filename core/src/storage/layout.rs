@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::geometry::Geometry;
 use crate::metainfo::{FileEntry, Metainfo};
+use crate::storage::part_names::names_kept;
 use crate::storage::parts::PartFile;
 use crate::storage::span::{self, Span};
 use crate::types::{BlockRef, PieceIndex};
@@ -44,6 +45,8 @@ pub struct Layout {
     files: Arc<[FileEntry]>,
     root: Arc<Path>,
     parts: PartFile,
+    /// Files that are never called `NAME.part`, in order.
+    pub(super) bare: Arc<[usize]>,
     hashes: Arc<dyn PieceHashes>,
     /// Some file is a pad file.
     padded: bool,
@@ -68,6 +71,7 @@ impl Layout {
         let padded = files.iter().any(|file| file.pad);
         Self {
             geometry,
+            bare: names_kept(&files).into(),
             files,
             root: root.into().into(),
             parts,
@@ -88,7 +92,8 @@ impl Layout {
         let files: Arc<[FileEntry]> = files.into();
         let padded = files.iter().any(|file| file.pad);
         let parts = PartFile::new(&geometry, &files, None);
-        Self { geometry, files, root: root.into().into(), parts, hashes, padded, journal: None }
+        let bare = names_kept(&files).into();
+        Self { geometry, files, root: root.into().into(), parts, bare, hashes, padded, journal: None }
     }
 
     /// The same, with a place to note the pieces that are hashed.
@@ -125,7 +130,7 @@ impl Layout {
         &self.parts
     }
 
-    /// Where a file lies, by its number; the number after the last one is the part file's.
+    /// Where a file lies when it is complete, by its number; the number after the last one is the part file's.
     pub fn path(&self, file: usize) -> PathBuf {
         self.root.join(self.below_root(file))
     }

@@ -12,6 +12,7 @@ mod files;
 mod layout;
 mod marks;
 mod mount;
+mod part_names;
 mod parts;
 mod span;
 
@@ -33,6 +34,7 @@ pub(crate) use self::files::FileState;
 pub(crate) use self::layout::entries;
 pub use self::layout::{Layout, NoteHashed, PieceHashes};
 pub use self::mount::Mount;
+pub(crate) use self::part_names::{names_kept, suffixed};
 pub use self::parts::PartFile;
 pub use self::span::{Span, pieces_of, spans};
 use crate::bitfield::Bitfield;
@@ -156,6 +158,9 @@ pub enum DiskDone {
         /// Why.
         error: DiskError,
     },
+    /// Complete files have got their names, or an [`Error`](Self::Error) with [`Op::Write`] and no piece says
+    /// why not: see [`Disk::name_files`](crate::disk::Disk::name_files).
+    Named,
     /// The storage is closed: no file of it is open and nothing more comes.
     Closed,
 }
@@ -213,6 +218,8 @@ pub struct Storage {
     epoch: AtomicU32,
     mount: mount::Seen,
     sync_posted: AtomicBool,
+    /// Posted and not over: complete files are about to get their names.
+    namings: AtomicU32,
     closed: AtomicBool,
     /// Blocks are dropped for now.
     frozen: AtomicBool,
@@ -244,6 +251,7 @@ impl Storage {
             epoch: AtomicU32::new(0),
             mount: mount::Seen::default(),
             sync_posted: AtomicBool::new(false),
+            namings: AtomicU32::new(0),
             closed: AtomicBool::new(false),
             frozen: AtomicBool::new(false),
             move_cancelled: AtomicBool::new(false),
@@ -384,7 +392,11 @@ impl Storage {
         piece: Option<PieceIndex>,
         error: DiskError,
     ) {
-        let path = file.map_or_else(|| self.layout.root().to_path_buf(), |file| self.layout.path(file));
+        let path = file.map_or_else(|| self.layout.root().to_path_buf(), |file| self.path(file));
+        self.tell_error_at(op, path, piece, error);
+    }
+
+    pub(crate) fn tell_error_at(&self, op: Op, path: PathBuf, piece: Option<PieceIndex>, error: DiskError) {
         tracing::warn!(?op, path = %path.display(), ?piece, %error, "disk");
         self.tell(DiskDone::Error { op, path, piece, error });
     }

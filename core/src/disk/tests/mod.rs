@@ -5,6 +5,7 @@ mod check;
 mod crash;
 mod faults;
 mod lies;
+mod part_names;
 mod parts;
 pub(crate) mod power_cut;
 mod relocate;

@@ -147,6 +147,10 @@ struct World {
     files: BTreeMap<PathBuf, TwoImages>,
     /// Files and folders whose name is on the disk for good.
     names: BTreeSet<PathBuf>,
+    /// What files were called for good before they were renamed, until that is on the disk for good.
+    renamed: BTreeMap<PathBuf, PathBuf>,
+    /// Renames that came after the cut.
+    late: Vec<(PathBuf, PathBuf)>,
 }
 
 impl Cuttable {
@@ -160,7 +164,13 @@ impl Cuttable {
     }
 
     fn with(calls: u64, lies: bool) -> Self {
-        let world = World { cut: Cut::after(calls), files: BTreeMap::default(), names: BTreeSet::default() };
+        let world = World {
+            cut: Cut::after(calls),
+            files: BTreeMap::default(),
+            names: BTreeSet::default(),
+            renamed: BTreeMap::default(),
+            late: Vec::new(),
+        };
         Self { world: Mutex::new(world), lies }
     }
 
@@ -183,10 +193,19 @@ impl Cuttable {
     /// Puts in place of the files in `root` what the power cut left of them.
     pub fn cut(&self, root: &Path, dice: &mut Dice) {
         let world = self.world.lock().unwrap();
+        for (from, to) in world.late.iter().rev() {
+            std::fs::rename(to, from).unwrap();
+        }
         for (path, file) in &world.files {
+            let before = world.renamed.get(path).filter(|_| dice.one_in(2));
+            if let Some(before) = before {
+                std::fs::rename(path, before).unwrap();
+                std::fs::write(before, file.after_power_cut(dice)).unwrap();
+                continue;
+            }
             let above = path.ancestors().take_while(|above| above.starts_with(root));
             let named = above.into_iter().all(|name| world.names.contains(name));
-            if named || dice.one_in(2) {
+            if named || world.renamed.contains_key(path) || dice.one_in(2) {
                 std::fs::write(path, file.after_power_cut(dice)).unwrap();
             } else {
                 std::fs::remove_file(path).unwrap();
@@ -225,6 +244,22 @@ impl Backend for Cuttable {
         Ok(())
     }
 
+    fn rename(&self, from_root: &Path, from: &Path, to_root: &Path, to: &Path) -> io::Result<()> {
+        let mut world = self.world.lock().unwrap();
+        System.rename(from_root, from, to_root, to)?;
+        let (from, to) = (from_root.join(from), to_root.join(to));
+        if !world.cut.is_on() {
+            world.late.push((from, to));
+            return Ok(());
+        }
+        let file = world.files.remove(&from).unwrap_or_default();
+        world.files.insert(to.clone(), file);
+        if world.names.remove(&from) {
+            world.renamed.insert(to, from);
+        }
+        Ok(())
+    }
+
     fn sync_folder(&self, root: &Path, folder: &DirSync) -> io::Result<()> {
         let mut world = self.world.lock().unwrap();
         if !world.cut.is_on() {
@@ -238,6 +273,7 @@ impl Backend for Cuttable {
         let known = world.files.keys().flat_map(|file| file.ancestors());
         let inside: Vec<_> =
             known.filter(|name| name.parent() == Some(&folder)).map(Path::to_path_buf).collect();
+        world.renamed.retain(|to, _| to.parent() != Some(&folder));
         world.names.extend(inside);
         Ok(())
     }
