@@ -96,7 +96,20 @@ impl Download {
         let seeder = Run::start(command.args(["--seed-after", "--listen", &address]));
         seeder.event("session.completed");
         let (told, left) = (BTreeSet::new(), None);
-        Self { work, content, torrent, seeder, address, needed: 0, sent: 0, told, left, whole: 0, more, suffixed: 0 }
+        Self {
+            work,
+            content,
+            torrent,
+            seeder,
+            address,
+            needed: 0,
+            sent: 0,
+            told,
+            left,
+            whole: 0,
+            more,
+            suffixed: 0,
+        }
     }
 
     fn start(&self, sync_millis: u64) -> Run {

@@ -114,7 +114,8 @@ pub(super) fn prepare(io: &Io, run: &Run) -> Option<Vec<PieceIndex>> {
                     stats[at] = Some(stat);
                     let known = plan.stamps.get(at).is_none_or(|stamp| stamp.is_plausible(&now));
                     doubtful[at] = !known || now.size > file.length;
-                    misfit[at] &= now.size != file.length;
+                    // Who calls it so says that it is not complete, whatever its size.
+                    misfit[at] &= now.size != file.length || storage.file(at).is_suffixed();
                     Some(u64::try_from(stat.st_size).unwrap_or(0))
                 }
                 Ok(_) => {

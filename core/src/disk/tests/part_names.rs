@@ -148,12 +148,11 @@ async fn the_next_run_finds_either_name_whatever_it_wants() {
         torrent.assert_files();
         assert_eq!(torrent.there(), ["0", "1", "2"]);
         // A new file is called as this run wants it.
-        let mut fresh = Torrent::new(&LENGTHS, 16_384);
+        let fresh = Torrent::new(&LENGTHS, 16_384);
         fresh.disk.use_part_names(wanted);
         fresh.check_all().await;
         fresh.get_pieces(0..1).await;
         assert_eq!(fresh.there(), [if wanted { "0.part" } else { "0" }, "2"]);
-        fresh.reopen();
     }
 }
 
@@ -212,6 +211,25 @@ async fn what_has_the_name_already_is_neither_replaced_nor_taken_for_the_file() 
     torrent.get_pieces(3..6).await;
     torrent.synced().await;
     torrent.assert_files();
+}
+
+#[tokio::test]
+async fn what_is_called_part_is_never_assumed_to_be_complete() {
+    let (_, mut torrent) = torrent().await;
+    // The last piece makes it as long as it will be.
+    torrent.get_pieces(0..1).await;
+    torrent.get_pieces(5..6).await;
+    torrent.closed().await;
+    assert_eq!(fs::metadata(torrent.part(1).unwrap()).unwrap().len(), 50_000);
+    torrent.reopen();
+    let pieces = torrent.storage.geometry().pieces();
+    let plan = CheckPlan {
+        assume: Bitfield::full(pieces),
+        ..CheckPlan::new(Bitfield::new(pieces), Bitfield::new(pieces))
+    };
+    torrent.check(plan).await;
+    assert_eq!(torrent.have(), [0, 5]);
+    assert_eq!(torrent.storage.assumed_count(), 0);
 }
 
 #[tokio::test]
