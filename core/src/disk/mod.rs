@@ -192,7 +192,8 @@ impl Disk {
     /// Gives complete files that are still called `NAME.part` their names, as every file gets it that becomes
     /// complete; [`DiskDone::Named`](crate::storage::DiskDone::Named) tells when it is over. Never blocks.
     pub fn name_files(&self, storage: &Arc<Storage>) {
-        if !storage.is_closed() && storage.unnamed().next().is_some() {
+        // One that waits or runs tells soon enough.
+        if !storage.is_closed() && !storage.is_naming() && storage.unnamed().next().is_some() {
             storage.begin_naming();
             // Refused after shutdown: the next run asks again.
             let _ = self.shared().keeper.push(keeper::Job::Name(storage.clone()));
