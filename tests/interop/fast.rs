@@ -15,6 +15,8 @@ use crate::torrent::Content;
 /// Slow enough that it is not done before its seed chokes it, which takes libtorrent up to 15 s.
 const SLOW: u64 = 256 << 10;
 const SIZE: u64 = 8_000_001;
+/// For whoever listens on the wire.
+const PLAIN: [&str; 2] = ["--encryption", "off"];
 
 #[test]
 fn we_seed_to_libtorrent_with_the_fast_extension() {
@@ -54,7 +56,7 @@ fn we_download(test: &str, make: Make, seed: u64) {
     let tap = tap(&mut lab, "tap", &seed);
     // No tracker tells of the seed: all goes through the tap.
     lab.forget_tracker();
-    let (_, mut leech) = lab.ours("leech", &["--peer", &tap.at.to_string()]);
+    let (_, mut leech) = lab.ours("leech", &["--peer", &tap.at.to_string(), PLAIN[0], PLAIN[1]]);
     tap.wait("unchoke", Side::Called, lab::transfer(), |said| *said == M::Unchoke);
     if make == Libtorrent {
         seed.serve(false);
@@ -76,7 +78,8 @@ fn we_seed(test: &str, make: Make, seed: u64) {
     lab.forget_tracker();
     let mut leech = lab.other(make, "leech");
     let tap = tap(&mut lab, "tap", &leech);
-    let (_, mut seed) = lab.ours("seed", &["--seed-after", "--peer", &tap.at.to_string()]);
+    let at = tap.at.to_string();
+    let (_, mut seed) = lab.ours("seed", &["--seed-after", "--peer", &at, PLAIN[0], PLAIN[1]]);
     leech.wait_seeding(lab::transfer());
     lab.assert_same_at(make, "leech");
     tap.wait("have all", Side::Caller, lab::ready(), |said| *said == M::HaveAll);
