@@ -33,7 +33,7 @@ const LAYERS: &[(Layer, &[&str])] = {
             ],
         ),
         (Formats, &["bencode", "error", "metainfo", "net/scope", "wire"]),
-        (Deciders, &["bandwidth/bucket", "download", "peer", "tracker", "upload"]),
+        (Deciders, &["bandwidth/bucket", "dht", "download", "net/outside", "peer", "tracker", "upload"]),
         (Deciders, &["tracker/udp/client", "tracker/udp/packet"]),
         (Shells, &["bandwidth", "disk", "net", "peer/mailbox", "peer/task", "resume", "storage"]),
         (Shells, &["tracker/clients", "tracker/families", "tracker/http", "tracker/trackers"]),

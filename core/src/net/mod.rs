@@ -2,6 +2,7 @@
 
 pub mod dial;
 pub mod listen;
+pub mod outside;
 pub mod reach;
 pub mod resolver;
 pub mod scope;
