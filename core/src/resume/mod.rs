@@ -13,6 +13,7 @@ mod old;
 mod record;
 mod store;
 mod table;
+mod value;
 
 pub use self::bans::SavedBan;
 pub use self::record::{MoveNote, RecordError, ResumeRecord, trusted};

@@ -17,6 +17,7 @@ use super::journal::Journal;
 use super::lock::{Lock, lock};
 use super::record::ResumeRecord;
 use super::table::{self, Table};
+use crate::dht;
 use crate::error::Error;
 use crate::settings::GlobalSettings;
 use crate::storage::NoteHashed;
@@ -45,6 +46,8 @@ pub struct StateStore {
     journal: Journal,
     running: Mutex<Option<Running>>,
     kept: Option<GlobalSettings>,
+    /// What the DHT of the last run knew.
+    dht: Option<dht::Saved>,
 }
 
 /// Fields drop in this order: the lock is let go when all is written.
@@ -78,6 +81,8 @@ struct Inner {
     settings: Option<GlobalSettings>,
     /// All bans, if they have changed: the newest list replaces the one before.
     bans: Option<Vec<SavedBan>>,
+    /// What the DHT knows, if that is to be kept.
+    dht: Option<dht::Saved>,
     /// Bounded by the callers who wait.
     waiting: Vec<oneshot::Sender<Result<(), String>>>,
     closing: bool,
@@ -112,6 +117,7 @@ impl StateStore {
             None
         });
         let bans = Mutex::new(table.bans(&mut problems));
+        let dht = table.dht();
         let mut list: Vec<Saved> = Vec::new();
         for (info_hash, torrent) in folder.list(&mut problems).map_err(failed)? {
             let record = match records.remove(&info_hash) {
@@ -157,7 +163,7 @@ impl StateStore {
         let thread =
             std::thread::Builder::new().name("state".into()).spawn(|| saver.run()).map_err(Error::Start)?;
         let running = Mutex::new(Some(Running { thread, _lock: lock }));
-        Ok((Self { shared, bans, journal, running, kept }, list, problems))
+        Ok((Self { shared, bans, journal, running, kept, dht }, list, problems))
     }
 
     /// Where the disk notes the pieces of this torrent that it has hashed: what no record holds when the
@@ -196,6 +202,21 @@ impl StateStore {
         inner.settings = Some(settings);
         drop(inner);
         self.shared.posted.notify_one();
+    }
+
+    /// What the DHT of the last run knew.
+    pub const fn kept_dht(&self) -> Option<&dht::Saved> {
+        self.dht.as_ref()
+    }
+
+    /// Keeps what the DHT knows.
+    pub fn put_dht(&self, dht: dht::Saved) {
+        let mut inner = self.shared.lock();
+        if !inner.closing {
+            inner.dht = Some(dht);
+            drop(inner);
+            self.shared.posted.notify_one();
+        }
     }
 
     /// The newest record of a torrent, saved or not.
@@ -306,6 +327,7 @@ struct Posted {
     changes: HashMap<InfoHash, Change>,
     settings: Option<GlobalSettings>,
     bans: Option<Vec<SavedBan>>,
+    dht: Option<dht::Saved>,
     waiting: Vec<oneshot::Sender<Result<(), String>>>,
     closing: bool,
 }
@@ -325,8 +347,9 @@ struct Saver {
 impl Saver {
     fn run(mut self) {
         loop {
-            let Posted { changes, settings, bans, waiting, closing } = self.take();
-            let result = self.save(&changes, settings.as_ref(), bans.as_deref());
+            let posted = self.take();
+            let result = self.save(&posted);
+            let Posted { changes, settings, bans, dht, waiting, closing } = posted;
             if let Err(error) = &result
                 && self.failed.is_none()
             {
@@ -343,6 +366,7 @@ impl Saver {
                 self.table = None;
                 // What was posted meanwhile is newer.
                 inner.bans = inner.bans.take().or(bans);
+                inner.dht = inner.dht.take().or(dht);
                 let newer = std::mem::replace(&mut inner.changes, changes);
                 newer.into_iter().for_each(|(hash, change)| merge(&mut inner.changes, hash, change));
                 inner.settings = inner.settings.take().or(settings);
@@ -366,12 +390,16 @@ impl Saver {
         loop {
             let wait =
                 self.failed.map(|at| RETRY.saturating_sub(at.elapsed())).filter(|left| !left.is_zero());
-            let due = !inner.changes.is_empty() || inner.settings.is_some() || inner.bans.is_some();
+            let due = !inner.changes.is_empty()
+                || inner.settings.is_some()
+                || inner.bans.is_some()
+                || inner.dht.is_some();
             if (due && wait.is_none()) || inner.closing || !inner.waiting.is_empty() {
                 return Posted {
                     changes: std::mem::take(&mut inner.changes),
                     settings: inner.settings.take(),
                     bans: inner.bans.take(),
+                    dht: inner.dht.take(),
                     waiting: std::mem::take(&mut inner.waiting),
                     closing: inner.closing,
                 };
@@ -387,13 +415,9 @@ impl Saver {
 
     /// The list first, then the records: a torrent without a record is checked, a record without a
     /// torrent is dropped at the next start.
-    fn save(
-        &mut self,
-        changes: &HashMap<InfoHash, Change>,
-        settings: Option<&GlobalSettings>,
-        bans: Option<&[SavedBan]>,
-    ) -> io::Result<()> {
-        if changes.is_empty() && settings.is_none() && bans.is_none() {
+    fn save(&mut self, posted: &Posted) -> io::Result<()> {
+        let Posted { changes, settings, bans, dht, .. } = posted;
+        if changes.is_empty() && settings.is_none() && bans.is_none() && dht.is_none() {
             return Ok(());
         }
         let mut listed = false;
@@ -419,7 +443,7 @@ impl Saver {
                 Change::Remove => (info_hash, None),
             })
         };
-        table.write(records(), settings, bans).map_err(table::into_io)?;
+        table.write(records(), settings.as_ref(), bans.as_deref(), dht.as_ref()).map_err(table::into_io)?;
         self.journal.saved(records());
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The store of resume records and bans: one redb file, a table for each.
+//! The store of resume records, bans and nodes of the DHT: one redb file, a table for each.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -8,7 +8,9 @@ use std::{fs, io};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::bans::{self, SavedBan};
+use super::value;
 use super::record::{RecordError, ResumeRecord, decode_settings, encode_settings};
+use crate::dht;
 use crate::settings::GlobalSettings;
 use crate::types::InfoHash;
 
@@ -20,6 +22,12 @@ const GLOBAL: &str = "global";
 
 /// One value: all bans.
 const BANS: TableDefinition<'_, (), &[u8]> = TableDefinition::new("bans");
+
+/// One value: what the DHT knows.
+const DHT: TableDefinition<'_, (), &[u8]> = TableDefinition::new("dht");
+
+/// The version of its form that this program writes.
+const DHT_VERSION: u8 = 1;
 
 /// Ten thousand records of a few KiB are read once, at start; afterwards only inner pages matter.
 const CACHE: usize = 8 << 20;
@@ -130,14 +138,25 @@ impl Table {
         Vec::new()
     }
 
-    /// Writes and removes records, and replaces settings and bans, all or none.
+    /// What the DHT knew. It is found again, so nobody needs to hear where it cannot be read.
+    pub(crate) fn dht(&self) -> Option<dht::Saved> {
+        let transaction = self.database.begin_read().ok()?;
+        let value = transaction.open_table(DHT).ok()?.get(()).ok()??;
+        value::decode(DHT_VERSION, value.value())
+    }
+
+    /// Writes and removes records, and replaces settings, bans and what the DHT knows, all or none.
     pub(crate) fn write<'a>(
         &self,
         changes: impl Iterator<Item = (&'a InfoHash, Option<&'a ResumeRecord>)>,
         settings: Option<&GlobalSettings>,
         bans: Option<&[SavedBan]>,
+        dht: Option<&dht::Saved>,
     ) -> Result<(), redb::Error> {
         let transaction = self.database.begin_write()?;
+        if let Some(dht) = dht {
+            transaction.open_table(DHT)?.insert((), value::encode(DHT_VERSION, dht).as_slice())?;
+        }
         if let Some(settings) = settings {
             transaction.open_table(SETTINGS)?.insert(GLOBAL, encode_settings(settings).as_slice())?;
         }
@@ -236,6 +255,15 @@ pub(super) fn plant_bans(state: &Path, value: &[u8]) {
     let table = Table::reopen(state).unwrap();
     let transaction = table.database.begin_write().unwrap();
     transaction.open_table(BANS).unwrap().insert((), value).unwrap();
+    transaction.commit().unwrap();
+}
+
+/// Puts any bytes in the place of what the DHT knows.
+#[cfg(test)]
+pub(super) fn plant_dht(state: &Path, value: &[u8]) {
+    let table = Table::reopen(state).unwrap();
+    let transaction = table.database.begin_write().unwrap();
+    transaction.open_table(DHT).unwrap().insert((), value).unwrap();
     transaction.commit().unwrap();
 }
 
