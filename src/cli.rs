@@ -166,6 +166,10 @@ pub struct EngineArgs {
     /// Take the room of a file on disk as its pieces come, or for all of it at once
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Allocate::Sparse)]
     pub allocate: Allocate,
+    /// Keep the files of torrents that are added here until all that is wanted is there, then move them to
+    /// the download folder; a torrent of which there is something already stays where it is
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub incomplete_dir: Option<PathBuf>,
     /// Believe that the data of torrents that are added is there where the sizes are right; each piece is
     /// hashed when it is first read, and fetched if it is wrong
     #[arg(long)]

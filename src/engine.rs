@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::{fs, io};
 
@@ -49,6 +49,8 @@ const PORTS: RangeInclusive<u16> = 49_160..=65_534;
 pub fn config(args: &EngineArgs, download_dir: &Path, state_dir: &Path) -> Config {
     let mut config = Config::new(download_dir);
     config.state_dir = Some(state_dir.to_owned());
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    config.incomplete_dir = args.incomplete_dir.as_ref().map(absolute);
     config.listen = listen(&args.listen, || kept_port(state_dir));
     config.download_limit = args.down_limit;
     config.upload_limit = args.up_limit;

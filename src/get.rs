@@ -16,7 +16,7 @@ use tc_core::event::{Delivery, Event, Subscription, Tagged};
 use tc_core::metainfo::FileEntry;
 use tc_core::settings::{Priority, Setting, TorrentSettings};
 use tc_core::stats::{SessionState, SessionStats};
-use tc_core::untrusted::Untrusted;
+use tc_core::untrusted::{Untrusted, clean};
 use tc_core::{AddOptions, InfoHash, Metainfo, SharedResources, TorrentManager};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -188,7 +188,7 @@ impl<'a> Run<'a> {
                 return End::Unread;
             }
             if self.pending.is_empty() && self.seeding.is_empty() && !self.seed_after {
-                return End::Complete;
+                return self.unmoved().map_or(End::Complete, End::Failed);
             }
         }
     }
@@ -221,6 +221,14 @@ impl<'a> Run<'a> {
         if self.pending.get(info_hash) == Some(&size) {
             self.pending.remove(info_hash);
         }
+    }
+
+    /// The first that is complete and not where it should be.
+    fn unmoved(&self) -> Option<anyhow::Error> {
+        let all = self.names.keys().filter_map(|info_hash| self.manager.board().get(info_hash));
+        let stats = all.into_iter().find(|stats| stats.destination.is_some())?;
+        let why = stats.notice.as_ref().map_or_else(String::new, ToString::to_string);
+        Some(anyhow!("{}: complete in {}: {why}", stats.name, clean(&stats.save_path.to_string_lossy())))
     }
 
     /// The first error, if no pending torrent can go on by itself.

@@ -53,16 +53,16 @@ impl Claims {
     /// # Errors
     /// The first file that is not.
     pub fn look(&self, state: Option<&Path>, save_path: &Path, metainfo: &Metainfo) -> Result<(), InUse> {
-        self.look_past(ClaimId(0), state, save_path, metainfo)
+        self.look_past(&[], state, save_path, metainfo)
     }
 
-    /// The same for one that has a claim already, which does not stand in its own way.
+    /// The same for one that has claims already, which do not stand in its own way.
     ///
     /// # Errors
     /// The first file that is not free.
     pub fn look_past(
         &self,
-        own: ClaimId,
+        own: &[ClaimId],
         state: Option<&Path>,
         save_path: &Path,
         metainfo: &Metainfo,
@@ -74,10 +74,8 @@ impl Claims {
         {
             return Err(InUse { path: path.clone(), by: "the state folder".into() });
         }
-        let own = self.claims.get(&own);
-        let is_own = |claim: &Claim| own.is_some_and(|own| std::ptr::eq(own, claim));
-        let others = self.near(&save_path, metainfo).filter(|claim| !is_own(claim));
-        for claim in others.filter(|claim| claim.leaving.is_none()) {
+        let near = self.near(&save_path, metainfo).filter(|(id, _)| !own.contains(id));
+        for claim in near.map(|(_, claim)| claim).filter(|claim| claim.leaving.is_none()) {
             let mut theirs = claim.files();
             if let Some(path) = theirs.find_map(|path| files.first_at(&path).cloned()) {
                 return Err(InUse { path, by: format!("the torrent {}", claim.metainfo.name) });
@@ -89,7 +87,7 @@ impl Claims {
     /// Those that use these files as yet and are about to let them go.
     pub fn leaving(&self, save_path: &Path, metainfo: &Metainfo) -> Vec<watch::Receiver<bool>> {
         let save_path = absolute(save_path);
-        let near = self.near(&save_path, metainfo).filter_map(|claim| claim.leaving.clone());
+        let near = self.near(&save_path, metainfo).filter_map(|(_, claim)| claim.leaving.clone());
         near.filter(|ended| !*ended.borrow()).collect()
     }
 
@@ -136,15 +134,25 @@ impl Claims {
         }
     }
 
+    /// Of these claims those are given up that are at none of these folders.
+    pub fn keep_at(&mut self, ids: &mut Vec<ClaimId>, folders: &[PathBuf]) {
+        let folders: Vec<_> = folders.iter().map(|folder| absolute(folder)).collect();
+        let is_there =
+            |id: &ClaimId| self.claims.get(id).is_some_and(|claim| folders.contains(&claim.save_path));
+        let (kept, given_up): (Vec<_>, Vec<_>) = ids.drain(..).partition(is_there);
+        given_up.into_iter().for_each(|id| self.forget(id));
+        *ids = kept;
+    }
+
     /// The claims with a root in, at or around one of these.
-    fn near(&self, save_path: &Path, metainfo: &Metainfo) -> impl Iterator<Item = &Claim> {
+    fn near(&self, save_path: &Path, metainfo: &Metainfo) -> impl Iterator<Item = (ClaimId, &Claim)> {
         let mut near = BTreeSet::new();
         for root in roots(save_path, metainfo) {
             near.extend(root.ancestors().filter_map(|above| self.roots.get(above)).flatten());
             let below = self.roots.range(root.clone()..).take_while(|(path, _)| path.starts_with(&root));
             near.extend(below.flat_map(|(_, ids)| ids));
         }
-        near.into_iter().filter_map(|id| self.claims.get(&id))
+        near.into_iter().filter_map(|id| Some((id, self.claims.get(&id)?)))
     }
 }
 

@@ -12,6 +12,9 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// Where files go unless an added torrent says otherwise.
     pub download_dir: PathBuf,
+    /// Where files of added torrents are until all that is wanted is there; `None`: where they stay. A torrent
+    /// of which there is something at its place already stays there.
+    pub incomplete_dir: Option<PathBuf>,
     /// Where the list, resume data and statistics are kept; `None`: nothing outlives the run.
     pub state_dir: Option<PathBuf>,
     /// A runtime to use. `None`: the engine makes one and ends it at shutdown.
@@ -70,6 +73,7 @@ impl Config {
         Self {
             listen: Self::any(0),
             download_dir: download_dir.into(),
+            incomplete_dir: None,
             state_dir: None,
             runtime: None,
             max_connections: None,

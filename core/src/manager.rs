@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::event::{Event, Kind, PatternError, Subscription};
 use crate::metainfo::Metainfo;
-use crate::resume::{ResumeRecord, Saved};
+use crate::resume::{Incomplete, ResumeRecord, Saved};
 use crate::session::{OpenOptions, Session};
 use crate::settings::TorrentSettings;
 use crate::shared::SharedResources;
@@ -62,7 +62,8 @@ struct List {
 #[derive(Debug)]
 struct Entry {
     session: Session,
-    claim: ClaimId,
+    /// Of the folder its files are in, and of one that they come from or go to.
+    claims: Vec<ClaimId>,
     place: u32,
     /// A person had it moved, and that has not come to its end.
     moving: bool,
@@ -135,6 +136,7 @@ impl TorrentManager {
             added: UnixTime::now(),
             tracker_key: rand::random(),
             assumed: if options.assume_complete { every_piece(&metainfo) } else { Vec::new() },
+            incomplete: self.incomplete(!options.assume_complete),
             settings: options.settings,
             ..ResumeRecord::default()
         };
@@ -177,19 +179,25 @@ impl TorrentManager {
             }
             (Ok(()), _) => {}
         }
+        if let Incomplete::Perhaps(folder) = &record.incomplete
+            && let Err(InUse { path, by }) = list.claims.look(state, folder, &metainfo)
+        {
+            tracing::warn!(torrent = %metainfo.name, path = %path.display(), by, "goes to its place at once");
+            record.incomplete = Incomplete::No;
+        }
+        let other = record.other_folder().map(Path::to_path_buf);
+        let folders: Vec<_> = std::iter::once(record.save_path.clone()).chain(other).collect();
+        let after = folders.iter().flat_map(|folder| list.claims.leaving(folder, &metainfo)).collect();
         let place = list.next_place.max(record.queue_position);
         let moved = std::mem::replace(&mut record.queue_position, place) != place;
         let torrent = metainfo.torrent_bytes().clone();
-        let options = OpenOptions {
-            save_path: None,
-            record: Some(record.clone()),
-            queue: place,
-            after: list.claims.leaving(&record.save_path, &metainfo),
-        };
+        let options = OpenOptions { save_path: None, record: Some(record.clone()), queue: place, after };
         let session = Session::open_with(metainfo.clone(), self.shared.clone(), options)?;
         list.next_place = place + 1;
-        let claim = list.claims.add(&record.save_path, metainfo);
-        list.sessions.insert(info_hash, Entry { session: session.clone(), claim, place, moving: false });
+        let claim = |folder: &PathBuf| list.claims.add(folder, metainfo.clone());
+        let claims: Vec<_> = folders.iter().map(claim).collect();
+        let changes = claims.len() > 1;
+        list.sessions.insert(info_hash, Entry { session: session.clone(), claims, place, moving: false });
         // Before somebody can remove it again: the store must hear of both in this order. What it
         // knows from the last run is not written anew.
         match (self.shared.store(), origin) {
@@ -198,6 +206,9 @@ impl TorrentManager {
             _ => {}
         }
         drop(list);
+        if changes {
+            self.follow(&session);
+        }
         Ok((session, true))
     }
 
@@ -206,6 +217,7 @@ impl TorrentManager {
         let lost = saved.record.is_none();
         let record = saved.record.unwrap_or_else(|| ResumeRecord {
             save_path: self.shared.config().download_dir.clone(),
+            incomplete: self.incomplete(true),
             added: UnixTime::now(),
             tracker_key: rand::random(),
             ..ResumeRecord::default()
@@ -252,7 +264,9 @@ impl TorrentManager {
     pub fn remove_torrent(&self, info_hash: &InfoHash, data: RemoveData) -> Result<(), Error> {
         let mut list = self.lock();
         let entry = list.sessions.remove(info_hash).ok_or(Error::UnknownTorrent(*info_hash))?;
-        list.claims.leave(entry.claim, entry.session.ended());
+        for claim in entry.claims {
+            list.claims.leave(claim, entry.session.ended());
+        }
         if let Some(store) = self.shared.store() {
             store.remove(*info_hash);
         }
@@ -278,26 +292,58 @@ impl TorrentManager {
         let metainfo = entry.session.metainfo().clone();
         let state = self.shared.config().state_dir.as_deref();
         list.claims
-            .look_past(entry.claim, state, &folder, &metainfo)
+            .look_past(&entry.claims, state, &folder, &metainfo)
             .map_err(|InUse { path, by }| Error::PathInUse { path, by })?;
         // Until the move has come to its end the files at both places are taken.
-        let (old, new) = (entry.claim, list.claims.add(&folder, metainfo));
+        entry.claims.push(list.claims.add(&folder, metainfo));
         entry.moving = true;
         let moved = entry.session.move_and_tell(folder);
         let (manager, info_hash) = (self.clone(), *info_hash);
         self.shared.tasks().spawn(async move {
-            // Without a word nothing was moved.
-            let moved = moved.await.unwrap_or(false);
-            let mut list = manager.lock();
-            list.claims.forget(if moved { old } else { new });
-            if let Some(entry) = list.sessions.get_mut(&info_hash).filter(|entry| entry.claim == old) {
+            // Without a word nothing was moved. Where its files are, the session says.
+            let _ = moved.await;
+            if let Some(entry) = manager.lock().sessions.get_mut(&info_hash) {
                 entry.moving = false;
-                if moved {
-                    entry.claim = new;
-                }
             }
+            manager.claim_its_folders(&info_hash);
         });
         Ok(())
+    }
+
+    /// Whether a torrent of which nothing is known has its files in a folder of their own until it is complete.
+    fn incomplete(&self, may: bool) -> Incomplete {
+        let folder = self.shared.config().incomplete_dir.clone().filter(|_| may);
+        folder.map_or(Incomplete::No, Incomplete::Perhaps)
+    }
+
+    /// Gives up the claims of a torrent on a second folder once its files are all in one.
+    fn follow(&self, session: &Session) {
+        let (mut folders, mut ended, info_hash) = (session.folders(), session.ended(), session.info_hash());
+        let (manager, mut stopping) = (self.clone(), self.shared.stopping());
+        self.shared.tasks().spawn(async move {
+            tokio::select! {
+                settled = folders.wait_for(|folders| folders.other.is_none()) => {
+                    if settled.is_err() {
+                        return;
+                    }
+                }
+                _ = ended.wait_for(|ended| *ended) => return,
+                _ = stopping.wait_for(|stopping| *stopping) => return,
+            }
+            manager.claim_its_folders(&info_hash);
+        });
+    }
+
+    /// A torrent keeps claims on those folders alone that its files are in or go to.
+    fn claim_its_folders(&self, info_hash: &InfoHash) {
+        let mut list = self.lock();
+        let list = &mut *list;
+        // A move that is asked for and has not begun has claimed its folder already.
+        if let Some(entry) = list.sessions.get_mut(info_hash).filter(|entry| !entry.moving) {
+            let folders = entry.session.folders().borrow().clone();
+            let folders: Vec<_> = std::iter::once(folders.save_path).chain(folders.other).collect();
+            list.claims.keep_at(&mut entry.claims, &folders);
+        }
     }
 
     /// Bans a peer for all torrents, as [`SharedResources::ban`].

@@ -97,6 +97,10 @@ pub struct SessionStats {
     pub completed: Option<UnixTime>,
     /// The folder its files are in.
     pub save_path: PathBuf,
+    /// The folder that they go to when all that is wanted is there; `None`: they are where they stay.
+    pub destination: Option<PathBuf>,
+    /// What was tried and did not come off, while it goes on all the same, as a move.
+    pub notice: Option<Untrusted>,
     /// While moving: bytes copied so far.
     pub move_done: u64,
     /// While moving: bytes to copy in all; 0 where files are only renamed.

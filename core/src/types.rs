@@ -190,7 +190,7 @@ impl fmt::Debug for LinkId {
 }
 
 /// Whom a ban hits: an address, and on loopback and private ranges, where many peers share one, only
-/// one port of it.
+/// one port of it, or those who call from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BanTarget {
     ip: IpAddr,
@@ -207,11 +207,23 @@ impl BanTarget {
         };
         Self { ip, port: if shared { Some(address.port()) } else { None } }
     }
+
+    /// Whoever calls us from this address on a loopback or private range, whatever its port; `None`
+    /// elsewhere, where [`of`](Self::of) hits the whole address. They are let in and served, but nothing
+    /// is fetched from them.
+    pub const fn callers(address: SocketAddr) -> Option<Self> {
+        match Self::of(address) {
+            // No peer has port 0.
+            Self { ip, port: Some(_) } => Some(Self { ip, port: Some(0) }),
+            Self { port: None, .. } => None,
+        }
+    }
 }
 
 impl fmt::Display for BanTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.port {
+            Some(0) => write!(f, "callers from {}", self.ip),
             Some(port) => SocketAddr::new(self.ip, port).fmt(f),
             None => self.ip.fmt(f),
         }

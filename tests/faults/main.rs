@@ -13,6 +13,7 @@ mod kills;
 mod limits;
 #[path = "../support/lines.rs"]
 mod lines;
+mod moves;
 mod run;
 #[path = "../support/mod.rs"]
 mod support;

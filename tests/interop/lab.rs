@@ -118,6 +118,13 @@ impl Lab {
         (host, seed)
     }
 
+    /// Who is added from now on hears of nobody by a tracker.
+    pub fn forget_tracker(&mut self) {
+        self.torrent = self.work.join("trackerless.torrent");
+        let info_hash = self.content.torrent(&[], &self.torrent);
+        assert_eq!(info_hash, self.info_hash);
+    }
+
     /// Checks that the folder `name` of ours holds the content and nothing else, by SHA-256.
     pub fn assert_same(&self, name: &str) {
         self.compare(name, &self.sums);

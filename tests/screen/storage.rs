@@ -77,7 +77,8 @@ fn data_moves_to_a_folder_that_is_completed_and_nothing_is_replaced() {
     let start = &typed[..typed.len() - 2];
     pty.keys("m").see("Move alpha.bin").keys("\x15").keys(start).keys("\t").see("there/").keys("\r");
     pty.see_no("Move alpha.bin").keys("L").see("cannot move").keys("L");
-    see_in_row(&mut pty, "alpha.bin", "100%");
+    see_in_row(&mut pty, "alpha.bin", "move!");
+    pty.see("Why    cannot move");
     assert!(data.exists());
     assert_eq!(fs::read(&there).expect("it was not touched"), b"precious");
     fs::remove_file(&there).expect("it is ours");

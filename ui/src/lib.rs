@@ -22,7 +22,11 @@ pub mod keymap;
 pub mod message;
 pub mod state;
 pub mod terminal;
-#[cfg(test)]
+// For the fuzzer, which comes from outside.
+#[cfg(fuzzing)]
+#[expect(missing_docs, reason = "it is documented as far as tests need it")]
+pub mod testing;
+#[cfg(all(test, not(fuzzing)))]
 mod testing;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! What the tests of the screen share: keys by name, torrents by description.
 
+mod replay;
+
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -16,6 +18,7 @@ use tc_core::stats::{
 };
 use tc_core::types::{BanReason, BanTarget, InfoHash, LinkId, PieceIndex, TrackerId, UnixTime};
 
+pub use self::replay::replay;
 use crate::message::{Effect, Message};
 use crate::state::{AppState, Look};
 use crate::theme::Theme;
@@ -121,6 +124,8 @@ pub fn torrents() -> Vec<SessionStats> {
                 move_done: 0,
                 move_total: 0,
                 pieces_assumed: 0,
+                destination: None,
+                notice: None,
                 tracker: Some(
                     if at.is_multiple_of(3) { "tracker.example.org" } else { "bttracker.distro.example" }
                         .into(),

@@ -175,10 +175,11 @@ impl<'a> Move<'a> {
         Ok(items)
     }
 
-    /// What is in a file's place; an error where that is no regular file.
+    /// What is in a file's place; an error where that is no regular file, or where the way to it leads
+    /// through a symbolic link: what lies behind one is not ours to move.
     fn entry(&self, root: &Path, number: usize) -> Result<Option<Stat>, Failure> {
         let path = root.join(self.name(number));
-        let error = match rustix::fs::lstat(&path) {
+        let error = match crate::storage::look(root, self.name(number)) {
             Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
                 FileType::RegularFile => return Ok(Some(stat)),
                 FileType::Symlink => DiskError::Link,
@@ -186,8 +187,10 @@ impl<'a> Move<'a> {
             },
             // A file where a folder should be: nothing of ours is there. That it is in the way is found
             // when the folder is made.
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(None),
-            Err(error) => return Err(self.failure(path, &error.into())),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(self.failure(path, &error)),
         };
         Err(Failure { path, error })
     }

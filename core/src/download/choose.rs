@@ -12,7 +12,7 @@ use rand::seq::SliceRandom;
 
 use super::DownloadManager;
 use super::deal::Hand;
-use super::links::PeerPieces;
+use super::links::{Link, PeerPieces};
 use super::priority::Class;
 use crate::types::PieceIndex;
 
@@ -103,32 +103,12 @@ impl DownloadManager {
         let Some(link) = self.links.get(&hand.link) else { return };
         let known = link.passed.filter(|passed| (passed.class, passed.generation) == (class, generation));
         let first = known.map_or(0, |passed| passed.words);
-        let (mut looked, mut passed, mut barred) = (0, open.len(), false);
-        'words: for (at, word) in open.iter().enumerate().skip(first) {
-            looked += 1;
-            let mut left = word & link.pieces.word(at);
-            if left != 0 {
-                passed = passed.min(at);
-            }
-            while left != 0 {
-                let bit = left.leading_zeros();
-                left &= !(1 << (63 - bit));
-                looked += 1;
-                let piece = PieceIndex::new(at as u32 * 64 + bit);
-                if self.may_take(hand, piece) {
-                    found.push(piece);
-                } else {
-                    barred = true;
-                }
-                if found.len() >= want {
-                    break 'words;
-                }
-            }
-        }
-        self.looks += looked;
+        let scan = self.scan(hand, class, link, first..open.len(), want, found);
+        let words = scan.first.unwrap_or(open.len());
+        self.looks += scan.looked;
         let Some(link) = self.links.get_mut(&hand.link) else { return };
-        link.passed = Some(Passed { class, generation, words: passed });
-        if found.is_empty() && !barred {
+        link.passed = Some(Passed { class, generation, words });
+        if found.is_empty() && !scan.barred {
             link.barren[class.as_usize()] = Some(generation);
         }
     }
@@ -180,27 +160,8 @@ impl DownloadManager {
         let Some(link) = self.links.get(&hand.link) else { return };
         let start = self.rng.random_range(0..open.len().max(1));
         let limit = found.len() + want.max(SAMPLE);
-        let (mut looked, mut barred) = (0, false);
-        'words: for at in 0..open.len() {
-            let at = (start + at) % open.len();
-            looked += 1;
-            let mut left = open[at] & link.pieces.word(at);
-            while left != 0 {
-                let bit = left.leading_zeros();
-                left &= !(1 << (63 - bit));
-                looked += 1;
-                let piece = PieceIndex::new(at as u32 * 64 + bit);
-                if self.may_take(hand, piece) {
-                    found.push(piece);
-                } else {
-                    barred = true;
-                }
-                if found.len() >= limit {
-                    break 'words;
-                }
-            }
-        }
-        self.looks += looked;
+        let scan = self.scan(hand, class, link, (start..open.len()).chain(0..start), limit, found);
+        self.looks += scan.looked;
         found.sort_unstable_by_key(|piece| self.picker.rarity(*piece));
         found.dedup();
         let at_random = self.have.ones() < RANDOM_FIRST;
@@ -215,8 +176,55 @@ impl DownloadManager {
             pieces.reverse();
             link.shortlist = Some(Shortlist { class, made: hand.now, pieces });
         }
-        if found.is_empty() && !barred {
+        if found.is_empty() && !scan.barred {
             link.barren[class.as_usize()] = Some(generation);
         }
     }
+
+    /// Goes over these words of the link's open pieces, in this order, until `limit` are found.
+    fn scan(
+        &self,
+        hand: &Hand<'_>,
+        class: Class,
+        link: &Link,
+        words: impl Iterator<Item = usize>,
+        limit: usize,
+        found: &mut Vec<PieceIndex>,
+    ) -> Scan {
+        let open = self.picker.open(class).words();
+        let mut scan = Scan::default();
+        for at in words {
+            scan.looked += 1;
+            let mut left = open[at] & link.pieces.word(at);
+            if left != 0 {
+                scan.first.get_or_insert(at);
+            }
+            while left != 0 {
+                let bit = left.leading_zeros();
+                left &= !(1 << (63 - bit));
+                scan.looked += 1;
+                let piece = PieceIndex::new(at as u32 * 64 + bit);
+                if self.may_take(hand, piece) {
+                    found.push(piece);
+                } else {
+                    scan.barred = true;
+                }
+                if found.len() >= limit {
+                    return scan;
+                }
+            }
+        }
+        scan
+    }
+}
+
+/// What came of a scan.
+#[derive(Debug, Default)]
+struct Scan {
+    /// Words and pieces that were looked at.
+    looked: u64,
+    /// The first word with an open piece of the link.
+    first: Option<usize>,
+    /// Some piece is open and may not be taken now.
+    barred: bool,
 }

@@ -62,6 +62,19 @@ impl Bans {
         self.by_target.get(&BanTarget::of(address)).is_some_and(|ban| ban.until > now)
     }
 
+    /// Bans whoever calls from this address on a loopback or private range for [`BAN`]: a liar there calls
+    /// from another port the next time. Without effect elsewhere. Says as [`ban`](Self::ban) does.
+    pub fn distrust_callers(&mut self, now: Instant, address: SocketAddr, reason: BanReason) -> bool {
+        BanTarget::callers(address)
+            .is_some_and(|target| self.put(now, Ban { target, reason, until: now + BAN }))
+    }
+
+    /// Whether nothing is to be fetched from who calls from this address.
+    pub fn distrusts_callers(&self, now: Instant, address: SocketAddr) -> bool {
+        let ban = BanTarget::callers(address).and_then(|target| self.by_target.get(&target));
+        ban.is_some_and(|ban| ban.until > now)
+    }
+
     /// Ends a ban; says whether there was one.
     pub fn lift(&mut self, target: BanTarget) -> bool {
         self.by_target.remove(&target).is_some()
@@ -114,6 +127,29 @@ mod tests {
         assert_eq!(bans.len(now), 4);
         assert_eq!(bans.len(now + BAN), 0);
         assert_eq!(bans.list(now + BAN), []);
+    }
+
+    #[test]
+    fn who_called_from_a_shared_range_and_lied_makes_its_callers_distrusted_and_bans_nobody_else() {
+        let now = Instant::now();
+        let mut bans = Bans::default();
+        let liar = at("192.168.1.1:40000");
+        assert!(bans.ban(now, liar, LIE) && bans.distrust_callers(now, liar, LIE));
+        assert!(!bans.distrust_callers(now, at("11.1.1.1:1"), LIE), "there the whole address is banned");
+        for (text, distrusted) in [
+            ("192.168.1.1:40001", true),
+            ("[::ffff:192.168.1.1]:1", true),
+            ("192.168.1.2:40000", false),
+            ("11.1.1.1:1", false),
+        ] {
+            assert_eq!(bans.distrusts_callers(now, at(text)), distrusted, "{text}");
+            assert!(!bans.is_banned(now, at(text)), "{text} has not lied");
+            assert!(!bans.distrusts_callers(now + BAN, at(text)));
+        }
+        let shown: Vec<_> = bans.list(now).iter().map(|ban| ban.target.to_string()).collect();
+        assert!(shown.contains(&"callers from 192.168.1.1".to_owned()), "{shown:?}");
+        assert!(bans.lift(BanTarget::callers(liar).unwrap()));
+        assert!(!bans.distrusts_callers(now, liar) && bans.is_banned(now, liar));
     }
 
     #[test]

@@ -215,6 +215,11 @@ impl Pipeline {
         self.outstanding.iter().map(|request| request.block)
     }
 
+    /// Those that were sent up to then.
+    pub fn sent_by(&self, then: Instant) -> impl Iterator<Item = BlockRef> {
+        self.outstanding.iter().take_while(move |request| request.sent <= then).map(|request| request.block)
+    }
+
     /// Whether the peer owes us blocks and has sent none for a minute. It gets one request at a time
     /// until a block comes.
     pub fn snubbed(&self, now: Instant) -> bool {

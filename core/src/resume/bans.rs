@@ -20,12 +20,12 @@ pub struct SavedBan {
 }
 
 /// The form in the store.
-pub(super) fn encode(bans: &[SavedBan]) -> Vec<u8> {
+pub fn encode(bans: &[SavedBan]) -> Vec<u8> {
     value::encode(VERSION, bans)
 }
 
 /// Reads the form in the store; `None` when it is damaged or of another version.
-pub(super) fn decode(bytes: &[u8]) -> Option<Vec<SavedBan>> {
+pub fn decode(bytes: &[u8]) -> Option<Vec<SavedBan>> {
     value::decode(VERSION, bytes)
 }
 

@@ -32,8 +32,8 @@ pub(crate) struct Journal {
     inner: Arc<Mutex<Inner>>,
 }
 
-/// Hints of one torrent that no record has taken up.
-type Hints = HashMap<InfoHash, Vec<PieceIndex>>;
+/// Pieces of each torrent that no record has taken up.
+pub type Hints = HashMap<InfoHash, Vec<PieceIndex>>;
 
 #[derive(Debug)]
 struct Inner {
@@ -59,7 +59,7 @@ impl Journal {
             Ok(file)
         });
         let file = opened.map_err(|error| problems.push(format!("{}: {error}", path.display()))).ok();
-        let mut noted = read(&bytes);
+        let mut noted = decode(&bytes);
         let (mut live, mut changed) = (Hints::new(), Vec::new());
         // Those of torrents that are gone or have no record are of no use.
         for (info_hash, record) in records {
@@ -169,8 +169,8 @@ fn entry(info_hash: &InfoHash, piece: PieceIndex) -> [u8; ENTRY] {
     bytes
 }
 
-/// The entries that are whole, each once.
-fn read(bytes: &[u8]) -> Hints {
+/// The entries that are whole, in their order.
+pub fn decode(bytes: &[u8]) -> Hints {
     let mut hints = Hints::new();
     for bytes in bytes.chunks_exact(ENTRY) {
         let info_hash = InfoHash::new(std::array::from_fn(|at| bytes[at]));

@@ -15,8 +15,11 @@ mod store;
 mod table;
 mod value;
 
-pub use self::bans::SavedBan;
-pub use self::record::{MoveNote, RecordError, ResumeRecord, trusted};
+pub use self::bans::{SavedBan, decode as decode_bans, encode as encode_bans};
+pub use self::journal::decode as decode_journal;
+pub use self::record::{
+    Incomplete, MoveNote, RecordError, ResumeRecord, decode_settings, encode_settings, trusted,
+};
 pub use self::store::{Saved, StateStore};
 
 #[cfg(test)]

@@ -72,6 +72,20 @@ pub struct ResumeRecord {
     /// when they are first read, in this run or a later one. The same form as `have`; empty: none. Since
     /// version 3.
     pub assumed: Vec<u8>,
+    /// Whether its files have a folder of their own until it is complete. Since version 3.
+    pub incomplete: Incomplete,
+}
+
+/// A folder that a torrent's files have until it is complete.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Incomplete {
+    /// They are where they stay.
+    #[default]
+    No,
+    /// If there is nothing of it at the save path yet, they get this folder.
+    Perhaps(#[serde(serialize_with = "path_to_bytes", deserialize_with = "path_from_bytes")] PathBuf),
+    /// The save path is such a folder, and they go to this one.
+    Until(#[serde(serialize_with = "path_to_bytes", deserialize_with = "path_from_bytes")] PathBuf),
 }
 
 /// A move to another folder that is under way.
@@ -96,6 +110,15 @@ pub enum RecordError {
 }
 
 impl ResumeRecord {
+    /// A folder beside the save path in which its files are or may come to be.
+    pub(crate) fn other_folder(&self) -> Option<&Path> {
+        match (&self.moving, &self.incomplete) {
+            (Some(MoveNote { other, .. }), _) => Some(other),
+            (None, Incomplete::Perhaps(folder) | Incomplete::Until(folder)) => Some(folder),
+            (None, Incomplete::No) => None,
+        }
+    }
+
     /// The pieces that it says are there, hashed or not, of a torrent of so many. Another's record: none.
     pub(crate) fn claimed(&self, pieces: u32) -> Bitfield {
         let bits = |wire: &[u8]| Bitfield::from_wire(wire, pieces).unwrap_or_else(|| Bitfield::new(pieces));
@@ -121,12 +144,15 @@ impl ResumeRecord {
     }
 
     /// The form in the store.
-    pub(crate) fn encode(&self, info_hash: &InfoHash) -> Vec<u8> {
+    pub fn encode(&self, info_hash: &InfoHash) -> Vec<u8> {
         with_version(VERSION, info_hash, self)
     }
 
     /// Reads the form in the store.
-    pub(crate) fn decode(info_hash: &InfoHash, bytes: &[u8]) -> Result<Self, RecordError> {
+    ///
+    /// # Errors
+    /// Damaged, of another torrent, or of a newer program.
+    pub fn decode(info_hash: &InfoHash, bytes: &[u8]) -> Result<Self, RecordError> {
         if bytes.len() < HEADER || bytes[1..HEADER] != checksum(info_hash, bytes) {
             return Err(RecordError::Damaged);
         }
@@ -159,12 +185,15 @@ fn checksum(info_hash: &InfoHash, bytes: &[u8]) -> [u8; CHECKSUM] {
 }
 
 /// The settings of all torrents together in the form of the store: as a record, of no torrent.
-pub(super) fn encode_settings(settings: &GlobalSettings) -> Vec<u8> {
+pub fn encode_settings(settings: &GlobalSettings) -> Vec<u8> {
     with_version(SETTINGS_VERSION, &NO_TORRENT, settings)
 }
 
 /// Reads that form.
-pub(super) fn decode_settings(bytes: &[u8]) -> Result<GlobalSettings, RecordError> {
+///
+/// # Errors
+/// Damaged, or of a newer program.
+pub fn decode_settings(bytes: &[u8]) -> Result<GlobalSettings, RecordError> {
     if bytes.len() < HEADER || bytes[1..HEADER] != checksum(&NO_TORRENT, bytes) {
         return Err(RecordError::Damaged);
     }

@@ -20,6 +20,7 @@ use crate::download::DownloadManager;
 use crate::manager::RemoveData;
 use crate::net::dial::{DialError, Greeted};
 use crate::peer::{PeerPool, PeerReport};
+use crate::resume::Incomplete;
 use crate::settings::{GlobalSettings, TorrentSettings};
 use crate::shared::{ConnectionPermit, Registration, SharedResources};
 use crate::stats::{Place, SessionState, SessionStats};
@@ -189,6 +190,10 @@ pub struct Actor {
     pub(super) storage_seen: watch::Sender<Arc<Storage>>,
     /// Also there while it is in error because a move is stuck, and when it ends in the middle of one.
     pub(super) moving: Option<super::on_move::Moving>,
+    /// Whether its files have a folder of their own until it is complete.
+    pub(super) incomplete: Incomplete,
+    /// What did not come off and did not stop it, until somebody asks for something else.
+    pub(super) notice: Option<Untrusted>,
     pub(super) download: DownloadManager,
     pub(super) upload: UploadManager,
     pub(super) pool: PeerPool,
@@ -213,6 +218,10 @@ pub struct Actor {
     pub(super) gone: super::links::Gone,
     /// The count of changes of the bans that links were looked through for.
     pub(super) bans_seen: u64,
+    /// The count of changes of the upload slots, and our own number of them, that the choker knows of.
+    pub(super) slots_seen: (u64, Option<u32>),
+    /// When links were let go last for peers that wait (see `session::room`).
+    pub(super) turnover: Option<Instant>,
     pub(super) watches: Vec<Watch>,
     pub(super) up: Limiter,
     pub(super) down: Limiter,

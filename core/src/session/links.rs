@@ -33,6 +33,8 @@ pub struct LinkEntry {
     pub known_as: SocketAddr,
     /// Its name for itself.
     pub peer_id: PeerId,
+    /// Others who called from its address lied: nothing is fetched from it.
+    pub distrusted: bool,
     /// Its client.
     pub client: Untrusted,
     /// How it came to be.
@@ -118,6 +120,11 @@ impl LinkEntry {
         self.gauge.snubbed.load(Ordering::Relaxed)
     }
 
+    /// Where it is.
+    pub const fn whereabouts(&self) -> Whereabouts {
+        Whereabouts { address: self.address, listens: self.known_as, incoming: self.incoming }
+    }
+
     /// It would like to send this piece.
     pub fn suggests(&mut self, piece: PieceIndex) {
         self.suggested.retain(|known| *known != piece);
@@ -132,6 +139,17 @@ impl LinkEntry {
     }
 }
 
+/// Where a peer is, or was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// The far end of its link.
+    pub address: SocketAddr,
+    /// Where it listens, as far as that is known.
+    pub listens: SocketAddr,
+    /// It called us.
+    pub incoming: bool,
+}
+
 /// Peers that are gone and sent something: ten times the links that a torrent may have. Who lied is
 /// known only when the piece is good, and liars do not wait for that.
 const MAX_GONE: usize = 1_000;
@@ -139,7 +157,7 @@ const MAX_GONE: usize = 1_000;
 /// Where peers were that are gone, the newest last.
 #[derive(Debug, Default)]
 pub struct Gone {
-    links: VecDeque<(LinkId, SocketAddr, SocketAddr)>,
+    links: VecDeque<(LinkId, Whereabouts)>,
 }
 
 impl Gone {
@@ -151,13 +169,12 @@ impl Gone {
         if self.links.len() == MAX_GONE {
             self.links.pop_front();
         }
-        self.links.push_back((link, entry.address, entry.known_as));
+        self.links.push_back((link, entry.whereabouts()));
     }
 
-    /// Where this peer was, and where it listened.
-    pub fn find(&self, link: LinkId) -> Option<(SocketAddr, SocketAddr)> {
-        let found = self.links.iter().rev().find(|(other, ..)| *other == link);
-        found.map(|(_, address, listens)| (*address, *listens))
+    /// Where this peer was.
+    pub fn find(&self, link: LinkId) -> Option<Whereabouts> {
+        self.links.iter().rev().find(|(other, _)| *other == link).map(|(_, whereabouts)| *whereabouts)
     }
 
     /// Nobody can be blamed any more.

@@ -4,6 +4,7 @@ mod actor;
 mod control;
 mod detail;
 mod files;
+mod incomplete;
 mod links;
 mod on_command;
 mod on_discovery;
@@ -72,8 +73,8 @@ impl Trouble {
 #[derive(Debug)]
 pub struct Torrent {
     metainfo: Arc<Metainfo>,
-    /// The folder that its files are in. Written by the actor alone.
-    save_path: watch::Sender<PathBuf>,
+    /// Written by the actor alone.
+    folders: watch::Sender<Folders>,
     bus: Arc<EventBus>,
     peer_id: PeerId,
     /// BEP 7: tells a tracker that we are the same peer, also after a change of address.
@@ -92,8 +93,17 @@ impl Torrent {
     }
 
     fn save_path(&self) -> PathBuf {
-        self.save_path.borrow().clone()
+        self.folders.borrow().save_path.clone()
     }
+}
+
+/// Where a torrent's files are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Folders {
+    /// The folder that counts.
+    pub(crate) save_path: PathBuf,
+    /// One that they come from or go to, now or when the torrent is complete.
+    pub(crate) other: Option<PathBuf>,
 }
 
 /// How a session is opened.
@@ -164,7 +174,10 @@ impl Session {
             .or_else(|| record.as_ref().map(|record| record.save_path.clone()))
             .unwrap_or_else(|| shared.config().download_dir.clone());
         let torrent = Arc::new(Torrent {
-            save_path: watch::Sender::new(save_path),
+            folders: watch::Sender::new(Folders {
+                save_path,
+                other: record.as_ref().and_then(|record| record.other_folder().map(Into::into)),
+            }),
             bus: EventBus::of_session(shared.hub(), metainfo.info_hash),
             peer_id: new_peer_id(),
             key: record.as_ref().map_or_else(|| rand::rng().next_u32(), |record| record.tracker_key),
@@ -211,6 +224,11 @@ impl Session {
     /// The folder its files are in; during a move the one that counts.
     pub fn save_path(&self) -> PathBuf {
         self.torrent.save_path()
+    }
+
+    /// Where its files are and may be, as that changes.
+    pub(crate) fn folders(&self) -> watch::Receiver<Folders> {
+        self.torrent.folders.subscribe()
     }
 
     /// Moves its files to another folder, which is made if needed. The torrent leaves the swarm meanwhile and

@@ -97,6 +97,7 @@ impl Actor {
         if std::mem::take(&mut self.saving.paused) {
             self.save(now);
         }
+        self.notice = None;
         // It was we who left the peers; who resumes does not wait for them.
         self.pool.call_again(now);
         // A check that was cancelled and has not ended goes on with what it leaves, once it says so.
@@ -241,7 +242,8 @@ impl Actor {
         let (torrent, shared, storage) = (&self.torrent, &self.shared, &self.storage);
         match self.removed {
             Some(data) => {
-                super::over::take_away(torrent, shared, storage, self.other_folder(), data).await;
+                let other = self.moving.as_ref().map(|moving| moving.note().other);
+                super::over::take_away(torrent, shared, storage, other, data).await;
             }
             None => super::over::close(shared, storage).await,
         }

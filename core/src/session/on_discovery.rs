@@ -54,6 +54,9 @@ impl Actor {
         if room == 0 || self.pool.next_due().is_none_or(|due| due > now) {
             return;
         }
+        if !self.shared.may_connect(now, self.links.len()) {
+            return;
+        }
         let tickets = self.shared.dial_tickets(now, self.torrent.info_hash(), room);
         let per_address = self.shared.config().max_connections_per_address;
         let is_banned = |address| self.shared.is_banned(address);

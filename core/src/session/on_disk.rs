@@ -1,11 +1,11 @@
 //! What happens when the disk has done something: pieces become ours, or turn out to be lies.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Trouble;
 use super::actor::{Actor, Phase, TICK};
+use super::links::{LinkEntry, Whereabouts};
 use crate::bitfield::Bitfield;
 use crate::download::Claim;
 use crate::event::{Event, Kind};
@@ -117,7 +117,7 @@ impl Actor {
             self.trackers.completed(now);
             self.announce(now);
         }
-        if self.completed || !self.download.is_finished() {
+        if !self.download.is_finished() || self.land(now) || self.completed {
             return;
         }
         self.completed = true;
@@ -146,7 +146,7 @@ impl Actor {
         self.torrent.bus.publish(Kind::PieceHashFailed, || Event::PieceHashFailed {
             index: piece,
             size: geometry.piece_size(piece),
-            from: from.iter().map(|(address, _)| *address).collect(),
+            from: from.iter().map(|from| from.address).collect(),
         });
         self.feed = true;
         // A link that was let go may have written blocks that we never heard of: the disk knows.
@@ -171,13 +171,16 @@ impl Actor {
     }
 
     /// This link lied, and perhaps is gone. What else it sent is not waited for to fail.
-    fn ban(&mut self, now: Instant, link: LinkId, reason: BanReason) {
-        let Some((address, listens)) = self.whereabouts(link) else { return };
+    pub(super) fn ban(&mut self, now: Instant, link: LinkId, reason: BanReason) {
+        let Some(Whereabouts { address, listens, incoming }) = self.whereabouts(link) else { return };
         if let Some(entry) = self.links.get_mut(&link).or_else(|| self.parting.get_mut(&link)) {
             entry.close("it lied");
         }
         // Two are one where a ban is by address.
         let fresh = self.shared.ban_for(address, reason) | self.shared.ban_for(listens, reason);
+        if incoming {
+            self.shared.distrust_callers(address, reason);
+        }
         if fresh {
             let why = reason.to_string().into();
             self.torrent.bus.publish(Kind::PeerBanned, || Event::PeerBanned { address, why });
@@ -186,14 +189,17 @@ impl Actor {
         self.let_go(now, link, "banned", Outcome::Fault);
     }
 
-    /// Where a peer is that sent something, and where it listens.
-    fn whereabouts(&self, link: LinkId) -> Option<(SocketAddr, SocketAddr)> {
+    /// Where a peer is that sent something.
+    fn whereabouts(&self, link: LinkId) -> Option<Whereabouts> {
         let entry = self.links.get(&link).or_else(|| self.parting.get(&link));
-        entry.map(|entry| (entry.address, entry.known_as)).or_else(|| self.gone.find(link))
+        entry.map(LinkEntry::whereabouts).or_else(|| self.gone.find(link))
     }
 
     fn on_checked(&mut self, now: Instant, bytes_hashed: u64) {
         self.check_posted = false;
+        if self.use_folder_for_incomplete(now) {
+            return;
+        }
         self.checked = true;
         self.saving.moved_files_seen();
         self.look_again();

@@ -27,6 +27,7 @@ impl Actor {
         let room = self.phase == Phase::Running
             && !self.shared.is_banned(greeted.address)
             && (self.links.len() < self.max_links() || self.make_room(now, greeted.address));
+        let room = room && self.shared.may_connect(now, self.links.len());
         if let Some(permit) = room.then(|| self.shared.connection_permit()).flatten() {
             self.welcome(now, greeted, permit, true);
         }
@@ -100,6 +101,7 @@ impl Actor {
             client: client::name(&handshake.peer_id, None),
             source,
             incoming,
+            distrusted: incoming && self.shared.distrusts_callers(address),
             mailbox,
             gauge,
             am_interested: false,

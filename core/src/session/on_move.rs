@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::actor::{Actor, Phase, TICK};
-use super::{Torrent, Trouble};
+use super::{Folders, Trouble};
 use crate::event::{Event, Kind};
-use crate::resume::MoveNote;
+use crate::resume::{Incomplete, MoveNote};
 use crate::storage::{DiskDone, DiskError};
 use crate::untrusted::Untrusted;
 
@@ -76,13 +76,19 @@ impl Moving {
     }
 }
 
-impl Torrent {
-    fn set_save_path(&self, path: &Path) {
-        self.save_path.send_replace(path.to_path_buf());
-    }
-}
-
 impl Actor {
+    /// From now on the files are, or are to be, at this place.
+    pub(super) fn set_save_path(&self, path: &Path) {
+        self.torrent
+            .folders
+            .send_replace(Folders { save_path: path.to_path_buf(), other: self.other_folder() });
+    }
+
+    /// Tells where files may be besides.
+    pub(super) fn show_folders(&self) {
+        self.set_save_path(&self.torrent.save_path());
+    }
+
     /// A person wants the files in another folder.
     pub(super) fn relocate(&mut self, now: Instant, to: PathBuf, tell: Option<oneshot::Sender<bool>>) {
         let rest = match &self.phase {
@@ -100,8 +106,10 @@ impl Actor {
         }
         self.leave_swarm(now, "its files are moved");
         self.phase = Phase::Moving;
+        self.notice = None;
         self.moving =
             Some(Moving { from, to, step: Step::Closing, closed: false, rest, progress: (0, 0), tell });
+        self.show_folders();
         self.shared.disk().close(&self.storage);
         self.pin(now);
     }
@@ -156,7 +164,7 @@ impl Actor {
         }
         moving.step = Step::Noting;
         let to = moving.to.clone();
-        self.torrent.set_save_path(&to);
+        self.set_save_path(&to);
         self.save(now);
         let (shared, storage) = (self.shared.clone(), self.storage.clone());
         self.shared.tasks().spawn(async move {
@@ -192,6 +200,9 @@ impl Actor {
     /// All files are in the new folder.
     pub(super) fn on_files_moved(&mut self, now: Instant) {
         let Some(moving) = self.moving.take() else { return };
+        // Wherever it was to go when it is complete: it is there, or a person decided otherwise.
+        self.incomplete = Incomplete::No;
+        self.show_folders();
         if let Some(tell) = moving.tell {
             // Nobody need wait for it.
             let _ = tell.send(true);
@@ -218,14 +229,17 @@ impl Actor {
         }
         let noted = moving.step == Step::Noting;
         let (from, to, rest) = (moving.from.clone(), moving.to.clone(), moving.rest.take());
-        self.moving = None;
+        // Who waits for it hears of it after the folders are right again.
+        let tell = self.moving.take();
+        self.set_save_path(&from);
         if noted {
-            self.torrent.set_save_path(&from);
             self.shared.disk().abandon_copies(&self.storage, to);
         }
+        drop(tell);
         if self.phase != Phase::Moving {
             return;
         }
+        self.notice = Some(message.as_str().into());
         self.torrent.bus.publish(Kind::StorageError, || Event::StorageError {
             message: message.into(),
             code: code.into(),
@@ -280,8 +294,12 @@ impl Actor {
         }
     }
 
-    /// The folder beside the present one in which files of it may lie.
+    /// The folder beside the present one in which files of it may lie, or will.
     pub(super) fn other_folder(&self) -> Option<PathBuf> {
-        self.moving.as_ref().map(|moving| moving.note().other)
+        match (&self.moving, &self.incomplete) {
+            (Some(moving), _) => Some(moving.note().other),
+            (None, Incomplete::Perhaps(folder) | Incomplete::Until(folder)) => Some(folder.clone()),
+            (None, Incomplete::No) => None,
+        }
     }
 }

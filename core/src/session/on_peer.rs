@@ -168,7 +168,8 @@ impl Actor {
     /// tick, which waits a little: the peer may have the next piece in a moment.
     pub(super) fn show_interest(&mut self, link: LinkId) {
         let Some(entry) = self.links.get_mut(&link) else { return };
-        if self.full.is_none() && !entry.am_interested && self.download.interested_in(link) {
+        let wanted = self.full.is_none() && !entry.distrusted;
+        if wanted && !entry.am_interested && self.download.interested_in(link) {
             entry.am_interested = true;
             entry.dull_ticks = 0;
             // It may have been hungry since before we lost interest.

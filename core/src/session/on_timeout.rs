@@ -100,6 +100,11 @@ impl Actor {
             self.look_after(now, link);
         }
         self.keep_within_limits(now);
+        self.turn_over(now);
+        let slots = (self.shared.slot_changes(), self.settings.upload_slots);
+        if std::mem::replace(&mut self.slots_seen, slots) != slots {
+            self.upload.hurry(now);
+        }
         // What a hungry link may have changes with the hands of the others, in the endgame above all.
         self.feed |= self.links.values().any(|entry| entry.hungry > 0);
         if self.phase == Phase::Running {
@@ -144,7 +149,7 @@ impl Actor {
             self.let_go(now, link, "neither wants anything", Outcome::Seeds);
             return;
         }
-        if wanted {
+        if wanted && !entry.distrusted {
             entry.dull_ticks = 0;
             self.show_interest(link);
         } else if entry.am_interested {

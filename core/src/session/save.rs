@@ -175,7 +175,9 @@ impl Actor {
             // Not all was looked at: the last record still holds, but for what a person asked for.
             let (save_path, moving) = (self.torrent.save_path(), self.moving.as_ref().map(Moving::note));
             let (settings, trackers) = (self.settings.clone(), self.own_trackers.clone());
-            let record = ResumeRecord { paused, save_path, moving, settings, trackers, ..kept.clone() };
+            let incomplete = self.incomplete.clone();
+            let kept = kept.clone();
+            let record = ResumeRecord { paused, save_path, moving, settings, trackers, incomplete, ..kept };
             store.put(self.torrent.info_hash(), record);
             return;
         }
@@ -211,6 +213,7 @@ impl Actor {
             seeding_seconds: self.totals.seeding(now).as_secs(),
             trackers: self.own_trackers.clone(),
             moving: self.moving.as_ref().map(Moving::note),
+            incomplete: self.incomplete.clone(),
             assumed: if assumed.ones() > 0 { assumed.to_wire() } else { Vec::new() },
         };
         store.put(self.torrent.info_hash(), record);

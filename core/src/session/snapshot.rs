@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::actor::{Actor, Phase};
 use crate::event::{Event, Kind};
 use crate::peer::LinkGauge;
+use crate::resume::Incomplete;
 use crate::stats::{SessionState, SessionStats};
 
 /// A download that brought nothing for this long is stalled.
@@ -105,6 +106,11 @@ impl Actor {
             move_done: self.moving.as_ref().map_or(0, |moving| moving.progress.0),
             move_total: self.moving.as_ref().map_or(0, |moving| moving.progress.1),
             pieces_assumed: self.storage.assumed_count(),
+            destination: match &self.incomplete {
+                Incomplete::Until(folder) => Some(folder.clone()),
+                Incomplete::No | Incomplete::Perhaps(_) => None,
+            },
+            notice: self.notice.clone(),
             tracker: self.tracker_host.clone(),
             unregistered: self.trackers.unregistered(),
             private: metainfo.private,

@@ -18,6 +18,7 @@ mod bench;
 mod crash;
 mod ends;
 mod faults;
+mod incomplete;
 mod meetings;
 mod moves;
 mod room;
@@ -67,9 +68,14 @@ fn read_back(dir: &Path) -> Vec<u8> {
 }
 
 fn engine(dir: &Path, host: u8) -> TorrentManager {
+    engine_with(dir, host, |_| ())
+}
+
+fn engine_with(dir: &Path, host: u8, change: impl FnOnce(&mut Config)) -> TorrentManager {
     let mut config = Config::new(dir);
     config.listen = vec![SocketAddr::from(([127, 0, 9, host], 0))];
     config.state_dir = Some(dir.join("state"));
+    change(&mut config);
     TorrentManager::start(config).unwrap()
 }
 

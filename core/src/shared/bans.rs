@@ -68,6 +68,19 @@ impl SharedResources {
         banned
     }
 
+    /// Nothing is fetched for 24 hours from who calls from this address, if it is on a loopback or private
+    /// range, where a liar comes back from another port.
+    pub(crate) fn distrust_callers(&self, address: SocketAddr, reason: BanReason) {
+        if self.bans.change(|bans| bans.distrust_callers(clock(), address, reason)) {
+            self.save_bans();
+        }
+    }
+
+    /// Whether nothing is to be fetched from who calls from this address.
+    pub(crate) fn distrusts_callers(&self, address: SocketAddr) -> bool {
+        self.bans.read().distrusts_callers(clock(), address)
+    }
+
     /// Ends a ban before its time. Says whether there was one.
     pub fn lift_ban(&self, target: BanTarget) -> bool {
         let lifted = self.bans.change(|bans| bans.lift(target));

@@ -29,6 +29,11 @@ impl Connections {
         got.is_ok().then(|| ConnectionPermit(self.clone()))
     }
 
+    /// Whether there are as many as there may be.
+    pub fn is_full(&self) -> bool {
+        self.open.load(Ordering::Relaxed) >= self.total.load(Ordering::Relaxed)
+    }
+
     /// Changes the limits. Torrents that have more links than they may let some go.
     pub fn set(&self, total: usize, per_torrent: usize) {
         self.total.store(total, Ordering::Relaxed);

@@ -20,6 +20,28 @@ impl SharedResources {
         self.connections.permit()
     }
 
+    /// Whether a torrent with so many links may have one more now. If not it is in need, as far as it has
+    /// fewer than others.
+    pub fn may_connect(&self, now: Instant, links: usize) -> bool {
+        let mut turnover = self.turnover.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = self.connections.is_full();
+        if full {
+            turnover.refused(now, links);
+        }
+        !full && !turnover.waits(now, links)
+    }
+
+    /// Whether a torrent with so many links lets one go, for one that was refused with fewer. `idle`: it
+    /// has one that moves nothing.
+    pub fn yields_link(&self, now: Instant, links: usize, idle: bool) -> bool {
+        self.turnover.lock().unwrap_or_else(PoisonError::into_inner).yields(now, links, idle)
+    }
+
+    /// Whether there are as many connections over all torrents as there may be.
+    pub fn is_full(&self) -> bool {
+        self.connections.is_full()
+    }
+
     /// Links that a torrent may keep: of this many, and `most` where it has a limit of its own.
     pub fn links_to_keep(&self, links: usize, most: Option<u32>) -> usize {
         self.connections.may_keep(links).min(self.max_links(most))
@@ -68,6 +90,11 @@ impl SharedResources {
     /// Changes how many peers are served at once over all torrents.
     pub(super) fn set_upload_slots(&self, total: usize) {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).set(total);
+    }
+
+    /// Grows with each change of the number of slots: who has seen this number need not look again.
+    pub fn slot_changes(&self) -> u64 {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).changes()
     }
 
     /// A peer at `voice` sees us at this address (BEP 10).

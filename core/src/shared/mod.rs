@@ -13,6 +13,7 @@ mod registry;
 mod slots;
 mod tasks;
 mod totals;
+mod turnover;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -32,6 +33,7 @@ pub use self::goodbyes::Goodbyes;
 pub use self::registry::{Door, Registration, Registry};
 use self::slots::Slots;
 pub use self::tasks::Tasks;
+use self::turnover::Turnover;
 use crate::bandwidth::Limiter;
 use crate::config::Config;
 use crate::disk::{Backend, Disk, System};
@@ -83,6 +85,7 @@ pub struct SharedResources {
     saved: Mutex<Vec<Saved>>,
     next_link: AtomicU64,
     connections: Arc<Connections>,
+    turnover: Mutex<Turnover>,
     half_open: Arc<Semaphore>,
     dials: Mutex<Dials>,
     slots: Mutex<Slots>,
@@ -181,6 +184,7 @@ impl SharedResources {
             saved: Mutex::new(saved),
             next_link: AtomicU64::new(1),
             connections: Connections::new(most_connections(&config, &settings), settings.max_peers as usize),
+            turnover: Mutex::default(),
             half_open: Arc::new(Semaphore::new(config.max_half_open)),
             dials: Mutex::default(),
             slots: Mutex::new(Slots::new(settings.upload_slots as usize, config.slots_per_torrent)),

@@ -33,12 +33,13 @@ pub struct Slots {
     dealt_at: Option<Instant>,
     /// The torrent that is dealt to first, and since when.
     first: Option<(InfoHash, Instant)>,
+    changes: u64,
 }
 
 impl Slots {
     /// `total` over all torrents, `each` for one at most.
     pub const fn new(total: usize, each: usize) -> Self {
-        Self { total, each, shares: BTreeMap::new(), dealt_at: None, first: None }
+        Self { total, each, shares: BTreeMap::new(), dealt_at: None, first: None, changes: 0 }
     }
 
     /// The torrent could use this many slots, and may have `most`, where it is not as all; says how many it
@@ -67,8 +68,14 @@ impl Slots {
 
     /// Changes what there is; the shares follow with the next deal.
     pub const fn set(&mut self, total: usize) {
+        self.changes += 1;
         self.total = total;
         self.dealt_at = None;
+    }
+
+    /// How often [`set`](Self::set) was called.
+    pub const fn changes(&self) -> u64 {
+        self.changes
     }
 
     fn get(&self, torrent: &InfoHash) -> Share {

@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::metainfo::FileEntry;
@@ -214,6 +214,16 @@ fn rename_new(source: &OwnedFd, name: &OsStr, target: &OwnedFd, new_name: &OsStr
 #[cfg(not(target_os = "linux"))]
 fn rename_new(_: &OwnedFd, _: &OsStr, _: &OwnedFd, _: &OsStr) -> Result<(), Errno> {
     Err(Errno::NOSYS)
+}
+
+/// What stands at a path, itself a symbolic link or not; never through one below the root.
+///
+/// # Errors
+/// What the system says.
+pub fn look(root: &Path, path: &Path) -> io::Result<Stat> {
+    let (folders, name) = split(path)?;
+    let folder = walk(rustix::fs::open(root, FOLDER, Mode::empty())?, &folders, false)?;
+    Ok(rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 /// Removes one regular file; never a symbolic link, and never through one.

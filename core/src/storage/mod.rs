@@ -21,7 +21,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockW
 use tokio::sync::Notify;
 
 pub(crate) use self::beneath::{
-    DirSync, OpenFor, Opened, delete, open, remove, remove_empty_folders, rename, sync_folder,
+    DirSync, OpenFor, Opened, delete, look, open, remove, remove_empty_folders, rename, sync_folder,
 };
 use self::bits::AtomicBits;
 pub use self::error::{DiskError, Op};

@@ -324,7 +324,10 @@ fn redirect(from: &Url, response: &Response) -> Result<Option<Url>, AnnounceErro
 }
 
 /// The next hop: relative to the last, with its password as long as the origin stays the same.
-fn target(from: &Url, location: &str) -> Result<Url, AnnounceError> {
+///
+/// # Errors
+/// It is no URL of HTTP, or it leads from https to http.
+pub fn target(from: &Url, location: &str) -> Result<Url, AnnounceError> {
     let mut to = from.join(location).map_err(|_| AnnounceError::Url("redirect leads nowhere"))?;
     match (from.scheme(), to.scheme()) {
         ("https", "http") => return Err(AnnounceError::Url("redirect from https to http")),

@@ -93,7 +93,9 @@ pub(super) fn check_text<'a>(raw: &'a str, schemes: &[&str]) -> Result<&'a str, 
         return refuse("host name is not ASCII");
     }
     let query = base.split_once('?').map_or("", |(_, query)| query);
-    if query.split('&').any(|pair| pair.to_ascii_lowercase().starts_with("info_hash")) {
+    // As a server reads it: a key may be escaped.
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    if pairs.any(|(key, _)| key.to_ascii_lowercase().starts_with("info_hash")) {
         return refuse("brings an info_hash of its own");
     }
     Ok(base)

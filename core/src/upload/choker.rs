@@ -8,7 +8,7 @@
 //!
 //! - Nobody is unchoked while more than `slots` others are, and with no slots nobody is.
 //! - A link's choke state changes at most once in [`ROUND`]: aria2 drops a link that is choked and
-//!   unchoked within five seconds.
+//!   unchoked within five seconds. Only where there are no slots any more all are choked at once.
 //! - An unchoked peer that has lost interest keeps its place until another peer wants it.
 
 use std::cmp::Reverse;
@@ -149,6 +149,13 @@ impl Choker {
         }
     }
 
+    /// A round is due soon, if anybody has a slot or wants one.
+    pub fn hurry(&mut self, now: Instant) {
+        if self.next_round.is_some() || !self.seats.is_empty() {
+            self.round_soon(now);
+        }
+    }
+
     /// When [`round`](Self::round) is due; `None` while nobody wants a slot and nobody has one.
     pub fn next_round(&self) -> Option<Instant> {
         self.next_round
@@ -164,9 +171,12 @@ impl Choker {
     pub fn round(&mut self, now: Instant, seeding: bool, peers: &[Candidate]) -> Vec<Change> {
         self.last_round = Some(now);
         self.seeding = seeding;
+        if self.slots == 0 {
+            return self.choke_all(now, peers);
+        }
         // Places are taken first by those that must stay, then by rank, then by the optimistic one;
         // what is left over stays with unchoked peers that want nothing now.
-        let places = if self.slots == 0 { 0 } else { self.slots + 1 };
+        let places = self.slots + 1;
         let (eligible, idle): (Vec<&Candidate>, Vec<&Candidate>) =
             peers.iter().partition(|peer| peer.wants_a_slot());
         let mut idle: Vec<&Candidate> = idle.into_iter().filter(|peer| peer.unchoked).collect();
@@ -198,6 +208,16 @@ impl Choker {
             .collect();
         changes.sort_by_key(|change| change.unchoke);
         changes
+    }
+
+    /// Nobody is to be sent anything: also those that were unchoked a moment ago.
+    fn choke_all(&mut self, now: Instant, peers: &[Candidate]) -> Vec<Change> {
+        self.seats.clear();
+        (self.optimistic, self.optimistic_since) = (None, None);
+        // Slots may be dealt to us again.
+        self.next_round = peers.iter().any(Candidate::wants_a_slot).then(|| now + ROUND);
+        let unchoked = peers.iter().filter(|peer| peer.unchoked);
+        unchoked.map(|peer| Change { link: peer.link, unchoke: false }).collect()
     }
 
     /// The peer has become interested, or was so when it came. A free slot is given at once, and

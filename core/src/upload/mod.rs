@@ -31,6 +31,11 @@ impl UploadManager {
         self.choker.set_slots(now, slots);
     }
 
+    /// The number of slots that all share has changed: a round is due within a second.
+    pub fn hurry(&mut self, now: Instant) {
+        self.choker.hurry(now);
+    }
+
     /// Slots that this session could use: for whoever deals slots across sessions.
     pub fn demand(&self) -> usize {
         self.demand

@@ -1,5 +1,7 @@
-//! Handshakes: the start tells early what cannot be one, and what was read is written alike.
+//! Handshakes: the start tells early what cannot be one, what was read is written alike, and the name
+//! that a peer's id makes is harmless.
 
+use tc_core::peer::client;
 use tc_core::wire::handshake::{Handshake, LEN, PREFIX_LEN, may_be_handshake, prefix};
 
 pub fn check(bytes: &[u8]) {
@@ -14,4 +16,7 @@ pub fn check(bytes: &[u8]) {
         return;
     };
     assert_eq!(handshake.encode(), *whole);
+    let name = client::name(&handshake.peer_id, None);
+    assert!(!name.is_empty());
+    assert_eq!(name.to_string(), name.raw());
 }

@@ -30,8 +30,7 @@ SETTINGS = {
 }
 
 settings = {**SETTINGS, **start["settings"]}
-if settings.pop("log_peers", False):
-    settings["alert_mask"] |= lt.alert.category_t.peer_log_notification
+sequential = settings.pop("sequential", False)
 session = lt.session(settings)
 adding = threading.Lock()
 added = []  # its only torrent: (handle, time of adding)
@@ -43,6 +42,8 @@ def add(torrent, dir):
     params = lt.load_torrent_file(torrent)
     params.save_path = dir
     params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
+    if sequential:
+        params.flags |= lt.torrent_flags.sequential_download
     now = time.monotonic()
     # Held for the alerts, which may come before this line is done.
     with adding:
@@ -67,6 +68,10 @@ def status():
         "peers": now.num_peers,
         "message": str(now.state),
     }
+
+
+def serve_peers(serve):
+    session.apply_settings({"unchoke_slots_limit": 8 if serve else 0})
 
 
 def connect(ip, port):
@@ -97,6 +102,7 @@ serve(
         "add": add,
         "has_all": has_all,
         "status": status,
+        "serve": serve_peers,
         "connect": connect,
     }
 )

@@ -109,10 +109,9 @@ impl Other {
         alert["seconds"].as_f64().expect("the driver adds them")
     }
 
-    /// Waits for a line of libtorrent's log of its peers, which `log_peers` among its settings switches on.
-    pub fn wait_peer_log(&self, what: &str, deadline: Deadline) {
-        let says = |line: &Value| line["message"].as_str().is_some_and(|message| message.contains(what));
-        self.driver.event(deadline, "peer_log", says);
+    /// Chokes everybody from its next round on, or serves them again; libtorrent only.
+    pub fn serve(&mut self, serve: bool) {
+        self.driver.ask("serve", json!({"serve": serve}));
     }
 
     /// The process id of the client itself.

@@ -14,6 +14,9 @@ API = "http://127.0.0.1:8080/api/v2/"
 SEEDS = ("uploading", "stalledUP", "forcedUP")
 
 start, folder = daemon.start, daemon.folder
+own = dict(start["settings"])
+# For its only torrent.
+sequential = own.pop("sequential", False)
 settings = {
     # Else it asks on the terminal.
     "LegalNotice/Accepted": "true",
@@ -49,6 +52,7 @@ def add(torrent, dir):
     """As a browser posts a form."""
     mark = secrets.token_hex(16)
     parts = [('name="savepath"', str(dir).encode())]
+    parts += [('name="sequentialDownload"', str(sequential).lower().encode())]
     parts += [('name="torrents"; filename="t.torrent"', pathlib.Path(torrent).read_bytes())]
     body = b"".join(
         f"--{mark}\r\nContent-Disposition: form-data; {name}\r\n\r\n".encode() + value + b"\r\n" for name, value in parts
@@ -87,7 +91,7 @@ def connect(ip, port):
 
 
 sections = {}
-for name, value in {**settings, **start["settings"]}.items():
+for name, value in {**settings, **own}.items():
     section, key = name.split("/", 1)
     sections.setdefault(section, []).append(f"{key}={value}\n")
 config = folder / "qBittorrent" / "config" / "qBittorrent.conf"

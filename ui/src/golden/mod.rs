@@ -136,6 +136,20 @@ fn unregistered(private: bool) -> Stage {
     Stage::new((80, 24), list)
 }
 
+/// A seed whose files could not be moved when it was complete.
+#[test]
+fn a_move_that_failed() {
+    let stage = || {
+        let mut list = torrents();
+        let row = list.iter_mut().find(|row| row.name.raw().starts_with("fedora")).unwrap();
+        row.notice = Some("cannot move: /srv/dl: disk full (needs 8,192 bytes, 0 free)".into());
+        row.destination = Some("/srv/dl".into());
+        Stage::new((80, 24), list)
+    };
+    check(stage(), "j j j j j", "unmoved");
+    check(stage(), "j j j j j Enter 1", "unmoved-overview");
+}
+
 #[test]
 fn split_tabs() {
     check(Stage::full((80, 24)), "j 3", "split-peers");

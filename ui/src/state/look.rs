@@ -12,6 +12,7 @@ pub fn looks_same(a: &SessionStats, b: &SessionStats) -> bool {
         && a.name == b.name
         && a.message == b.message
         && (&a.unregistered, a.retries) == (&b.unregistered, b.retries)
+        && (&a.notice, &a.destination) == (&b.notice, &b.destination)
         && a.save_path == b.save_path
         && a.tracker == b.tracker
         && a.private == b.private
@@ -24,7 +25,7 @@ pub fn looks_same(a: &SessionStats, b: &SessionStats) -> bool {
                 |s| s.move_done.saturating_mul(1_000) / s.move_total.max(1),
                 |tenths| tenths.to_string(),
             ))
-        && (a.pieces, a.pieces_have) == (b.pieces, b.pieces_have)
+        && (a.pieces, a.pieces_have, a.pieces_assumed) == (b.pieces, b.pieces_have, b.pieces_assumed)
         && (a.added, a.completed) == (b.added, b.completed)
         && a.availability / 100 == b.availability / 100
         && by(a, b, |s| s.total_size, format::size)
@@ -82,6 +83,7 @@ mod tests {
             change(&mut after);
             !looks_same(&before, &after)
         };
+        assert!(differs(|stats| stats.notice = Some("cannot move".into())));
         assert!(differs(|stats| stats.unregistered = Some("not registered".into())));
         assert!(differs(|stats| stats.retries = true));
         assert!(differs(|stats| stats.message = Some("no room".into())));

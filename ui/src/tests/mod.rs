@@ -1,5 +1,6 @@
 //! Behaviour of the whole screen: what must never happen, and what must cost nothing.
 
+mod corpus;
 mod run;
 mod undo;
 

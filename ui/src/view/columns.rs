@@ -176,7 +176,7 @@ impl Column {
             Self::Up => Role::Up,
             Self::Rate if stats.state == SessionState::Seeding => Role::Up,
             Self::Rate => Role::Down,
-            Self::Eta if is_unregistered(stats) => Role::Err,
+            Self::Eta if is_unregistered(stats) || is_unmoved(stats) => Role::Err,
             Self::Eta => match stats.state {
                 SessionState::Error => Role::Err,
                 SessionState::Checking | SessionState::Moving => Role::Warn,
@@ -210,6 +210,7 @@ fn done(stats: &SessionStats) -> String {
 pub fn eta(stats: &SessionStats) -> String {
     match stats.state {
         _ if is_unregistered(stats) => "unreg.".to_owned(),
+        _ if is_unmoved(stats) => "move!".to_owned(),
         SessionState::Queued => "queued".to_owned(),
         SessionState::Checking => "check".to_owned(),
         SessionState::Moving => "move".to_owned(),
@@ -224,6 +225,11 @@ pub fn eta(stats: &SessionStats) -> String {
 pub fn is_unregistered(stats: &SessionStats) -> bool {
     let runs = matches!(stats.state, SessionState::Downloading | SessionState::Seeding);
     runs && stats.unregistered.is_some()
+}
+
+/// Whether it goes on where it is, though its files were to be moved.
+pub const fn is_unmoved(stats: &SessionStats) -> bool {
+    !matches!(stats.state, SessionState::Checking | SessionState::Error) && stats.notice.is_some()
 }
 
 /// Eighths of blocks; nothing for what is complete.

@@ -250,9 +250,16 @@ async fn links_are_not_moved_and_foreign_files_stay() {
     let (_, torrent) = filled().await;
     fs::create_dir(torrent.near()).unwrap();
     std::os::unix::fs::symlink(outside.path(), torrent.near().join("d1")).unwrap();
-    assert_eq!(torrent.copy(&torrent.near()).await, DiskDone::MoveReady);
-    assert_eq!(failed(torrent.settle(&torrent.near()).await), DiskError::Link);
+    assert_eq!(failed(torrent.copy(&torrent.near()).await), DiskError::Link);
     assert_eq!(files_in(outside.path()), 0);
+    torrent.assert_complete(&torrent.root);
+    // And one of the old place: what lies behind it is not ours to take away.
+    let (_, torrent) = filled().await;
+    let behind = outside.path().join("behind");
+    fs::rename(torrent.root.join("d1"), &behind).unwrap();
+    std::os::unix::fs::symlink(&behind, torrent.root.join("d1")).unwrap();
+    assert_eq!(failed(torrent.copy(&torrent.far()).await), DiskError::Link);
+    assert!(files_in(&behind) > 0 && !torrent.far().exists());
 }
 
 #[tokio::test]

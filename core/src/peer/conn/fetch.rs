@@ -32,6 +32,11 @@ const MAX_ALLOWED: usize = 64;
 /// time up to 64 s; a block ends it.
 const REJECTED_PAUSE: Duration = Duration::from_secs(1);
 
+/// A fast peer that choked us and then neither sends nor rejects anything for this long has dropped what
+/// was asked of it: others may fetch that. BEP 6 wants a reject for each request, and some clients send
+/// none. What is in a slow peer's buffers comes within this, one block at least, and counts even after it.
+pub const CHOKE_PATIENCE: Duration = Duration::from_secs(10);
+
 /// The downloading side of a link.
 #[derive(Debug)]
 pub struct Fetch {
@@ -53,6 +58,17 @@ pub struct Fetch {
     rejections: u32,
     /// Nothing is asked until then.
     paused_until: Option<Instant>,
+    /// A fast peer has choked us, and owes answers to what it was asked before.
+    choked: Option<Choked>,
+}
+
+/// What a fast peer owes after a choke.
+#[derive(Clone, Copy, Debug)]
+struct Choked {
+    /// What was asked for up to then is meant, also once it lets us ask again.
+    at: Instant,
+    /// The choke, or its last answer to one of those.
+    answered: Instant,
 }
 
 impl Fetch {
@@ -70,12 +86,13 @@ impl Fetch {
             allowed: Vec::new(),
             rejections: 0,
             paused_until: None,
+            choked: None,
         }
     }
 
     /// The peer lets us ask, or not any more. A choke gives back all that was dealt, but what is on its
-    /// way to a fast peer: that is answered.
-    pub(super) fn on_choke(&mut self, choke: bool, reports: &mut Vec<Report>) {
+    /// way to a fast peer: that is answered, or given back after [`CHOKE_PATIENCE`].
+    pub(super) fn on_choke(&mut self, now: Instant, choke: bool, reports: &mut Vec<Report>) {
         if std::mem::replace(&mut self.peer_choking, choke) == choke {
             return;
         }
@@ -83,6 +100,7 @@ impl Fetch {
         // round: to the session either report ends the hunger of before.
         self.hungry = false;
         if choke {
+            self.choked = self.fast.then_some(Choked { at: now, answered: now });
             let mut back = if self.fast { Vec::new() } else { self.pipeline.choked() };
             back.extend(self.hand.drain(..));
             give_back(back, reports);
@@ -100,6 +118,7 @@ impl Fetch {
     ) -> Result<Option<BlockRef>, PeerFault> {
         let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
         if let Some(block) = self.geometry.block_at(index, begin, length) {
+            self.has_answered(now, block);
             let arrived = self.pipeline.arrived(now, block, length);
             if arrived == Arrived::Late {
                 // It may have been dealt to us anew.
@@ -119,6 +138,7 @@ impl Fetch {
     pub(super) fn on_reject(&mut self, now: Instant, numbers: [u32; 3], reports: &mut Vec<Report>) {
         let [index, begin, length] = numbers;
         let Some(block) = self.geometry.block_at(index, begin, length) else { return };
+        self.has_answered(now, block);
         if self.pipeline.rejected(block) != Arrived::Expected {
             return;
         }
@@ -214,10 +234,37 @@ impl Fetch {
             self.paused_until = None;
         }
         let mut back = self.pipeline.timed_out(now);
+        if self.drops_at().is_some_and(|at| at <= now) {
+            let void: Vec<_> = self.void().collect();
+            void.iter().for_each(|block| self.pipeline.cancelled(*block));
+            back.extend(void);
+            self.choked = None;
+        }
         if !self.hand.is_empty() && now.saturating_duration_since(self.hand_since) >= HAND_STALE {
             back.extend(self.hand.drain(..));
         }
         give_back(back, reports);
+    }
+
+    /// What was asked for before the peer choked us and has no answer: all but the pieces that it gives
+    /// all the same.
+    fn void(&self) -> impl Iterator<Item = BlockRef> {
+        let asked = self.choked.into_iter().flat_map(|choked| self.pipeline.sent_by(choked.at));
+        asked.filter(|block| !self.allowed.contains(&block.piece))
+    }
+
+    /// When a peer that choked us is taken to have dropped what was asked of it.
+    fn drops_at(&self) -> Option<Instant> {
+        let choked = self.choked.filter(|_| self.void().next().is_some());
+        choked.map(|choked| choked.answered + CHOKE_PATIENCE)
+    }
+
+    fn has_answered(&mut self, now: Instant, block: BlockRef) {
+        if let Some(choked) = &mut self.choked
+            && self.pipeline.sent_by(choked.at).any(|asked| asked == block)
+        {
+            choked.answered = now;
+        }
     }
 
     /// Blocks that were dealt and are neither here nor given back.
@@ -228,7 +275,7 @@ impl Fetch {
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         let stale = (!self.hand.is_empty()).then(|| self.hand_since + HAND_STALE);
-        [stale, self.pipeline.next_timeout(), self.paused_until].into_iter().flatten().min()
+        [stale, self.pipeline.next_timeout(), self.paused_until, self.drops_at()].into_iter().flatten().min()
     }
 
     /// It rejects what we ask for, and is left alone for a while.

@@ -151,8 +151,8 @@ impl Conn {
             return Err(PeerFault::NotFast);
         }
         match message {
-            Message::Choke => self.fetch.on_choke(true, &mut self.reports),
-            Message::Unchoke => self.fetch.on_choke(false, &mut self.reports),
+            Message::Choke => self.fetch.on_choke(now, true, &mut self.reports),
+            Message::Unchoke => self.fetch.on_choke(now, false, &mut self.reports),
             Message::Interested => self.on_interest(true),
             Message::NotInterested => self.on_interest(false),
             Message::Have(index) => {

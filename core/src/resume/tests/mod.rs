@@ -316,14 +316,14 @@ fn settings_of_all_torrents_are_kept_and_damage_forgets_only_them() {
     store.close();
     let (store, list, _) = StateStore::open(folder.path()).unwrap();
     assert_eq!((store.kept_settings(), list.len()), (Some(&settings), 3));
-    let bytes = record::encode_settings(&settings);
-    assert_eq!(record::decode_settings(&bytes), Ok(settings.clone()));
+    let bytes = encode_settings(&settings);
+    assert_eq!(decode_settings(&bytes), Ok(settings.clone()));
     for at in 1..bytes.len() {
         let mut flipped = bytes.clone();
         flipped[at] ^= 1;
-        assert_eq!(record::decode_settings(&flipped), Err(RecordError::Damaged));
+        assert_eq!(decode_settings(&flipped), Err(RecordError::Damaged));
     }
-    assert_eq!(record::decode_settings(&[]), Err(RecordError::Damaged));
+    assert_eq!(decode_settings(&[]), Err(RecordError::Damaged));
 }
 
 #[test]

@@ -76,7 +76,10 @@ impl Bench {
         finish(&mut metainfo);
         let metainfo = Arc::new(metainfo);
         let torrent = Arc::new(Torrent {
-            save_path: watch::Sender::new(dir.path().to_path_buf()),
+            folders: watch::Sender::new(crate::session::Folders {
+                save_path: dir.path().to_path_buf(),
+                other: None,
+            }),
             bus: EventBus::of_session(shared.hub(), metainfo.info_hash),
             peer_id: new_peer_id(),
             key: 1,
@@ -168,6 +171,7 @@ impl Bench {
             client: "a client".into(),
             source,
             incoming,
+            distrusted: incoming && self.shared.distrusts_callers(address),
             mailbox,
             gauge: Arc::new(LinkGauge::default()),
             am_interested: false,

@@ -192,3 +192,68 @@ fn a_removal_in_the_middle_of_a_move_takes_the_files_at_both_places() {
     assert!(!dir.path().join("both").exists() && !to.join("both").exists());
     manager.shutdown();
 }
+
+/// Seeding through links is fine, moving what they lead to is not: nothing changes, and the row says why.
+#[test]
+fn what_is_seeded_through_a_symbolic_link_is_not_moved() {
+    for link in ["both/a", "both/sub"] {
+        let dir = tempfile::tempdir().unwrap();
+        let content = content(1_000_000);
+        lay_out(dir.path(), &content, SPLIT);
+        let elsewhere = dir.path().join("elsewhere");
+        std::fs::rename(dir.path().join(link), &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, dir.path().join(link)).unwrap();
+        let manager = engine(dir.path(), 48);
+        let session = manager.add_metainfo(torrent(&content, SPLIT), AddOptions::default()).unwrap();
+        wait_for(&session, SessionState::Seeding);
+        let to = dir.path().join("new");
+        manager.move_torrent(&session.info_hash(), &to).unwrap();
+        let notice = || session.stats().unwrap().notice.clone().map(|notice| notice.to_string());
+        wait("the notice", || notice().is_some());
+        let said = notice().unwrap();
+        assert!(said.contains("both/") && said.contains("symbolic link"), "{said}");
+        wait_for(&session, SessionState::Seeding);
+        assert!(session.save_path() == dir.path() && !to.exists() && read_back(dir.path()) == content);
+        // Who asks for something else is not told any more.
+        session.pause();
+        wait_for(&session, SessionState::Paused);
+        session.resume();
+        wait("no notice", || notice().is_none());
+        manager.shutdown();
+    }
+}
+
+#[test]
+fn a_move_that_goes_on_at_a_restart_claims_both_folders() {
+    let dir = tempfile::tempdir().unwrap();
+    let (manager, _, content) = seeding(dir.path(), 49);
+    manager.shutdown();
+    let to = dir.path().join("new");
+    killed(dir.path(), |record| {
+        record.moving = Some(MoveNote { other: dir.path().to_path_buf(), committed: true });
+        record.save_path.clone_from(&to);
+    });
+    // It cannot come to its end as long as this stands there.
+    std::fs::create_dir_all(to.join("both")).unwrap();
+    std::fs::write(to.join("both/a"), "precious").unwrap();
+    let again = engine(dir.path(), 49);
+    let session = again.all().remove(0);
+    wait_for(&session, SessionState::Error);
+    let mut changed = content.clone();
+    changed[7] ^= 1;
+    let add = |to: &Path| {
+        let options = AddOptions { download_dir: Some(to.into()), paused: true, ..AddOptions::default() };
+        again.add_metainfo(torrent(&changed, SPLIT), options)
+    };
+    for folder in [dir.path(), &to] {
+        assert!(matches!(add(folder), Err(Error::PathInUse { .. })), "{folder:?}");
+    }
+    std::fs::remove_file(to.join("both/a")).unwrap();
+    session.resume();
+    wait_for(&session, SessionState::Seeding);
+    assert_eq!(read_back(&to), content);
+    // The place that it has left is free, and the one that it is at is not.
+    assert!(matches!(add(&to), Err(Error::PathInUse { .. })));
+    wait("the old folder to be free", || add(dir.path()).is_ok());
+    again.shutdown();
+}

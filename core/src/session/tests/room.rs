@@ -8,7 +8,7 @@ use crate::download::PeerPieces;
 use crate::peer::{LinkGauge, Report};
 use crate::settings::{GlobalSetting, Setting};
 use crate::stats::PeerSource;
-use crate::types::{InfoHash, LinkId};
+use crate::types::{BanReason, InfoHash, LinkId};
 use crate::upload::ROUND;
 
 fn caller(n: u8) -> SocketAddr {
@@ -66,6 +66,87 @@ fn limits_of_connections_change_while_it_runs() {
     bench.sleep(SECOND);
     assert_eq!(bench.actor.links.len(), 3);
     assert!(bench.shared.connection_permit().is_none());
+}
+
+#[test]
+fn a_torrent_that_has_many_links_gives_some_to_one_that_was_refused() {
+    let mut bench = Bench::running(false);
+    let links = crowd(&mut bench, 10);
+    bench.shared.set(GlobalSetting::MaxConnections(10));
+    bench.sleep(10 * SECOND);
+    assert_eq!(bench.actor.links.len(), 10, "nobody needs more");
+    for _ in 0..3 {
+        assert!(!bench.shared.may_connect(bench.now, 0));
+        bench.sleep(SECOND);
+    }
+    let here = |link: &LinkId| is_here(&bench, *link);
+    assert!(!links[..3].iter().any(here) && links[4..].iter().all(here), "the least, one a second");
+    // What becomes free is left to who is in need.
+    bench.actor.parting.clear();
+    assert!(!bench.shared.is_full());
+    assert!(!bench.shared.may_connect(bench.now, bench.actor.links.len()));
+    assert!(bench.shared.may_connect(bench.now, 0));
+}
+
+#[test]
+fn idle_links_make_room_for_peers_that_wait_every_five_minutes() {
+    let mut bench = Bench::running(false);
+    let links = crowd(&mut bench, 50);
+    bench.shared.set(GlobalSetting::MaxPeers(50));
+    LinkGauge::set(&bench.actor.links[&links[0]].gauge.rate_down, 1);
+    let minute = |bench: &mut Bench| {
+        for _ in 0..60 {
+            bench.sleep(SECOND);
+        }
+    };
+    (0..6).for_each(|_| minute(&mut bench));
+    assert_eq!(bench.actor.links.len(), 50, "nobody waits");
+    bench.actor.learn(bench.now, caller(200), PeerSource::Manual);
+    (0..4).for_each(|_| minute(&mut bench));
+    assert_eq!(bench.actor.links.len(), 50);
+    (0..2).for_each(|_| minute(&mut bench));
+    let here = |link: &LinkId| is_here(&bench, *link);
+    assert!(here(&links[0]) && !links[1..3].iter().any(here) && links[3..].iter().all(here));
+}
+
+#[test]
+fn no_slots_any_more_is_heard_within_a_second() {
+    let mut bench = Bench::running(true);
+    let links: Vec<_> = (0..3).map(|n| bench.link(&caller(n).to_string(), false)).collect();
+    links.iter().for_each(|link| bench.report(*link, Report::Interested(true)));
+    assert!(bench.actor.links.values().all(|entry| entry.am_unchoked));
+    bench.sleep(SECOND);
+    bench.shared.set(GlobalSetting::UploadSlots(0));
+    bench.sleep(2 * SECOND);
+    assert!(!bench.actor.links.values().any(|entry| entry.am_unchoked));
+    bench.shared.set(GlobalSetting::UploadSlots(100));
+    bench.sleep(ROUND + SECOND);
+    assert!(bench.actor.links.values().all(|entry| entry.am_unchoked));
+    bench.set(&Setting::UploadSlots(Some(0)));
+    bench.sleep(2 * SECOND);
+    assert!(!bench.actor.links.values().any(|entry| entry.am_unchoked));
+}
+
+#[test]
+fn nothing_is_fetched_from_callers_of_a_shared_address_where_one_lied() {
+    let mut bench = Bench::running(false);
+    let liar = bench.link("192.168.1.7:40000", true);
+    bench.report(liar, Report::Pieces(PeerPieces::All));
+    assert!(bench.actor.links[&liar].am_interested);
+    bench.actor.ban(bench.now, liar, BanReason::ByHand);
+    assert!(!is_here(&bench, liar));
+    // It calls again from another port; others there may be called, and neighbours may call.
+    let again = bench.link("192.168.1.7:40001", true);
+    let called = bench.link("192.168.1.7:6000", false);
+    let neighbour = bench.link("192.168.1.8:40000", true);
+    for link in [again, called, neighbour] {
+        bench.report(link, Report::Pieces(PeerPieces::All));
+        bench.report(link, Report::Interested(true));
+    }
+    bench.sleep(2 * SECOND);
+    let wanted = [again, called, neighbour].map(|link| bench.actor.links[&link].am_interested);
+    assert_eq!(wanted, [false, true, true]);
+    assert!(bench.actor.links[&again].am_unchoked, "it has done nothing, and is served");
 }
 
 #[test]

@@ -88,15 +88,21 @@ struct Inner {
 
 /// A tracker's URL, taken apart.
 #[derive(Debug, PartialEq, Eq)]
-struct UdpUrl {
-    host: String,
-    port: u16,
+pub struct UdpUrl {
+    /// Its name or address.
+    pub host: String,
+    /// Never 0.
+    pub port: u16,
     /// Path and query as they came: BEP 41, and where pass-keys are.
-    data: Bytes,
+    pub data: Bytes,
 }
 
 impl UdpUrl {
-    fn parse(tracker: &Untrusted) -> Result<Self, AnnounceError> {
+    /// Takes a URL apart.
+    ///
+    /// # Errors
+    /// Of another scheme, without a host or port, or a text that two readers could take for different hosts.
+    pub fn parse(tracker: &Untrusted) -> Result<Self, AnnounceError> {
         let text = check_text(tracker.raw(), &["udp"])?;
         let url = Url::parse(text).map_err(|_| AnnounceError::Url("not a URL"))?;
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or(AnnounceError::Url("no host"))?;

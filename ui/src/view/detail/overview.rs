@@ -71,6 +71,9 @@ fn lines(state: &AppState, row: &Row, width: usize) -> Vec<(&'static str, String
     if let (true, Some(said)) = (columns::is_unregistered(stats), &stats.unregistered) {
         lines.push(("Why", format!("unregistered: a tracker says: {said}"), Role::Err));
     }
+    if let Some(notice) = &stats.notice {
+        lines.push(("Why", notice.to_string(), Role::Err));
+    }
     let mut have = format!("{} of {}", format::size(stats.have), format::size(stats.wanted));
     have += &format!("  {}", format::percent(stats.have, stats.wanted));
     if !stats.is_complete() {
@@ -92,6 +95,13 @@ fn lines(state: &AppState, row: &Row, width: usize) -> Vec<(&'static str, String
     }
     lines.push(("Ratio", ratio, Role::Text));
     lines.push(("Path", clean(&stats.save_path.to_string_lossy()), Role::Text));
+    if let Some(folder) = &stats.destination {
+        lines.push((
+            "Then",
+            format!("{}   when it is complete", clean(&folder.to_string_lossy())),
+            Role::Text,
+        ));
+    }
     let overview = state.detail.overview.as_deref();
     let version = overview.map_or_else(String::new, |overview| format!("   {}", overview.version));
     let private = if stats.private { "   private" } else { "" };

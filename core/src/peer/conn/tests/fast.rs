@@ -39,6 +39,39 @@ fn a_choke_leaves_requests_to_a_fast_peer_to_be_answered() {
 }
 
 #[test]
+fn what_a_fast_peer_neither_sends_nor_rejects_after_its_choke_goes_back_in_ten_seconds() {
+    let asked = "> request 0 0 16384; > request 0 16384 16384; > request 0 32768 16384; hungry 5";
+    ready_as(
+        "f",
+        &[
+            (". deal 0/0 0/1 0/2", asked),
+            ("< choke", "unchoked false"),
+            ("+ 9", ""),
+            // What it had sent already comes slowly, and what is behind it has its time anew.
+            ("< piece 0 0 16384", "block 0/0"),
+            ("+ 9.9", ""),
+            ("+ 0.2", "back 0/1 0/2"),
+            // It is no fault, and as good as any, when it comes after all.
+            ("< piece 0 16384 16384", "block 0/1"),
+            ("< reject 0 32768 16384", ""),
+        ],
+    );
+    // Also where it lets us ask again in between: what it is asked then is not meant.
+    ready_as(
+        "f",
+        &[
+            (". deal 0/0 0/1 0/2", asked),
+            ("< choke", "unchoked false"),
+            ("+ 5", ""),
+            ("< unchoke", "unchoked true; hungry 5"),
+            (". deal 1/0", "> request 1 0 16384; hungry 4"),
+            ("< piece 1 0 16384", "block 1/0"),
+            ("+ 5.1", "back 0/0 0/1 0/2"),
+        ],
+    );
+}
+
+#[test]
 fn our_choke_rejects_what_a_fast_peer_asked_for() {
     let now = Instant::now();
     let have = ours(&[0]);

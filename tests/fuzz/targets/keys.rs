@@ -1,0 +1,8 @@
+//! `checks/keys.rs` under the fuzzer.
+
+#![no_main]
+
+#[path = "../checks/keys.rs"]
+mod check;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| check::check(bytes));
