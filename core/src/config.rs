@@ -65,7 +65,18 @@ pub struct Config {
     /// Addresses of private and loopback ranges that trackers name are dropped unless the tracker is
     /// itself in such a range; a swarm on one machine may allow them all.
     pub allow_inward_peers: bool,
+    /// `HOST:PORT` of nodes to begin with in the DHT, for example [`DHT_ROUTERS`]; nodes of the last run come
+    /// first. `None`: there is no DHT.
+    pub dht: Option<Vec<String>>,
 }
+
+/// Nodes that help others to begin in the DHT and do nothing else; other clients begin there too.
+pub const DHT_ROUTERS: [&str; 4] = [
+    "dht.libtorrent.org:25401",
+    "router.bittorrent.com:6881",
+    "dht.transmissionbt.com:6881",
+    "router.utorrent.com:6881",
+];
 
 impl Config {
     /// Defaults for a desktop or a seedbox: both families on one port.
@@ -96,6 +107,8 @@ impl Config {
             reserve_room: false,
             stop_timeout: Duration::from_secs(3),
             allow_inward_peers: false,
+            // Whoever embeds the engine decides what it talks to.
+            dht: None,
         }
     }
 

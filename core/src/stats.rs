@@ -161,6 +161,8 @@ pub struct GlobalStats {
     pub incoming_seen: bool,
     /// Bans that last.
     pub banned: u32,
+    /// How the DHT does.
+    pub dht: DhtStats,
     /// At the exit: trackers that have yet to hear that we leave.
     pub goodbyes: u32,
 }
@@ -264,6 +266,8 @@ pub enum PeerSource {
     Manual,
     /// It was known in an earlier run.
     Resume,
+    /// A node of the DHT named it.
+    Dht,
 }
 
 /// One connected peer.

@@ -35,7 +35,7 @@ const LAYERS: &[(Layer, &[&str])] = {
         (Formats, &["bencode", "error", "metainfo", "net/scope", "wire"]),
         (Deciders, &["bandwidth/bucket", "dht", "download", "net/outside", "peer", "tracker", "upload"]),
         (Deciders, &["tracker/udp/client", "tracker/udp/packet"]),
-        (Shells, &["bandwidth", "disk", "net", "peer/mailbox", "peer/task", "resume", "storage"]),
+        (Shells, &["bandwidth", "dht/task", "disk", "net", "peer/mailbox", "peer/task", "resume", "storage"]),
         (Shells, &["tracker/clients", "tracker/families", "tracker/http", "tracker/trackers"]),
         (Shells, &["tracker/turns", "tracker/udp"]),
         (Handles, &["claims", "lib", "manager", "session", "shared"]),

@@ -22,6 +22,7 @@ mod wait;
 mod work;
 
 mod bench;
+mod dht;
 mod fast;
 mod lab;
 mod liar;

@@ -1,4 +1,5 @@
-//! The DHT (BEP 5) over IPv4 and IPv6 (BEP 32): one node for all torrents, without socket and clock.
+//! The DHT (BEP 5) over IPv4 and IPv6 (BEP 32): one node for all torrents, without socket and clock; `task`
+//! lends it both.
 //!
 //! [`Node`] is all there is to it: datagrams and time go in, datagrams and [`Event`]s come out. It is made
 //! of parts that do not know each other: `table` whom we know, `lookup` one search, `schedule` when which
@@ -13,9 +14,11 @@ pub mod node;
 pub mod pace;
 mod saved;
 pub mod schedule;
+mod searches;
 pub mod server;
 pub mod store;
 pub mod table;
+pub mod task;
 pub mod token;
 mod traffic;
 mod upkeep;

@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::bep42;
 use super::id::{Contact, Family, NodeId};
 use super::krpc::{self, Body, Malformed, Message, Query, Response, Want};
-use super::lookup::Lookup;
 use super::pace::{Budget, Hosts};
 use super::saved::{MAX_NODES, Saved};
 use super::schedule::{Schedule, Wish};
+use super::searches::{Active, Search};
 use super::server::{Question, Server};
 use super::table::Table;
 use super::traffic::{LookupId, Pending, Purpose, Traffic};
@@ -31,7 +32,7 @@ pub const RATE: u64 = 100_000;
 const BURST: u64 = RATE / 4;
 
 /// Bytes of our longest question, about.
-const QUESTION: usize = 160;
+pub(super) const QUESTION: usize = 160;
 
 /// Nodes that wait to be asked whether they are there. More are met again.
 const MAX_VERIFY: usize = 128;
@@ -91,27 +92,6 @@ pub(super) struct Side {
     pub(super) upkeep: Upkeep,
 }
 
-/// What a search is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Search {
-    /// Our neighbours.
-    Ourselves,
-    /// A bucket in which nothing happens.
-    Bucket,
-    /// A torrent's peers, and its announce.
-    Torrent(InfoHash),
-}
-
-#[derive(Debug)]
-struct Active {
-    family: Family,
-    search: Search,
-    lookup: Lookup,
-    began: Instant,
-    /// The search is over; who is still to be told, and how many were.
-    announce: Option<(Vec<(Contact, Vec<u8>)>, usize)>,
-}
-
 /// See the [module](super).
 #[derive(Debug)]
 pub struct Node {
@@ -122,10 +102,10 @@ pub struct Node {
     pub(super) schedule: Schedule,
     server: Server,
     traffic: Traffic,
-    budget: Budget,
-    hosts: Hosts,
-    active: BTreeMap<LookupId, Active>,
-    next_lookup: u64,
+    pub(super) budget: Budget,
+    pub(super) hosts: Hosts,
+    pub(super) active: BTreeMap<LookupId, Active>,
+    pub(super) next_lookup: u64,
     /// Which family had the last turn.
     pub(super) next_family: Family,
     /// Who was met and is to be asked whether it is there.
@@ -133,7 +113,7 @@ pub struct Node {
     /// Those that only help others to begin: they have enough to do and belong in no table.
     pub(super) routers: HashSet<SocketAddr>,
     /// The port at which peers can call us; without one nothing is announced.
-    port: Option<u16>,
+    pub(super) port: Option<u16>,
     sends: Vec<(SocketAddr, Vec<u8>)>,
     pub(super) events: Vec<Event>,
     pub(super) next_upkeep: Instant,
@@ -141,8 +121,10 @@ pub struct Node {
 }
 
 impl Node {
-    /// Goes on where the last run ended.
-    pub fn new(now: Instant, mut random: StdRng, options: Options, saved: &Saved) -> Self {
+    /// Goes on where the last run ended. The seed is not to be guessed: what it becomes keeps forged answers
+    /// out.
+    pub fn new(now: Instant, seed: [u8; 32], options: Options, saved: &Saved) -> Self {
+        let mut random = StdRng::from_seed(seed);
         let sides = Family::ALL.map(|family| {
             let address = options.addresses[family as usize];
             let kept = saved.ids[family as usize];
@@ -212,8 +194,9 @@ impl Node {
     }
 
     /// A peer says that a node is there (BEP 5, PORT).
-    pub fn meet(&mut self, address: SocketAddr) {
-        self.to_verify(None, address);
+    pub fn meet(&mut self, now: Instant, address: SocketAddr) {
+        self.verify_later(None, address);
+        self.next_due = self.next_due.min(now + BUSY);
     }
 
     /// Takes a datagram.
@@ -242,7 +225,7 @@ impl Node {
                 let contact = Contact { id, address: from };
                 let is_of_use = !read_only && self.side(&from).table.asked(now, &contact);
                 if is_of_use || self.server.wants_proof(now, &from) {
-                    self.to_verify(Some(id), from);
+                    self.verify_later(Some(id), from);
                 }
             }
             Body::Response(response) => {
@@ -327,29 +310,6 @@ impl Node {
         [0, 1].map(|side: usize| *self.sides[side].table.own())
     }
 
-    /// Begins a search.
-    pub(super) fn search(
-        &mut self,
-        now: Instant,
-        family: Family,
-        search: Search,
-        target: NodeId,
-        strangers: Vec<SocketAddr>,
-    ) {
-        let table = &self.sides[family as usize].table;
-        let known = table.closest(now, &target, 2 * super::K, super::lookup::BEGIN_WITH);
-        let lookup = Lookup::new(target, known, strangers);
-        let id = LookupId(self.next_lookup);
-        self.next_lookup += 1;
-        self.active.insert(id, Active { family, search, lookup, began: now, announce: None });
-        self.advance(now, id);
-    }
-
-    /// Searches under way of torrents.
-    pub(super) fn turns_under_way(&self) -> usize {
-        self.active.len()
-    }
-
     /// Whether there is a good part of the budget left.
     pub(super) fn is_free(&mut self, now: Instant) -> bool {
         self.budget.allows(now, BURST as usize / 2)
@@ -359,7 +319,7 @@ impl Node {
         &mut self.sides[Family::of(address) as usize]
     }
 
-    pub(super) fn to_verify(&mut self, id: Option<NodeId>, address: SocketAddr) {
+    pub(super) fn verify_later(&mut self, id: Option<NodeId>, address: SocketAddr) {
         let is_new = !self.verify.iter().any(|(_, waiting)| *waiting == address);
         if is_new && address.port() != 0 && self.verify.len() < MAX_VERIFY {
             self.verify.push_back((id, address));
@@ -386,7 +346,7 @@ impl Node {
     }
 
     /// Sends a question, if it may go now.
-    fn ask(
+    pub(super) fn ask(
         &mut self,
         now: Instant,
         to: SocketAddr,
@@ -436,7 +396,7 @@ impl Node {
             .partition(|contact| Family::of(&contact.address) == family);
         for contact in others {
             if self.sides[family.other() as usize].table.lacks(now, contact) {
-                self.to_verify(Some(contact.id), contact.address);
+                self.verify_later(Some(contact.id), contact.address);
             }
         }
         let own = *self.sides[family as usize].table.own();
@@ -451,66 +411,5 @@ impl Node {
             }
         }
         self.advance(now, id);
-    }
-
-    fn lookup_failed(&mut self, now: Instant, id: LookupId, address: &SocketAddr) {
-        if let Some(active) = self.active.get_mut(&id) {
-            active.lookup.failed(address);
-            self.advance(now, id);
-        }
-    }
-
-    /// Takes a search as far as it gets now.
-    fn advance(&mut self, now: Instant, id: LookupId) {
-        let Some(mut active) = self.active.remove(&id) else { return };
-        if !self.advance_search(now, id, &mut active) || !self.advance_announce(now, &mut active) {
-            self.active.insert(id, active);
-            return;
-        }
-        let Active { family, search, lookup, began, announce } = active;
-        let answered = lookup.answers() > 0;
-        match search {
-            Search::Torrent(info_hash) => {
-                self.schedule.over(began, info_hash, family, answered, &mut self.random);
-                let nodes = announce.map_or(0, |(_, nodes)| nodes);
-                self.events.push(Event::Announced { info_hash, family, nodes });
-            }
-            Search::Ourselves => self.found_ourselves(now, family, answered),
-            Search::Bucket => {}
-        }
-    }
-
-    /// Whether the search is over.
-    fn advance_search(&mut self, now: Instant, id: LookupId, active: &mut Active) -> bool {
-        if active.announce.is_some() {
-            return true;
-        }
-        let query = match active.search {
-            Search::Torrent(info_hash) => Query::GetPeers(info_hash),
-            Search::Ourselves | Search::Bucket => Query::FindNode(*active.lookup.target()),
-        };
-        let want = self.want(now, active.family, active.search);
-        while self.budget.allows(now, QUESTION) {
-            let hosts = &mut self.hosts;
-            let Some((node, to)) = active.lookup.next(now, |to| hosts.allow(now, to)) else { break };
-            if !self.ask(now, to, node, &query, want, Purpose::Lookup(id)) {
-                active.lookup.not_asked(&to);
-                break;
-            }
-        }
-        active.lookup.is_done()
-    }
-
-    /// Whether all are told that are to be.
-    fn advance_announce(&mut self, now: Instant, active: &mut Active) -> bool {
-        let (Search::Torrent(info_hash), Some(port)) = (active.search, self.port) else { return true };
-        let (left, told) = active.announce.get_or_insert_with(|| (active.lookup.to_announce(), 0));
-        left.retain(|(contact, token)| {
-            let query = Query::AnnouncePeer { info_hash, port: Some(port), token };
-            let asked = self.ask(now, contact.address, Some(contact.id), &query, None, Purpose::Announce);
-            *told += usize::from(asked);
-            !asked
-        });
-        left.is_empty()
     }
 }

@@ -8,7 +8,8 @@ use super::K;
 use super::bep42;
 use super::id::Family;
 use super::krpc::Want;
-use super::node::{Event, Node, Search, VOICES};
+use super::node::{Event, Node, VOICES};
+use super::searches::Search;
 
 /// How often our neighbours are searched for when all is well.
 const SETTLED: Duration = Duration::from_secs(15 * 60);
@@ -75,7 +76,7 @@ impl Node {
             let silent = side.table.to_ping(now);
             let target = side.table.to_refresh(now, &mut self.random);
             if let Some(silent) = silent {
-                self.to_verify(Some(silent.id), silent.address);
+                self.verify_later(Some(silent.id), silent.address);
             }
             if let Some(target) = target {
                 self.search(now, family, Search::Bucket, target, Vec::new());

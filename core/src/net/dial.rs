@@ -43,15 +43,14 @@ pub enum DialError {
     OtherTorrent,
 }
 
-/// Connects to a peer, from `source` if given, and exchanges handshakes.
+/// Connects to a peer, from `source` if given, and exchanges handshakes; `ours` says which torrent.
 ///
 /// # Errors
 /// No connection, no handshake in time, or one for another torrent.
 pub async fn dial(
     address: SocketAddr,
     source: Option<IpAddr>,
-    info_hash: InfoHash,
-    peer_id: PeerId,
+    ours: Handshake,
 ) -> Result<Greeted, DialError> {
     let deadline = Instant::now() + DEADLINE;
     let work = async {
@@ -61,10 +60,9 @@ pub async fn dial(
         }
         let mut stream = socket.connect(address).await?;
         stream.set_nodelay(true)?;
-        let ours = Handshake { reserved: Reserved::OURS, info_hash, peer_id };
         stream.write_all(&ours.encode()).await?;
-        let (reserved, theirs) = read_prefix(&mut stream).await?;
-        if theirs != info_hash {
+        let (reserved, info_hash) = read_prefix(&mut stream).await?;
+        if info_hash != ours.info_hash {
             return Err(DialError::OtherTorrent);
         }
         let peer_id = read_id(&mut stream).await?;
@@ -73,8 +71,8 @@ pub async fn dial(
     timeout_at(deadline, work).await.map_err(|_| DialError::Deadline)?
 }
 
-/// Answers a peer that called us. `known` gives our peer id for a torrent that is here; nothing is
-/// revealed before it did. The answer goes out after 48 bytes: trackers' port checkers never send
+/// Answers a peer that called us. `known` gives what we offer and our peer id for a torrent that is here;
+/// nothing is revealed before it did. The answer goes out after 48 bytes: trackers' port checkers never send
 /// their id.
 ///
 /// # Errors
@@ -82,14 +80,14 @@ pub async fn dial(
 pub async fn answer(
     mut stream: TcpStream,
     address: SocketAddr,
-    known: impl Fn(&InfoHash) -> Option<PeerId> + Send,
+    known: impl Fn(&InfoHash) -> Option<(Reserved, PeerId)> + Send,
 ) -> Result<Greeted, DialError> {
     let deadline = Instant::now() + DEADLINE;
     let work = async {
         stream.set_nodelay(true)?;
         let (reserved, info_hash) = read_prefix(&mut stream).await?;
-        let peer_id = known(&info_hash).ok_or(DialError::OtherTorrent)?;
-        let ours = Handshake { reserved: Reserved::OURS, info_hash, peer_id };
+        let (reserved_ours, peer_id) = known(&info_hash).ok_or(DialError::OtherTorrent)?;
+        let ours = Handshake { reserved: reserved_ours, info_hash, peer_id };
         stream.write_all(&ours.encode()).await?;
         let peer_id = read_id(&mut stream).await?;
         Ok(Greeted { stream, address, handshake: Handshake { reserved, info_hash, peer_id } })

@@ -8,8 +8,8 @@ use std::{fs, io};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::bans::{self, SavedBan};
-use super::value;
 use super::record::{RecordError, ResumeRecord, decode_settings, encode_settings};
+use super::value;
 use crate::dht;
 use crate::settings::GlobalSettings;
 use crate::types::InfoHash;

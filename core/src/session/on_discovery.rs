@@ -11,6 +11,7 @@ use crate::net::dial::{self, DialError, Greeted};
 use crate::peer::pool::{Choice, Outcome};
 use crate::shared::ConnectionPermit;
 use crate::tracker::AnnounceEvent;
+use crate::wire::handshake::Handshake;
 
 /// Dials that one session starts in one go; libtorrent opens 30 connections a second over all.
 const DIALS: usize = 10;
@@ -66,12 +67,13 @@ impl Actor {
         for (address, (half_open, permit)) in dialled.into_iter().zip(tickets) {
             let source = self.shared.source_for(&address);
             let (info_hash, peer_id) = (self.torrent.info_hash(), self.torrent.peer_id);
+            let ours = Handshake { reserved: self.reserved(), info_hash, peer_id };
             let found = self.to_discoveries.clone();
             let left = self.left_swarm();
             self.shared.tasks().spawn(async move {
                 let dialled = tokio::select! {
                     () = left => Discovery::NotDialled { address },
-                    result = dial::dial(address, source, info_hash, peer_id) => {
+                    result = dial::dial(address, source, ours) => {
                         Discovery::Dialled { address, result, permit }
                     }
                 };

@@ -16,6 +16,7 @@ use crate::{Config, Session};
 mod assumed;
 mod bench;
 mod crash;
+mod dht;
 mod ends;
 mod faults;
 mod incomplete;

@@ -146,7 +146,7 @@ fn greet(shared: &Arc<SharedResources>, stream: TcpStream, address: SocketAddr, 
     let registry = shared.registry.clone();
     let mut stopping = shared.stopping();
     shared.tasks.spawn(async move {
-        let known = |info_hash: &_| registry.find(info_hash).map(|door| door.peer_id);
+        let known = |info_hash: &_| registry.find(info_hash).map(|door| (door.reserved, door.peer_id));
         let greeted = tokio::select! {
             _ = stopping.wait_for(|stopping| *stopping) => return,
             greeted = dial::answer(stream, address, known) => greeted,

@@ -6,6 +6,7 @@
 mod bans;
 mod connections;
 mod deal;
+mod dht;
 mod dials;
 mod goodbyes;
 mod incoming;
@@ -36,6 +37,7 @@ pub use self::tasks::Tasks;
 use self::turnover::Turnover;
 use crate::bandwidth::Limiter;
 use crate::config::Config;
+use crate::dht::task::Dht;
 use crate::disk::{Backend, Disk, System};
 use crate::error::Error;
 use crate::event::{Event, EventBus, Kind};
@@ -78,6 +80,7 @@ pub struct SharedResources {
     resolver: Resolver,
     udp: UdpSockets,
     trackers: Trackers,
+    dht: Dht,
     registry: Arc<Registry>,
     bans: SharedBans,
     store: Option<StateStore>,
@@ -170,6 +173,7 @@ impl SharedResources {
         settings.upload_slots = config.upload_slots.unwrap_or(settings.upload_slots);
         let speed = settings.speed_now();
         let shared = Arc::new(Self {
+            dht: if config.dht.is_some() { Dht::new(udp.clone()) } else { Dht::default() },
             udp,
             trackers,
             runtime: Mutex::new(runtime),
@@ -205,6 +209,7 @@ impl SharedResources {
             store.on_trouble(move |error| tell_unsaved(&hub, &dir, error));
         }
         incoming::listen(&shared);
+        dht::start(&shared, takers.dht);
         totals::keep(&shared);
         Ok(shared)
     }
@@ -298,6 +303,11 @@ impl SharedResources {
     /// Trackers of every kind.
     pub const fn trackers(&self) -> &Trackers {
         &self.trackers
+    }
+
+    /// The DHT.
+    pub const fn dht(&self) -> &Dht {
+        &self.dht
     }
 
     /// What outlives the run; `None`: nothing does.

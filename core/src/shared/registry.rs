@@ -7,12 +7,15 @@ use tokio::sync::mpsc;
 
 use crate::net::dial::Greeted;
 use crate::types::{InfoHash, PeerId};
+use crate::wire::handshake::Reserved;
 
 /// What the listener must know of a session.
 #[derive(Clone, Debug)]
 pub struct Door {
     /// Our name in this torrent's swarm.
     pub peer_id: PeerId,
+    /// What we offer there.
+    pub reserved: Reserved,
     /// Where greeted peers go; full means that the session has enough to do.
     pub incoming: mpsc::Sender<Greeted>,
 }

@@ -77,8 +77,7 @@ impl Net {
         let at = addresses(n);
         let known = if knows_itself { at.map(|address| Some(address.ip())) } else { [None; 2] };
         let options = Options { addresses: known, ..Options::default() };
-        let random = StdRng::seed_from_u64(self.random.random());
-        let mut node = Node::new(self.now, random, options, saved);
+        let mut node = Node::new(self.now, self.random.random(), options, saved);
         node.open([true; 2], Some(6881));
         self.nodes.push(node);
         self.events.push(Vec::new());

@@ -58,8 +58,8 @@ fn every_search_finds_what_was_announced_although_packets_are_lost() {
         net.collect(n);
     }
     net.run(MINUTE * 5, |net| (0..nodes).all(|n| announced(net, n, hashes[n])));
-    for n in 0..nodes {
-        assert!(announced(&net, n, hashes[n]), "{n}");
+    for (n, hash) in hashes.iter().enumerate() {
+        assert!(announced(&net, n, *hash), "{n}");
     }
     let now = net.now;
     let asker = |n: usize| (n + nodes / 2) % nodes;
@@ -71,8 +71,8 @@ fn every_search_finds_what_was_announced_although_packets_are_lost() {
         (0..nodes).all(|n| addresses(n).iter().all(|at| found(net, asker(n), hashes[n]).contains(at)))
     };
     net.run(MINUTE * 5, all_found);
-    for n in 0..nodes {
-        let found = found(&net, asker(n), hashes[n]);
+    for (n, hash) in hashes.iter().enumerate() {
+        let found = found(&net, asker(n), *hash);
         // Itself as well, once it has announced itself; nobody else.
         assert!(addresses(n).iter().all(|at| found.contains(at)), "{n}: {found:?}");
         assert!(found.iter().all(|at| addresses(n).contains(at) || addresses(asker(n)).contains(at)));

@@ -92,7 +92,7 @@ fn until_the_cut(dice: &mut Dice, image: Vec<u8>, calls: u64) -> (Vec<u8>, [Reco
                 None => next.remove(hash),
             };
         }
-        table.write(changes.iter().map(|(hash, record)| (hash, record.as_ref())), None, None).unwrap();
+        table.write(changes.iter().map(|(hash, record)| (hash, record.as_ref())), None, None, None).unwrap();
         if is_on() {
             saved = next.clone();
         }
