@@ -57,7 +57,7 @@ fn nodes_of_the_last_run_are_there_after_a_restart() {
     let (host, mut ours) = lab.ours("leech", &["--dht-bootstrap", &first]);
     let enough = |event: &serde_json::Value| event["nodes"].as_u64() >= Some(1);
     ours.event_that("dht.ready", lab::ready(), enough);
-    crowd.wait_known(&lab, &host);
+    crowd.wait_known();
     let (status, _) = ours.interrupt();
     assert_eq!(status.code(), Some(143), "{status}");
     // Nobody is there to begin with: it goes on with those that it knew.
@@ -107,8 +107,8 @@ impl Crowd {
         });
     }
 
-    /// Waits until several of them know a node at that place.
-    fn wait_known(&self, _lab: &Lab, _place: &Host) {
+    /// Waits until several of them know all others and a newcomer.
+    fn wait_known(&self) {
         let family = usize::from(self.family == Family::V6);
         until(lab::ready(), "the nodes to know the newcomer", || {
             let known =

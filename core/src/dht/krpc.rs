@@ -292,33 +292,38 @@ impl Answer {
         Self { id, nodes: None, nodes6: None, token: None, values: Vec::new() }
     }
 
-    /// Packs it for whoever asked, in at most `most` bytes: peers are left out first, then contacts. `None`
-    /// where not even our name fits.
+    /// Packs it for whoever asked, in at most `most` bytes: peers are left out first, then contacts, then how
+    /// we see the other. `None` where not even our name fits.
     pub fn encode(mut self, transaction: &[u8], to: &SocketAddr, most: usize) -> Option<Vec<u8>> {
+        let mut tells_ip = true;
         loop {
-            let out = self.write(transaction, to);
+            let out = self.write(transaction, tells_ip.then_some(to));
             let over = out.len().saturating_sub(most);
             if over == 0 {
                 return Some(out);
             }
-            let lists = [self.nodes6.as_mut(), self.nodes.as_mut()];
+            let list = [&mut self.nodes6, &mut self.nodes].into_iter().find(|list| list.is_some());
             if !self.values.is_empty() {
                 // With the two or three bytes around each.
                 let drop = over.div_ceil(address_len(Family::of(&self.values[0])) + 2);
                 self.values.truncate(self.values.len().saturating_sub(drop));
-            } else if let Some(list) = lists.into_iter().flatten().find(|list| !list.is_empty()) {
-                list.pop();
-            } else {
+            } else if let Some(list) = list {
+                if list.as_mut().and_then(Vec::pop).is_none() {
+                    *list = None;
+                }
+            } else if !std::mem::take(&mut tells_ip) {
                 return None;
             }
         }
     }
 
-    fn write(&self, transaction: &[u8], to: &SocketAddr) -> Vec<u8> {
+    fn write(&self, transaction: &[u8], to: Option<&SocketAddr>) -> Vec<u8> {
         let mut out = Vec::with_capacity(512);
-        out.extend_from_slice(b"d2:ip");
-        out.extend_from_slice(format!("{}:", address_len(Family::of(to))).as_bytes());
-        put_address(&mut out, to);
+        out.push(b'd');
+        if let Some(to) = to {
+            out.extend_from_slice(format!("2:ip{}:", address_len(Family::of(to))).as_bytes());
+            put_address(&mut out, to);
+        }
         out.extend_from_slice(b"1:rd2:id");
         string(&mut out, self.id.as_bytes());
         for (key, nodes) in [(&b"5:nodes"[..], &self.nodes), (b"6:nodes6", &self.nodes6)] {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::id::{Contact, NodeId, Seat};
+use super::id::{Contact, Distance, NodeId, Seat};
 use super::{K, table};
 
 /// Questions on their way at once.
@@ -31,6 +31,8 @@ enum State {
 #[derive(Clone, Debug)]
 struct Candidate {
     contact: Contact,
+    distance: Distance,
+    seat: Seat,
     state: State,
 }
 
@@ -121,10 +123,10 @@ impl Lookup {
             // Under another name than we were told: it is not where it was said to be.
             Some(there) if there.contact.id != from.id => {
                 there.state = State::Failed;
-                self.insert(Candidate { contact: from, state });
+                self.insert(from, state);
             }
             Some(there) => there.state = state,
-            None => self.insert(Candidate { contact: from, state }),
+            None => self.insert(from, state),
         }
         self.answered += 1;
         nodes.for_each(|contact| self.add(contact));
@@ -161,24 +163,23 @@ impl Lookup {
     }
 
     fn add(&mut self, contact: Contact) {
-        self.insert(Candidate { contact, state: State::New });
+        self.insert(contact, State::New);
     }
 
-    fn insert(&mut self, candidate: Candidate) {
-        let Contact { id, address } = candidate.contact;
+    fn insert(&mut self, contact: Contact, state: State) {
+        let Contact { id, address } = contact;
         let distance = id.distance(&self.target);
-        let seat = Seat::of(&address);
-        let taken = |other: &Candidate| {
-            other.contact.id == id
-                || other.contact.address == address && other.state != State::Failed
-                || Seat::of(&other.contact.address) == seat && other.state != State::Failed
-        };
-        if self.candidates.iter().any(taken) {
+        let at = self.candidates.partition_point(|other| other.distance < distance);
+        if at >= MAX_CANDIDATES {
             return;
         }
-        let at = self.candidates.partition_point(|other| other.contact.id.distance(&self.target) < distance);
-        if at < MAX_CANDIDATES {
-            self.candidates.insert(at, candidate);
+        let seat = Seat::of(&address);
+        let taken = |other: &Candidate| {
+            other.distance == distance
+                || other.state != State::Failed && (other.seat == seat || other.contact.address == address)
+        };
+        if !self.candidates.iter().any(taken) {
+            self.candidates.insert(at, Candidate { contact, distance, seat, state });
             self.candidates.truncate(MAX_CANDIDATES);
         }
     }

@@ -33,10 +33,11 @@ impl Budget {
 
     /// Whether that much may pass.
     pub fn allows(&mut self, now: Instant, bytes: usize) -> bool {
-        let come = now.saturating_duration_since(self.at).as_millis() as u64 * self.rate / 1_000;
+        // Exact, however often it is asked: the part of a byte that has come is not lost.
+        let come = now.saturating_duration_since(self.at).as_micros() as u64 * self.rate / 1_000_000;
         if come > 0 {
             self.level = (self.level + come).min(self.burst);
-            self.at = now;
+            self.at += Duration::from_micros(come * 1_000_000 / self.rate);
         }
         self.level >= bytes as u64
     }

@@ -51,6 +51,7 @@ struct Node {
     /// Our last question to it that went without an answer.
     failed: Option<Instant>,
     failures: u8,
+    seat: Seat,
     /// Its id fits its address.
     fits: bool,
 }
@@ -58,7 +59,8 @@ struct Node {
 impl Node {
     fn new(contact: Contact, answered: Option<Instant>) -> Self {
         let fits = bep42::fits(&contact.id, contact.address.ip());
-        Self { contact, answered, asked_us: None, failed: None, failures: 0, fits }
+        let seat = Seat::of(&contact.address);
+        Self { contact, answered, asked_us: None, failed: None, failures: 0, seat, fits }
     }
 
     fn health(&self, now: Instant) -> Health {
@@ -188,7 +190,7 @@ impl Table {
         let (seat, fits) = (Seat::of(&contact.address), bep42::fits(&contact.id, contact.address.ip()));
         let Bucket { nodes, .. } = &self.buckets[bucket];
         let worse = |node: &&Node| node.health(now) != Health::Good || fits && !node.fits;
-        match nodes.iter().find(|node| Seat::of(&node.contact.address) == seat) {
+        match nodes.iter().find(|node| node.seat == seat) {
             Some(there) => worse(&there),
             None => nodes.len() < size(bucket) || nodes.iter().any(|node| worse(&node)),
         }
@@ -207,8 +209,8 @@ impl Table {
         let failures = node.failures;
         let seat = Seat::of(address);
         let successor = spare.iter().rposition(|spare| {
-            let other = Seat::of(&spare.contact.address);
-            other == seat || !nodes.iter().any(|node| Seat::of(&node.contact.address) == other)
+            let other = spare.seat;
+            other == seat || !nodes.iter().any(|node| node.seat == other)
         });
         if failures >= BAD
             && let Some(successor) = successor
@@ -302,9 +304,9 @@ impl Table {
         let index = self.bucket_of(&node.contact.id);
         let Bucket { nodes, spare, changed, .. } = &mut self.buckets[index];
         spare.retain(|spare| spare.contact.id != node.contact.id);
-        let seat = Seat::of(&node.contact.address);
+        let seat = node.seat;
         let gives_way = |there: &Node| there.failures >= BAD || node.fits && !there.fits;
-        let at = match nodes.iter().position(|there| Seat::of(&there.contact.address) == seat) {
+        let at = match nodes.iter().position(|there| there.seat == seat) {
             Some(at) if gives_way(&nodes[at]) => at,
             Some(_) => return false,
             None if nodes.len() < size(index) => {

@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 use super::id::NodeId;
 
 /// How long an answer is waited for.
-pub const PATIENCE: Duration = Duration::from_secs(6);
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Names one search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -24,8 +24,8 @@ const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// Addresses to begin with that are remembered, and asked in one go.
 const MAX_STRANGERS: usize = 16;
 
-/// Searches for torrents that are under way at once.
-const MAX_TURNS: usize = 128;
+/// Searches that are under way at once: one takes ten seconds where it meets nodes that are gone.
+const MAX_TURNS: usize = 256;
 
 /// How a family does.
 #[derive(Debug)]

@@ -143,7 +143,7 @@ proptest! {
             values: values.clone(),
         };
         let Some(datagram) = answer.encode(&transaction, &to, most) else {
-            prop_assert!(transaction.len() + 140 > most);
+            prop_assert!(transaction.len() + 100 > most);
             return Ok(());
         };
         prop_assert!(datagram.len() <= most);
@@ -151,7 +151,7 @@ proptest! {
         prop_assert_eq!(message.transaction, &transaction[..]);
         let Body::Response(response) = message.body else { panic!() };
         prop_assert_eq!(response.id, ID);
-        prop_assert_eq!(response.ip, Some(to));
+        prop_assert!(response.ip == Some(to) || response.ip.is_none() && response.nodes.is_empty());
         prop_assert!(values.starts_with(&response.values));
         let (v4, v6): (Vec<_>, Vec<_>) = response.nodes.iter().copied().partition(|c| c.address.is_ipv4());
         prop_assert!(nodes.starts_with(&v4) && nodes6.starts_with(&v6));
