@@ -8,6 +8,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use glob::Pattern;
+use tc_core::settings::MaxActive;
 use tc_ui::amount;
 
 use crate::engine::Listen;
@@ -180,6 +181,9 @@ pub struct EngineArgs {
     /// hashed when it is first read, and fetched if it is wrong
     #[arg(long)]
     pub assume_complete: bool,
+    /// Encrypt connections to peers: never; where they can, at least the greeting; everything or no connection
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Encryption::Prefer)]
+    pub encryption: Encryption,
     /// Connections over all torrents at most [default: 500, or what the limit of open files allows]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: Option<u32>,
@@ -189,6 +193,13 @@ pub struct EngineArgs {
     /// Peers that are served at once, over all torrents [default: 100]; 0 serves nobody
     #[arg(long, value_name = "N")]
     pub upload_slots: Option<u32>,
+    /// Torrents that download at once, slow and forced ones not counted; the others wait for their turn; none
+    /// for no limit [default: 5; for get: none]
+    #[arg(long, value_name = "N", value_parser = amount::active)]
+    pub max_active: Option<MaxActive>,
+    /// Torrents that seed at once [default: none, which is no limit]
+    #[arg(long, value_name = "N", value_parser = amount::active)]
+    pub max_active_seeds: Option<MaxActive>,
     /// Stop seeding at this ratio of bytes sent to bytes received, for example 1.5
     #[arg(long, value_name = "R", value_parser = amount::ratio)]
     pub seed_ratio: Option<u64>,
@@ -198,12 +209,26 @@ pub struct EngineArgs {
     /// Seconds that trackers are given to hear that we leave
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
     pub stop_timeout: Duration,
+    /// Take any certificate of HTTPS trackers at this host; may be given several times
+    #[arg(long, value_name = "HOST")]
+    pub any_certificate: Vec<String>,
     /// Log into this file [default: one a day in the state folder]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub log_file: Option<PathBuf>,
     /// What to log: error, warn, info, debug, trace, or by part: tc_core=debug
     #[arg(long, value_name = "LEVEL", env = "TC_TUI_LOG", default_value = "info", hide_env_values = true)]
     pub log_level: String,
+}
+
+/// Whether connections to peers are encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Encryption {
+    /// Never; encrypted calls are turned away
+    Off,
+    /// Where peers can, at least the greeting
+    Prefer,
+    /// All that is said, or there is no connection
+    Require,
 }
 
 /// When the room of a file is taken.

@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tc_core::Config;
 use tc_core::config::DHT_ROUTERS;
 
-use crate::cli::{Allocate, EngineArgs};
+use crate::cli::{Allocate, Encryption, EngineArgs};
 
 /// Where to accept peers, as the command line says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,15 @@ pub fn config(args: &EngineArgs, download_dir: &Path, state_dir: &Path) -> Confi
     config.upload_limit = args.up_limit;
     config.seed_ratio = args.seed_ratio;
     config.seed_time = args.seed_time;
+    config.max_active_downloads = args.max_active;
+    config.max_active_seeds = args.max_active_seeds;
     config.stop_timeout = args.stop_timeout;
+    config.any_certificate = args.any_certificate.iter().map(|host| host.to_ascii_lowercase()).collect();
+    config.encryption = match args.encryption {
+        Encryption::Off => tc_core::config::Encryption::Off,
+        Encryption::Prefer => tc_core::config::Encryption::Prefer,
+        Encryption::Require => tc_core::config::Encryption::Require,
+    };
     config.reserve_room = args.allocate == Allocate::Full;
     config.max_connections = args.max_connections;
     config.max_peers = args.max_peers;

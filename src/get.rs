@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
@@ -14,7 +15,7 @@ use serde::Serialize;
 use tc_core::download;
 use tc_core::event::{Delivery, Event, Subscription, Tagged};
 use tc_core::metainfo::FileEntry;
-use tc_core::settings::{Priority, Setting, TorrentSettings};
+use tc_core::settings::{MaxActive, Priority, Setting, TorrentSettings};
 use tc_core::stats::{SessionState, SessionStats};
 use tc_core::untrusted::{Untrusted, clean};
 use tc_core::{AddOptions, InfoHash, Metainfo, SharedResources, TorrentManager};
@@ -27,6 +28,9 @@ use crate::{crash, dirs, engine, json, logging, signals, source};
 
 /// How often the board is looked at: often enough for a line that a person reads.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// How often trackers that are left are looked at on the way out; less than a person takes for a hang.
+const LEFT: Duration = Duration::from_millis(200);
 
 /// What a program gets that writes into a closed pipe, as shells count.
 const PIPE_CLOSED: u8 = 141;
@@ -72,7 +76,10 @@ pub fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
     )?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
 
-    let shared = SharedResources::start(engine::config(&args.engine, folder, &state))?;
+    let mut config = engine::config(&args.engine, folder, &state);
+    // What is named here is wanted now.
+    config.max_active_downloads.get_or_insert(MaxActive::Unlimited);
+    let shared = SharedResources::start(config)?;
     // Before the torrents of the last run are taken up, so that no event of theirs is missed.
     let events = shared.hub().subscribe("*")?;
     let manager = TorrentManager::over(shared);
@@ -84,7 +91,7 @@ pub fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
         }
     };
     let end = runtime.block_on(run.until_end(asked));
-    manager.shutdown();
+    run.leave();
     run.last_words();
     match end {
         End::Complete => Ok(ExitCode::SUCCESS),
@@ -265,6 +272,26 @@ impl<'a> Run<'a> {
             }
             (Some(_), Delivery::Missed(_)) => Ok(()),
         }
+    }
+
+    /// Ends the engine, and shows how many trackers have yet to hear of it.
+    fn leave(&mut self) {
+        std::thread::scope(|scope| {
+            // One word, that it has ended.
+            let (ended, end) = std::sync::mpsc::sync_channel(1);
+            let manager = self.manager;
+            scope.spawn(move || {
+                manager.shutdown();
+                let _ = ended.send(());
+            });
+            while end.recv_timeout(LEFT) == Err(RecvTimeoutError::Timeout) {
+                let left = manager.board().global().goodbyes;
+                if let Some(progress) = self.progress.as_mut().filter(|_| left > 0) {
+                    // Who does not read is left all the same.
+                    let _ = progress.leaving(left);
+                }
+            }
+        });
     }
 
     /// What the engine said while it ended.

@@ -13,6 +13,7 @@ pub mod inspect;
 pub mod json;
 pub mod logging;
 pub mod look;
+pub mod memory;
 pub mod progress;
 pub mod signals;
 pub mod source;
@@ -29,6 +30,7 @@ use self::cli::{Cli, Command};
 
 /// The whole program: reads the command line, does what it says, and says how that went.
 pub fn main() -> ExitCode {
+    memory::fit();
     let cli = Cli::parse();
     let outcome = match cli.command {
         Some(Command::Get(args)) => get::run(&args),
@@ -44,14 +46,41 @@ pub fn main() -> ExitCode {
         None => dashboard::run(&cli.dashboard),
     };
     let code = outcome.unwrap_or_else(|error| {
-        complain(&format!("{error:#}"));
+        complain(&words(&error));
         ExitCode::FAILURE
     });
     if crash::happened() { ExitCode::from(crash::EXIT_CODE) } else { code }
+}
+
+/// An error with its causes, each once: some say theirs themselves.
+fn words(error: &anyhow::Error) -> String {
+    let mut words = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if words.is_empty() {
+            words = cause;
+        } else if !words.ends_with(&cause) {
+            words = format!("{words}: {cause}");
+        }
+    }
+    words
 }
 
 /// One line on standard error, harmless whatever it quotes.
 pub(crate) fn complain(message: &str) {
     // With standard error closed there is nobody to tell.
     let _ = writeln!(io::stderr(), "tc-tui: {}", clean(message));
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    #[test]
+    fn a_cause_that_was_said_is_not_said_again() {
+        let io = || std::io::Error::from_raw_os_error(11);
+        let said = anyhow::Error::from(tc_core::Error::Start(io()));
+        assert_eq!(super::words(&said), format!("cannot start the engine: {}", io()));
+        let unsaid = Err::<(), _>(io()).context("inner").context("outer").unwrap_err();
+        assert_eq!(super::words(&unsaid), format!("outer: inner: {}", io()));
+    }
 }

@@ -20,13 +20,15 @@ pub struct Progress {
     /// What stands on the terminal's last line.
     shown: String,
     last: Option<Instant>,
+    /// It was said that trackers are left.
+    leaves: bool,
 }
 
 impl Progress {
     /// For standard output as it is.
     pub fn new() -> Self {
         let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
-        Self { live: io::stdout().is_terminal() && !dumb, shown: String::new(), last: None }
+        Self { live: io::stdout().is_terminal() && !dumb, shown: String::new(), last: None, leaves: false }
     }
 
     /// Prints a line that stays.
@@ -71,6 +73,23 @@ impl Progress {
             self.shown = text;
         }
         Ok(())
+    }
+
+    /// Shows how many trackers have yet to hear that we leave; where a line cannot be overwritten, once.
+    ///
+    /// # Errors
+    /// Nobody reads standard output any more.
+    pub fn leaving(&mut self, left: u32) -> io::Result<()> {
+        let words =
+            ("leaving".to_owned(), format!("{} left to tell", format::plural(left.into(), "tracker")));
+        if !self.live {
+            return if std::mem::replace(&mut self.leaves, true) {
+                Ok(())
+            } else {
+                self.line(&format!("{}  {}", words.0, words.1))
+            };
+        }
+        self.say(&words, Instant::now())
     }
 
     /// Takes back what stands on the terminal's last line.

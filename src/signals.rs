@@ -33,7 +33,7 @@ pub fn listen(
     abandon: impl FnOnce() + Send + 'static,
 ) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
-    let (mut interrupt, mut terminate, mut hangup, mut window, mut stop, mut continued) = {
+    let (mut interrupt, mut terminate, mut hangup, mut window, mut stop, mut continued, _too_large) = {
         let _inside = runtime.enter();
         let ignored = Ignored::now();
         let unless_ignored = |kind: SignalKind| {
@@ -46,6 +46,8 @@ pub fn listen(
             unless_ignored(SignalKind::window_change())?,
             unless_ignored(SignalKind::from_raw(STOP))?,
             unless_ignored(SignalKind::from_raw(CONTINUE))?,
+            // A file that may not grow that far: the write fails, and its torrent says so.
+            signal(SignalKind::from_raw(TOO_LARGE))?,
         )
     };
     let listen = async move {
@@ -85,6 +87,7 @@ pub fn listen(
 // Tokio has no names for these.
 const STOP: i32 = Number::TSTP.as_raw();
 const CONTINUE: i32 = Number::CONT.as_raw();
+const TOO_LARGE: i32 = Number::XFSZ.as_raw();
 
 async fn next(signal: &mut Option<Signal>) {
     match signal {

@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::settings::MaxActive;
+
 /// The settings of one engine.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -45,6 +47,15 @@ pub struct Config {
     pub seed_ratio: Option<u64>,
     /// After how many seconds torrents stop seeding; `None`: as the last run left it, at first never.
     pub seed_time: Option<u64>,
+    /// Whether links are encrypted (MSE).
+    pub encryption: Encryption,
+    /// How many torrents download at once; `None`: as the last run left it, at first 5.
+    pub max_active_downloads: Option<MaxActive>,
+    /// How many torrents seed at once; `None`: as the last run left it, at first all.
+    pub max_active_seeds: Option<MaxActive>,
+    /// So long a torrent must have been slow before others run in its place, and quick before it counts
+    /// again; also what it is given to find peers. As libtorrent's `auto_manage_startup`.
+    pub slow_after: Duration,
     /// Threads that read, write and hash.
     pub disk_threads: usize,
     /// Bytes of received blocks that may wait for the disk; when they are used up, links stop
@@ -62,6 +73,8 @@ pub struct Config {
     /// How long `stopped` announces may take at shutdown. Three seconds, so that the exit takes no more than
     /// five with what is saved meanwhile.
     pub stop_timeout: Duration,
+    /// Hosts of trackers whose certificate may be anything, as their URLs write them.
+    pub any_certificate: Vec<String>,
     /// Addresses of private and loopback ranges that trackers name are dropped unless the tracker is
     /// itself in such a range; a swarm on one machine may allow them all.
     pub allow_inward_peers: bool,
@@ -77,6 +90,19 @@ pub const DHT_ROUTERS: [&str; 4] = [
     "dht.transmissionbt.com:6881",
     "router.utorrent.com:6881",
 ];
+
+/// Whether links are encrypted (MSE, also called PE).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encryption {
+    /// Never: encrypted calls are turned away.
+    Off,
+    /// The greeting is, where the other side knows how; what follows it is plain unless the other side wants
+    /// it otherwise. Plain calls are taken too. Most peers of public swarms speak it, some nothing else.
+    #[default]
+    Prefer,
+    /// Everything is, or there is no link.
+    Require,
+}
 
 impl Config {
     /// Defaults for a desktop or a seedbox: both families on one port.
@@ -100,16 +126,28 @@ impl Config {
             download_limit: None,
             seed_ratio: None,
             seed_time: None,
+            encryption: Encryption::default(),
+            max_active_downloads: None,
+            max_active_seeds: None,
+            slow_after: Duration::from_secs(60),
             disk_threads: 2,
             disk_buffer: 32 << 20,
             max_open_files: 128,
             sync_interval: Duration::from_secs(10),
             reserve_room: false,
             stop_timeout: Duration::from_secs(3),
+            any_certificate: Vec::new(),
             allow_inward_peers: false,
             // Whoever embeds the engine decides what it talks to.
             dht: None,
         }
+    }
+
+    /// Where connections leave from, over IPv4 or IPv6: the first address of the family that peers may call
+    /// us at. `None`: where the system likes.
+    pub fn source(&self, v6: bool) -> Option<IpAddr> {
+        let address = self.listen.iter().find(|address| address.is_ipv6() == v6)?;
+        (!address.ip().is_unspecified()).then_some(address.ip())
     }
 
     /// Every address of this machine, both families, on one port.

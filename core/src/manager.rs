@@ -12,11 +12,12 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::event::{Event, Kind, PatternError, Subscription};
 use crate::metainfo::Metainfo;
+use crate::queue::Shift;
 use crate::resume::{Incomplete, ResumeRecord, Saved};
 use crate::session::{OpenOptions, Session};
 use crate::settings::TorrentSettings;
 use crate::shared::SharedResources;
-use crate::stats::{BanStats, StatsBoard};
+use crate::stats::{BanStats, QueueStats, StatsBoard};
 use crate::types::{BanTarget, InfoHash, UnixTime};
 
 /// How a torrent is added.
@@ -26,6 +27,8 @@ pub struct AddOptions {
     pub download_dir: Option<PathBuf>,
     /// Added, but not started.
     pub paused: bool,
+    /// Runs at once, whatever stands before it in the queue.
+    pub forced: bool,
     /// Peers to connect to, beside those that trackers name.
     pub peers: Vec<SocketAddr>,
     /// Its data is there, says a person: only sizes are looked at now, and each piece is hashed when it is
@@ -133,6 +136,7 @@ impl TorrentManager {
         let record = ResumeRecord {
             save_path: options.download_dir.unwrap_or_else(|| self.shared.config().download_dir.clone()),
             paused: options.paused,
+            forced: options.forced && !options.paused,
             added: UnixTime::now(),
             tracker_key: rand::random(),
             assumed: if options.assume_complete { every_piece(&metainfo) } else { Vec::new() },
@@ -191,7 +195,13 @@ impl TorrentManager {
         let place = list.next_place.max(record.queue_position);
         let moved = std::mem::replace(&mut record.queue_position, place) != place;
         let torrent = metainfo.torrent_bytes().clone();
-        let options = OpenOptions { save_path: None, record: Some(record.clone()), queue: place, after };
+        let options = OpenOptions {
+            save_path: None,
+            record: Some(record.clone()),
+            queue: place,
+            in_queue: true,
+            after,
+        };
         let session = Session::open_with(metainfo.clone(), self.shared.clone(), options)?;
         list.next_place = place + 1;
         let claim = |folder: &PathBuf| list.claims.add(folder, metainfo.clone());
@@ -267,6 +277,7 @@ impl TorrentManager {
         for claim in entry.claims {
             list.claims.leave(claim, entry.session.ended());
         }
+        self.shared.turns().leave(info_hash);
         if let Some(store) = self.shared.store() {
             store.remove(*info_hash);
         }
@@ -308,6 +319,16 @@ impl TorrentManager {
             manager.claim_its_folders(&info_hash);
         });
         Ok(())
+    }
+
+    /// Moves torrents in the order in which they have their turn, as [`SharedResources::shift`].
+    pub fn shift(&self, torrents: &[InfoHash], shift: Shift) -> bool {
+        self.shared.shift(torrents, shift)
+    }
+
+    /// The order in which torrents have their turn.
+    pub fn queue(&self) -> Arc<QueueStats> {
+        self.board().queue()
     }
 
     /// Whether a torrent of which nothing is known has its files in a folder of their own until it is complete.

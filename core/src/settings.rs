@@ -130,6 +130,41 @@ pub struct SpeedLimits {
     pub up: Option<u64>,
 }
 
+/// How many torrents may be active at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MaxActive {
+    /// All that want to.
+    Unlimited,
+    /// So many; with 0 only those that a person forces.
+    At(u32),
+}
+
+impl MaxActive {
+    /// The number; `None`: all.
+    pub const fn get(self) -> Option<u32> {
+        match self {
+            Self::Unlimited => None,
+            Self::At(most) => Some(most),
+        }
+    }
+}
+
+/// How many torrents run at once, slow and forced ones not counted; the others wait for their turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActiveLimits {
+    /// Of those that lack something.
+    pub downloads: MaxActive,
+    /// Of those that have all that is wanted.
+    pub seeds: MaxActive,
+}
+
+impl Default for ActiveLimits {
+    /// Five downloads: few enough that each comes to its end soon. A seed that nobody asks costs nothing.
+    fn default() -> Self {
+        Self { downloads: MaxActive::At(5), seeds: MaxActive::Unlimited }
+    }
+}
+
 /// A person's choices for all torrents together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GlobalSettings {
@@ -150,6 +185,8 @@ pub struct GlobalSettings {
     /// Peers that are served at once over all torrents, the optimistic ones not counted. Where it is short,
     /// torrents take turns.
     pub upload_slots: u32,
+    /// How many torrents run at once. Since version 2.
+    pub active: ActiveLimits,
 }
 
 /// One change of the settings of all torrents together.
@@ -175,6 +212,10 @@ pub enum GlobalSetting {
     MaxPeers(u32),
     /// Peers that are served at once over all torrents.
     UploadSlots(u32),
+    /// How many torrents download at once.
+    ActiveDownloads(MaxActive),
+    /// How many torrents seed at once.
+    ActiveSeeds(MaxActive),
 }
 
 impl Default for GlobalSettings {
@@ -191,6 +232,7 @@ impl Default for GlobalSettings {
             max_peers: 100,
             // At 10 MB/s some 100 kB/s for each, which is worth a peer's while.
             upload_slots: 100,
+            active: ActiveLimits::default(),
         }
     }
 }
@@ -214,6 +256,8 @@ impl GlobalSettings {
             GlobalSetting::MaxConnections(links) => self.max_connections = if links == 0 { 1 } else { links },
             GlobalSetting::MaxPeers(links) => self.max_peers = if links == 0 { 1 } else { links },
             GlobalSetting::UploadSlots(slots) => self.upload_slots = slots,
+            GlobalSetting::ActiveDownloads(most) => self.active.downloads = most,
+            GlobalSetting::ActiveSeeds(most) => self.active.seeds = most,
         }
     }
 }

@@ -118,6 +118,8 @@ pub struct SessionStats {
     pub stalled: bool,
     /// In error for now: it goes on by itself as soon as it can, as after a full disk.
     pub retries: bool,
+    /// A person wants it to run whatever stands before it in the queue.
+    pub forced: bool,
 }
 
 impl SessionStats {
@@ -135,6 +137,25 @@ impl SessionStats {
     /// Whether all that is wanted is there.
     pub const fn is_complete(&self) -> bool {
         self.have == self.wanted
+    }
+}
+
+/// The order in which torrents have their turn, whether they run, wait or rest: the first has place 1.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueStats {
+    /// Those that lack something.
+    pub downloads: Vec<InfoHash>,
+    /// Those that have all that is wanted.
+    pub seeds: Vec<InfoHash>,
+}
+
+impl QueueStats {
+    /// Place of a torrent among those of its kind, from 1, and their number.
+    pub fn place(&self, torrent: &InfoHash) -> Option<(usize, usize)> {
+        [&self.downloads, &self.seeds].into_iter().find_map(|kin| {
+            let at = kin.iter().position(|one| one == torrent)?;
+            Some((at + 1, kin.len()))
+        })
     }
 }
 
@@ -307,8 +328,23 @@ pub struct PeerStats {
     pub snubbed: bool,
     /// The fast extension was agreed on (BEP 6).
     pub fast: bool,
+    /// What of the link is encrypted (MSE).
+    pub encryption: LinkEncryption,
     /// Requests it has yet to answer.
     pub requests: u32,
+}
+
+/// What of a link is encrypted (MSE).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkEncryption {
+    /// Nothing.
+    #[default]
+    None,
+    /// The greeting, so that nobody sees what kind of link it is at first sight.
+    Handshake,
+    /// Everything.
+    All,
 }
 
 /// How a tracker is doing.
@@ -347,6 +383,8 @@ pub struct TrackerStats {
     pub leechers: Option<u32>,
     /// Addresses in its last answer.
     pub peers: Option<u32>,
+    /// A person lets it have any certificate.
+    pub any_certificate: bool,
     /// Seconds until it is asked again.
     pub next_announce: Option<u64>,
     /// Failures since its last good answer.

@@ -220,6 +220,13 @@ impl BanTarget {
     }
 }
 
+impl BanTarget {
+    /// Whether both are at one address.
+    pub fn shares_address(&self, other: &Self) -> bool {
+        self.ip == other.ip
+    }
+}
+
 impl fmt::Display for BanTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.port {

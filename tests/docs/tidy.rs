@@ -12,7 +12,6 @@ const RAW: [(&str, &str); 15] = [
     ("core/src/metainfo/around.rs", "bytes of a value, to be read again"),
     ("core/src/metainfo/mod.rs", "bytes of the info dictionary, to be hashed"),
     ("core/src/peer/client.rs", "is it empty?"),
-    ("core/src/session/on_tracker.rs", "a tracker's URL, for its host"),
     ("core/src/tracker/announce.rs", "what a tracker says, to be recognised"),
     ("core/src/tracker/edit.rs", "a tracker's URL, to be judged"),
     ("core/src/tracker/entry.rs", "a tracker's scheme; a warning that becomes untrusted again"),
@@ -21,6 +20,7 @@ const RAW: [(&str, &str); 15] = [
     ("core/src/tracker/schedule.rs", "two URLs that are the same"),
     ("core/src/tracker/scrape.rs", "a tracker's URL, to be asked"),
     ("core/src/tracker/trackers.rs", "a tracker's scheme"),
+    ("core/src/tracker/trust.rs", "a tracker's URL, for its host"),
     ("core/src/tracker/udp/mod.rs", "a tracker's URL, to be asked"),
     ("ui/src/state/files.rs", "two folders that are the same"),
 ];

@@ -13,6 +13,8 @@ mod conn;
 mod krpc;
 #[path = "../fuzz/checks/metainfo.rs"]
 mod metainfo;
+#[path = "../fuzz/checks/mse.rs"]
+mod mse;
 #[path = "../fuzz/checks/patterns.rs"]
 mod patterns;
 #[path = "../fuzz/checks/resume.rs"]
@@ -35,11 +37,12 @@ type Check = fn(&[u8]);
 /// The screen's is replayed beside the screen: `ui/src/tests/corpus.rs`.
 const OF_THE_SCREEN: &str = "keys";
 
-const TARGETS: [(&str, Check); 12] = [
+const TARGETS: [(&str, Check); 13] = [
     ("bencode", bencode::check),
     ("conn", conn::check),
     ("krpc", krpc::check),
     ("metainfo", metainfo::check),
+    ("mse", mse::check),
     ("patterns", patterns::check),
     ("resume", resume::check),
     ("tracker_reply", tracker_reply::check),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use tc_core::event::{Delivery, Event};
-use tc_core::settings::{GlobalSetting, Setting};
+use tc_core::settings::{GlobalSetting, MaxActive, Setting};
 use tc_core::{AddOptions, InfoHash, Metainfo, Subscription, TorrentManager};
 use tempfile::TempDir;
 
@@ -77,7 +77,9 @@ impl Pair {
     ) -> Self {
         let folders = [(); 2].map(|()| in_memory());
         let engine = |at: usize| {
-            TorrentManager::start(config(folders[at].path(), [127, 0, 31, hosts[at]])).expect("an engine")
+            let mut config = config(folders[at].path(), [127, 0, 31, hosts[at]]);
+            config.max_active_downloads = Some(MaxActive::Unlimited);
+            TorrentManager::start(config).expect("an engine")
         };
         let (seeder, leecher) = (engine(0), engine(1));
         set(&seeder, &leecher);

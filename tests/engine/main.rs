@@ -12,6 +12,7 @@ mod limits;
 #[path = "../support/lines.rs"]
 mod lines;
 mod peers;
+mod queue;
 mod raw;
 #[path = "../support/single.rs"]
 mod single;

@@ -283,8 +283,9 @@ fn banned(events: &mut Subscription) -> Vec<SocketAddr> {
 }
 
 #[test]
-fn p6_the_only_sender_of_a_bad_piece_is_banned() {
-    leech("peers::p6_the_only_sender_of_a_bad_piece_is_banned", |leech, _| {
+fn p6_the_only_sender_of_a_bad_piece_is_banned_and_in_the_end_gains_nothing() {
+    let name = "peers::p6_the_only_sender_of_a_bad_piece_is_banned_and_in_the_end_gains_nothing";
+    leech(name, |leech, _| {
         let mut events = leech.session.subscribe("peer.banned").unwrap();
         for n in 0..3 {
             let mut raw = Raw::greet(leech.address(), leech.hash(), id(n));
@@ -299,6 +300,21 @@ fn p6_the_only_sender_of_a_bad_piece_is_banned() {
             });
             assert_eq!(banned, [from], "liar {n}");
         }
+        // From yet another port, under another name: others may be behind this address, so it is let in and
+        // served, but nothing that it has is wanted any more.
+        let mut raw = Raw::greet(leech.address(), leech.hash(), id(3));
+        raw.say(&[Message::HaveAll, Message::Unchoke, Message::Interested]);
+        let mut wanted = false;
+        raw.until(|message| {
+            wanted |= *message == Message::Interested;
+            *message == Message::Unchoke
+        });
+        raw.say(&[Message::Request { index: 0, begin: 0, length: BLOCK }]);
+        raw.until(|message| {
+            wanted |= matches!(message, Message::Interested | Message::Request { .. });
+            matches!(message, Message::Reject { .. })
+        });
+        assert!(!wanted, "a liar was asked again");
     });
 }
 

@@ -68,12 +68,13 @@ impl Raw {
         Ok(Self { stream, theirs: theirs.peer_id, inbox: BytesMut::new(), decoder: Decoder::new(None) })
     }
 
-    /// Answers the engine that has called.
+    /// Answers the engine that has called. One that would rather have its greeting encrypted is hung up on, as
+    /// a peer without encryption does; it calls again.
     pub fn answer(mut stream: TcpStream, info_hash: InfoHash, peer_id: [u8; 20]) -> io::Result<Self> {
         prepare(&stream);
         let mut theirs = [0; handshake::LEN];
         stream.read_exact(&mut theirs)?;
-        let theirs = Handshake::decode(&theirs).expect("the engine speaks BitTorrent");
+        let theirs = Handshake::decode(&theirs).map_err(io::Error::other)?;
         let ours = Handshake { reserved: Reserved::OURS, info_hash, peer_id: PeerId::new(peer_id) };
         stream.write_all(&ours.encode())?;
         Ok(Self { stream, theirs: theirs.peer_id, inbox: BytesMut::new(), decoder: Decoder::new(None) })
@@ -111,7 +112,7 @@ impl Raw {
     }
 
     /// Reads up to a message.
-    pub fn until(&mut self, wanted: impl Fn(&Message) -> bool) -> Message {
+    pub fn until(&mut self, mut wanted: impl FnMut(&Message) -> bool) -> Message {
         loop {
             let message = self.hear().expect("the engine keeps the link");
             if wanted(&message) {

@@ -357,5 +357,13 @@ fn https_trackers_are_who_they_say_or_hear_nothing() {
     assert_eq!(failed["error"], "certificate: nobody whom this system trusts vouches for it");
     get.end();
     assert_eq!(good.heard.lock().unwrap().len(), before);
+    // A person takes all of them as they are.
+    let dir = tempfile::tempdir().unwrap();
+    let file = write(&dir, "it.torrent", &bytes);
+    let mut get = Get::start(dir, &file, &["--any-certificate", "127.0.0.1"], &[]);
+    for tracker in std::iter::once(&good).chain(bad.iter().map(|(tracker, _)| tracker)) {
+        get.hears_of("tracker.success", tracker);
+    }
+    get.end();
     engine.manager.shutdown();
 }

@@ -4,9 +4,11 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
 
+use redb::ReadableTable as _;
 use serde_json::Value;
+use sha1::{Digest as _, Sha1};
 
-use crate::run::{Run, of_kind};
+use crate::run::{self, Run, of_kind};
 use crate::swarm::{OTHER, SIZE, Swarm, require};
 use crate::tmpfs::Tmpfs;
 
@@ -137,6 +139,84 @@ fn a_file_removed_meanwhile() {
 }
 
 #[test]
+fn a_file_grown_meanwhile() {
+    let swarm = Swarm::new("grown-meanwhile");
+    let mut command = swarm.leecher();
+    let run = Run::start(command.args(["--down-limit", "3M"]).env("TC_TUI_TEST_SYNC_MS", "200"));
+    run.find("some pieces", |line| line["kind"] == "piece.completed" && line["complete"] == 20);
+    // What is there now and was never fetched counts for nothing.
+    let file = swarm.out().join("main/one");
+    OpenOptions::new().write(true).open(&file).unwrap().set_len(SIZE).unwrap();
+    let (status, lines) = run.end();
+    assert!(status.success(), "{status}: {lines:#?}");
+    let right = fs::read(swarm.work.join("seed/main/one")).unwrap();
+    assert!(fs::read(&file).unwrap().starts_with(&right));
+    let (status, lines) = Run::start(&mut swarm.leecher()).end();
+    assert!(status.success());
+    assert_eq!(fetched(&lines), 0);
+}
+
+/// Changes a file of a seed. Nobody is served what is wrong: the torrent stops and says why, the other is
+/// served, and the next run mends it.
+fn changed_while_seeding(test: &str, code: &str, change: impl FnOnce(&Path)) {
+    let swarm = Swarm::new(test);
+    let address = run::free_address(5).to_string();
+    let mut command = run::get(&swarm.work.join("torrents"), &swarm.out(), &swarm.state());
+    let seed = Run::start(command.args(["--listen", &address, "--peer", &swarm.address, "--seed-after"]));
+    for hash in [&swarm.info_hash, &swarm.other] {
+        seed.find("a seed", |line| line["kind"] == "session.completed" && line["info_hash"] == **hash);
+    }
+    change(&swarm.out().join("main/one"));
+    let (out, state) = (swarm.work.join("out-2"), swarm.work.join("state-2"));
+    let mut command = run::get(&swarm.work.join("torrents"), &out, &state);
+    let leecher = Run::start(command.args(["--listen", "127.0.0.6:0", "--peer", &address]));
+    let error = seed.event("storage.error");
+    assert!(error["info_hash"] == swarm.info_hash && error["code"] == code, "{error}");
+    assert!(error["message"].as_str().unwrap().contains("out/main/one"), "{error}");
+    leecher.find("the other", |line| line["kind"] == "session.completed" && line["info_hash"] == swarm.other);
+    let (_, lines) = leecher.interrupt();
+    assert_eq!(of_kind(&lines, "piece.hash_failed").count(), 0, "nothing wrong was served");
+    seed.interrupt();
+    let (status, lines) = Run::start(&mut swarm.leecher()).end();
+    let file = swarm.out().join("main/one");
+    if file.is_dir() {
+        assert!(!status.success(), "what a person put there stays");
+        return;
+    }
+    assert!(status.success(), "{status}: {lines:#?}");
+    swarm.assert_right();
+}
+
+#[test]
+fn a_seed_s_file_cut_short() {
+    changed_while_seeding("seed-cut", "file-short", |file| {
+        OpenOptions::new().write(true).open(file).unwrap().set_len(100).unwrap();
+    });
+}
+
+#[test]
+fn a_seed_s_file_written_over() {
+    changed_while_seeding("seed-changed", "file-changed", |file| {
+        let mut data = fs::read(file).unwrap();
+        data.iter_mut().for_each(|byte| *byte ^= 1);
+        fs::write(file, data).unwrap();
+    });
+}
+
+#[test]
+fn a_seed_s_file_removed() {
+    changed_while_seeding("seed-gone", "file-gone", |file| fs::remove_file(file).unwrap());
+}
+
+#[test]
+fn a_seed_s_file_replaced_by_a_folder() {
+    changed_while_seeding("seed-folder", "file-gone", |file| {
+        fs::remove_file(file).unwrap();
+        fs::create_dir(file).unwrap();
+    });
+}
+
+#[test]
 fn a_file_replaced_by_a_folder_meanwhile() {
     let swarm = Swarm::new("folder-meanwhile");
     let mut command = swarm.leecher();
@@ -204,6 +284,42 @@ fn a_store_that_is_broken_costs_hashing_and_nothing_else() {
     }
 }
 
+/// Records as a newer version would write them: the version in the first byte, then a checksum over the
+/// torrent's hash and the rest.
+fn make_newer(state: &Path) {
+    let table = redb::TableDefinition::<&[u8; 20], &[u8]>::new("resume");
+    let store = redb::Database::open(state.join("state.redb")).unwrap();
+    let change = store.begin_write().unwrap();
+    {
+        let mut rows = change.open_table(table).unwrap();
+        let kept: Vec<([u8; 20], Vec<u8>)> = rows
+            .iter()
+            .unwrap()
+            .map(|row| row.map(|(key, value)| (*key.value(), value.value().to_vec())).unwrap())
+            .collect();
+        assert_eq!(kept.len(), 2);
+        for (hash, mut record) in kept {
+            record[0] = 200;
+            let sum =
+                Sha1::new().chain_update(hash).chain_update([200]).chain_update(&record[5..]).finalize();
+            record[1..5].copy_from_slice(&sum[..4]);
+            rows.insert(&hash, record.as_slice()).unwrap();
+        }
+    }
+    change.commit().unwrap();
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_kept_for_it_and_the_list_is_whole() {
+    let (swarm, lines) = state_between_runs("store-newer", make_newer);
+    assert_eq!(hashed(&lines), ALL);
+    let kept = names(&swarm.state()).into_iter().filter(|name| name.starts_with("state.redb.newer"));
+    assert_eq!((kept.count(), aside(&swarm)), (1, 0));
+    let logs = names(&swarm.state()).into_iter().filter(|name| name.ends_with(".log"));
+    let said: String = logs.map(|name| fs::read_to_string(swarm.state().join(name)).unwrap()).collect();
+    assert!(said.contains("a newer version wrote"), "{said}");
+}
+
 #[test]
 fn a_store_that_is_gone_is_rebuilt_from_the_folder() {
     let (swarm, lines) =
@@ -217,6 +333,7 @@ fn what_a_killed_run_leaves_is_no_obstacle() {
         fs::write(state.join("lock"), "1\n").unwrap();
         fs::write(state.join("torrents/half.torrent.tmp"), "half").unwrap();
         fs::write(state.join("journal"), [7; 100]).unwrap();
+        fs::write(state.join("state.redb.tmp"), [0; 4096]).unwrap();
     });
     assert_eq!(hashed(&lines), 0);
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::event::Timespec;
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::claimed;
 use crate::run::{self, Run, of_kind};
@@ -70,6 +71,8 @@ struct Download {
     address: String,
     /// Bytes that completed downloads had to fetch, and pieces that were told of since the last began.
     needed: u64,
+    /// Bytes that the seeder had sent after the last kill.
+    sent: u64,
     told: BTreeSet<u64>,
     left: Option<Left>,
     whole: u32,
@@ -89,7 +92,7 @@ impl Download {
         let seeder = Run::start(command.args(["--seed-after", "--listen", &address]));
         seeder.event("session.completed");
         let (told, left) = (BTreeSet::new(), None);
-        Self { work, content, torrent, seeder, address, needed: 0, told, left, whole: 0 }
+        Self { work, content, torrent, seeder, address, needed: 0, sent: 0, told, left, whole: 0 }
     }
 
     fn start(&self, sync_millis: u64) -> Run {
@@ -125,11 +128,41 @@ impl Download {
             let piece = event["index"].as_u64().unwrap();
             assert!(self.told.insert(piece), "piece {piece} was fetched again");
         }
+        let linked = of_kind(&lines, "peer.connected").count() > 0;
+        let sent = if linked { self.sent_since() } else { 0 };
         if status.success() {
             self.start_over();
         } else {
+            let before = self.claimed();
             self.look();
+            let kept = claimed::bytes(&self.content, &self.claimed().difference(&before).copied().collect());
+            let again = sent.saturating_sub(kept);
+            let most = 2 * RATE + IN_PROGRESS * u64::from(self.content.piece_length);
+            assert!(again <= most, "{sent} bytes were sent, and {kept} of them kept");
         }
+    }
+
+    /// What the last look found claimed or noted.
+    fn claimed(&self) -> BTreeSet<u64> {
+        self.left.iter().flat_map(|left| left.have.union(&left.maybe).copied()).collect()
+    }
+
+    /// What the seeder has sent since the last call. Its figures come once a second while they change: the
+    /// last ones have no peer.
+    fn sent_since(&mut self) -> u64 {
+        let before = self.sent;
+        let uploaded = |line: &Value| {
+            line["uploaded"].as_u64().filter(|sent| line["kind"] == "stats.update" && *sent > before)
+        };
+        let last = |line: &Value| uploaded(line).is_some() && line["peers"] == 0;
+        let mut newest = self.seeder.find_within(3, last).as_ref().and_then(uploaded).unwrap_or(before);
+        while let Some(line) =
+            self.seeder.find_within(0, |line| uploaded(line).is_some_and(|sent| sent > newest))
+        {
+            newest = uploaded(&line).unwrap_or(newest);
+        }
+        self.sent = newest;
+        newest - before
     }
 
     /// What the state claims is there, and holds all that was told.
@@ -188,4 +221,19 @@ impl Download {
 fn killed_downloads_lose_nothing() {
     let kills = std::env::var("TC_TUI_KILLS").ok().and_then(|kills| kills.parse().ok());
     Download::new("kills").run(kills.unwrap_or(50));
+}
+
+/// Killed while it makes its state folder, at every third millisecond: the next start finds nothing broken.
+#[test]
+fn a_kill_at_the_first_start_leaves_no_half_a_store() {
+    let mut download = Download::new("first-start");
+    for millis in (0..90).step_by(3) {
+        let run = download.start(10_000);
+        let_pass(millis);
+        let (status, _) = run.kill();
+        assert!(!status.success());
+        download.look();
+        fs::remove_dir_all(download.work.join("state")).unwrap_or_default();
+        download.left = None;
+    }
 }

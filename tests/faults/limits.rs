@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::run::Run;
 use crate::support::home::{Home, PROGRAM};
+use crate::support::pty::Pty;
 use crate::support::single;
 use crate::swarm::Swarm;
 
@@ -25,7 +26,43 @@ fn few_open_files() {
 
 #[test]
 fn little_address_space() {
-    after("little-memory", "ulimit -v 1000000");
+    after("little-memory", "ulimit -v 262144");
+}
+
+#[test]
+fn few_threads_are_said_in_a_line() {
+    let swarm = Swarm::new("no-stacks");
+    let inner = swarm.leecher();
+    let mut command = Command::new("sh");
+    // Enough to start, too little for the stacks of all threads.
+    command.args(["-c", "ulimit -v 60000 && exec \"$@\"", "sh", PROGRAM]).args(inner.get_args());
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.lines().count() == 1 && said.contains("cannot start the engine: "), "{said}");
+    assert!(Run::start(&mut swarm.leecher()).end().0.success());
+    swarm.assert_right();
+}
+
+#[test]
+fn without_a_home_get_needs_none_and_the_dashboard_says_what_it_lacks() {
+    let (swarm, home) = (Swarm::new("no-home"), Home::new());
+    let mut command = swarm.leecher();
+    let (status, _) = Run::start(command.env_clear()).end();
+    assert!(status.success());
+    swarm.assert_right();
+    // A home that is not there and cannot be made.
+    let nowhere = [("HOME", "/proc/nobody"), ("XDG_STATE_HOME", ""), ("XDG_DOWNLOAD_DIR", "")];
+    let mut pty = Pty::start(&home, &[], (120, 20), &nowhere);
+    pty.see("cannot make the folder /proc/nobody/.local/state/tc-tui: ");
+    assert_eq!(pty.exit_code(), 1);
+    pty.assert_restored();
+    // Who names both folders needs no home.
+    let (state, out) = (home.path("s").display().to_string(), home.path("o").display().to_string());
+    let args = ["--state-dir", &state, "-d", &out, "--listen", "127.0.0.5:0"];
+    let mut pty = Pty::start(&home, &args, (120, 20), &nowhere);
+    pty.see_dashboard().keys("qq");
+    assert_eq!(pty.exit_code(), 0);
 }
 
 #[test]

@@ -8,12 +8,14 @@
 mod assumed;
 mod changed;
 mod claimed;
+mod clock;
 mod disk_full;
 mod kills;
 mod limits;
 #[path = "../support/lines.rs"]
 mod lines;
 mod moves;
+mod refused;
 mod run;
 #[path = "../support/mod.rs"]
 mod support;

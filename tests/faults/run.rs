@@ -58,6 +58,11 @@ impl Run {
         found.unwrap_or_else(|why| panic!("no {what}: {why}"))
     }
 
+    /// The same, but it may not come within so many seconds.
+    pub fn find_within(&self, seconds: u64, wanted: impl FnMut(&Value) -> bool) -> Option<Value> {
+        self.lines.find(Deadline::seconds(seconds), wanted).ok()
+    }
+
     /// Waits for the first event of a kind.
     #[track_caller]
     pub fn event(&self, kind: &str) -> Value {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, SocketAddrV4, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::run::{self, Run};
@@ -61,7 +61,12 @@ impl Swarm {
 
     /// A leecher of the first alone.
     pub fn leecher_of_one(&self) -> Command {
-        self.in_its_place(run::get(&self.work.join("torrents/main.torrent"), &self.out(), &self.state()))
+        self.leecher_of(&self.work.join("torrents/main.torrent"))
+    }
+
+    /// A leecher of this torrent.
+    pub fn leecher_of(&self, torrent: &Path) -> Command {
+        self.in_its_place(run::get(torrent, &self.out(), &self.state()))
     }
 
     /// The first torrent, with a tracker that names the seeder.

@@ -23,6 +23,7 @@ mod work;
 
 mod bench;
 mod dht;
+mod encryption;
 mod fast;
 mod lab;
 mod liar;

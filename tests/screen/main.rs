@@ -6,6 +6,7 @@ mod get;
 mod hostile;
 mod journey;
 mod leaving;
+mod queue;
 mod scenarios;
 mod settings;
 mod shown;
@@ -13,4 +14,7 @@ mod sizes;
 mod storage;
 #[path = "../support/mod.rs"]
 mod support;
+#[allow(dead_code, reason = "each suite uses its part")]
+#[path = "../support/tmpfs.rs"]
+mod tmpfs;
 mod trackers;

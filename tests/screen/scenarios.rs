@@ -69,6 +69,14 @@ fn a_paste_opens_the_dialog_and_is_never_keys() {
     pty.paste("dyq:quit\n");
     NAMES.iter().for_each(|name| _ = pty.see(name));
     assert_eq!(pty.row("Remove 1 torrent"), None);
+    // Nor where an Esc comes with it.
+    pty.keys(&format!("\x1b\x1b[200~{}\x1b[201~", files[0]))
+        .see("Add torrent")
+        .keys("\x1b")
+        .see_no("Add torrent");
+    pty.keys("\x1b\x1b[200~dyq:quit\n\x1b[201~");
+    NAMES.iter().for_each(|name| _ = pty.see(name));
+    assert_eq!(pty.row("Remove 1 torrent"), None);
     pty.paste(&files[0]).see("Add torrent").keys("\x1b").see_no("Add torrent");
     assert_eq!(pty.row("delta.bin"), None);
     leave(pty);

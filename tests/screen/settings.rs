@@ -21,7 +21,7 @@ fn limits_are_typed_and_kept_over_a_restart() {
         .keys("\x7f80\r")
         .see_no("Enter set");
     see_in_row(&mut pty, "Max peers", "80");
-    pty.keys("jjjj ");
+    pty.keys("jjjjjj ");
     see_in_row(&mut pty, "Sequential download", "on");
     pty.keys("jj\r").see("All: download limit:").keys("50M\r").see_no("Enter set");
     see_in_row(&mut pty, "All: download limit", "50.0M/s");

@@ -1,5 +1,7 @@
 //! Amounts as people type them: `500K` a second, a ratio of `1.5`, `14d`. The counterpart of `format`.
 
+use tc_core::settings::MaxActive;
+
 /// Units of bytes by their letter.
 const BYTES: [(char, u64); 3] = [('k', 1 << 10), ('m', 1 << 20), ('g', 1 << 30)];
 
@@ -65,6 +67,19 @@ pub fn time(text: &str) -> Result<u64, &'static str> {
     Ok(seconds.round() as u64)
 }
 
+/// How many torrents may be active at once.
+///
+/// # Errors
+/// It is no number; what is wanted, in a few words.
+pub fn active(text: &str) -> Result<MaxActive, &'static str> {
+    const WANTED: &str = "a number of torrents is wanted, like 5; or none, for no limit";
+    let text = text.trim();
+    if ["none", "all"].iter().any(|word| text.eq_ignore_ascii_case(word)) {
+        return Ok(MaxActive::Unlimited);
+    }
+    text.parse().map(MaxActive::At).map_err(|_| WANTED)
+}
+
 /// Digits, perhaps with a point: no sign, no exponent, no word.
 fn number(text: &str) -> Option<f64> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
@@ -78,6 +93,9 @@ mod tests {
     #[test]
     fn ratios_and_times_read_as_typed() {
         let check = |text: &str, want: Option<u64>| assert_eq!(ratio(text).ok(), want, "{text}");
+        assert_eq!(active(" 5 "), Ok(MaxActive::At(5)));
+        assert_eq!((active("None"), active("0")), (Ok(MaxActive::Unlimited), Ok(MaxActive::At(0))));
+        assert!(["", "-1", "2.5", "many", "99999999999"].iter().all(|text| active(text).is_err()));
         check("1", Some(1_000));
         check(" 2.345 ", Some(2_345));
         check("0", Some(0));

@@ -10,10 +10,11 @@ use std::thread;
 use tc_core::error::Error;
 use tc_core::manager::{AddOptions, RemoveData, TorrentManager};
 use tc_core::metainfo::Metainfo;
+use tc_core::queue::Shift;
 use tc_core::types::InfoHash;
 use tc_core::untrusted::clean;
 
-use crate::message::{AddRequest, Answer, Effect, Message, Preview};
+use crate::message::{AddRequest, AddStart, Answer, Effect, Message, Preview};
 
 /// Errands that wait. A person makes a few a second at most; the largest paste adds some dozens.
 const ERRANDS: usize = 256;
@@ -76,6 +77,8 @@ impl Hands {
         match effect {
             Effect::Pause(torrents) => self.each(&torrents, tc_core::session::Session::pause),
             Effect::Resume(torrents) => self.each(&torrents, tc_core::session::Session::resume),
+            Effect::Shift(torrents, shift) => return self.shift(&torrents, shift),
+            Effect::Force(torrents, forced) => self.each(&torrents, |session| session.force(forced)),
             Effect::Recheck(torrents) => self.each(&torrents, tc_core::session::Session::recheck),
             Effect::Announce(torrents) => self.each(&torrents, tc_core::session::Session::reannounce),
             Effect::AnnounceTo(torrent, tracker) => {
@@ -126,6 +129,18 @@ impl Hands {
             .iter()
             .filter_map(|info_hash| self.manager.get(info_hash))
             .for_each(|session| call(&session));
+    }
+
+    /// Says where the first of them stands now.
+    fn shift(&self, torrents: &[InfoHash], shift: Shift) -> Option<Answer> {
+        self.manager.shift(torrents, shift);
+        let queue = self.manager.queue();
+        let (place, of) = torrents.iter().filter_map(|torrent| queue.place(torrent)).min()?;
+        let what = match torrents.len() {
+            1 => "queue position".to_owned(),
+            many => format!("{many} torrents, from queue position"),
+        };
+        Some(Answer::Done(format!("{what} {place} of {of}")))
     }
 
     fn remove(&self, torrents: &[InfoHash], delete_data: bool) -> Option<Answer> {
@@ -230,8 +245,9 @@ impl Runner {
         let known = self.system.preview(&request.source)?.info_hash;
         let here = known.and_then(|info_hash| self.manager.get(&info_hash));
         let already_here = here.is_some();
-        let AddRequest { paused, assume_complete, .. } = *request;
-        let options = AddOptions { download_dir, paused, assume_complete, ..AddOptions::default() };
+        let AddRequest { start, assume_complete, .. } = *request;
+        let (paused, forced) = (start == AddStart::Paused, start == AddStart::Now);
+        let options = AddOptions { download_dir, paused, forced, assume_complete, ..AddOptions::default() };
         let metainfo = Metainfo::read(&path).map_err(|error| error.at(&path).to_string())?;
         let more_trackers = here.map_or_else(Vec::new, |session| session.new_trackers(&metainfo));
         let session = self.manager.add_metainfo(metainfo, options).map_err(|error| error.to_string())?;

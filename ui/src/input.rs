@@ -23,6 +23,10 @@ use rustix::stdio::{dup2_stdin, stdin};
 
 use crate::message::Message;
 
+mod after_esc;
+
+use self::after_esc::AfterEsc;
+
 /// How long crossterm is asked for more. It may hold keys that it read and has not handed out, which
 /// poll(2) knows nothing of, and hands none out whose time is over before it looked: longer than a
 /// thread waits for its turn.
@@ -109,14 +113,21 @@ fn wait(ended: &OwnedFd) -> Ready {
 /// Hands on all that crossterm makes of the bytes that are there, each at once. Resizes are not taken
 /// from here: the signal says so to whoever runs the dashboard, and each frame asks for the size.
 fn drain(inbox: &SyncSender<Message>) -> io::Result<()> {
+    let mut after_esc = AfterEsc::default();
+    let send = |news| inbox.send(news).map_err(|_| io::ErrorKind::BrokenPipe);
     while crossterm::event::poll(LINGER)? {
-        let news = match crossterm::event::read()? {
+        match crossterm::event::read()? {
             // Releases and repeats of the kitty protocol are nobody's.
-            Event::Key(key) if key.kind == KeyEventKind::Press => Message::Key(key),
-            Event::Paste(text) => Message::Paste(text),
-            _ => continue,
-        };
-        inbox.send(news).map_err(|_| io::ErrorKind::BrokenPipe)?;
+            Event::Key(key) if key.kind == KeyEventKind::Press => {
+                after_esc.key(key).into_iter().try_for_each(send)?;
+            }
+            Event::Paste(text) => {
+                let before = std::mem::take(&mut after_esc).end();
+                before.into_iter().chain([Message::Paste(text)]).try_for_each(send)?;
+            }
+            _ => {}
+        }
     }
+    after_esc.end().into_iter().try_for_each(send)?;
     Ok(())
 }

@@ -11,6 +11,7 @@ use std::time::Instant;
 use crossterm::event::KeyEvent;
 use serde::{Deserialize, Serialize};
 use tc_core::event::Delivery;
+use tc_core::queue::Shift;
 use tc_core::settings::{GlobalSetting, Setting};
 use tc_core::stats::{Changes, Detail, DetailKind};
 use tc_core::tracker::TrackerEdit;
@@ -178,6 +179,12 @@ pub enum Action {
     ResumePaused,
     /// The remove dialog.
     Remove,
+    /// Elsewhere in the queue.
+    Shift(Shift),
+    /// Menu: where in the queue.
+    QueueMenu,
+    /// Run whatever stands before it in the queue, or not any more.
+    Force,
     /// The dialog that moves data to another folder.
     MoveData,
     /// Hash what is on disk again, after a question where that stops a transfer.
@@ -194,6 +201,8 @@ pub enum Action {
     TrackerEdit,
     /// Remove the tracker under the cursor, after a question.
     TrackerRemove,
+    /// Whether the tracker under the cursor may have any certificate; to let it, after a question.
+    TrackerCertificate,
     /// The tracker under the cursor into the tier before.
     TrackerEarlier,
     /// The tracker under the cursor into the tier behind.
@@ -310,6 +319,10 @@ pub enum Effect {
     Pause(Vec<InfoHash>),
     /// Let these torrents go on.
     Resume(Vec<InfoHash>),
+    /// Move these torrents in the queue.
+    Shift(Vec<InfoHash>, Shift),
+    /// Let these torrents run whatever stands before them in the queue, or not any more.
+    Force(Vec<InfoHash>, bool),
     /// Take these torrents off the list.
     Remove {
         /// Which.
@@ -378,10 +391,43 @@ pub struct AddRequest {
     pub source: String,
     /// Where its files go, as typed; empty: the usual folder.
     pub save_to: String,
-    /// Added, but not started.
-    pub paused: bool,
+    /// When it starts.
+    pub start: AddStart,
     /// Its data is there: only sizes are looked at, and each piece is hashed when it is first read.
     pub assume_complete: bool,
+}
+
+/// When an added torrent starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AddStart {
+    /// When its turn comes.
+    #[default]
+    Queue,
+    /// At once, whatever the others do.
+    Now,
+    /// When a person resumes it.
+    Paused,
+}
+
+impl AddStart {
+    /// All of them, in the order of the dialog.
+    pub const ALL: [Self; 3] = [Self::Queue, Self::Now, Self::Paused];
+
+    /// The word in the dialog.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Now => "now",
+            Self::Paused => "paused",
+        }
+    }
+
+    /// The one behind it, or before.
+    #[must_use]
+    pub fn beside(self, by: isize) -> Self {
+        let at = (self as isize + by).rem_euclid(Self::ALL.len() as isize);
+        Self::ALL[at as usize]
+    }
 }
 
 /// Why the dashboard ends.

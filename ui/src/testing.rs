@@ -13,8 +13,9 @@ use ratatui::buffer::Buffer;
 use tc_core::event::{Delivery, Event, Tagged};
 use tc_core::settings::{GlobalSettings, Priority, SpeedLimits, TorrentSettings};
 use tc_core::stats::{
-    BanStats, Changes, Detail, DetailKind, FileStats, GlobalStats, LimitsStats, OverviewStats, PartialStats,
-    PeerSource, PeerStats, PieceCell, PieceMapStats, SessionState, SessionStats, TrackerState, TrackerStats,
+    BanStats, Changes, Detail, DetailKind, FileStats, GlobalStats, LimitsStats, LinkEncryption,
+    OverviewStats, PartialStats, PeerSource, PeerStats, PieceCell, PieceMapStats, QueueStats, SessionState,
+    SessionStats, TrackerState, TrackerStats,
 };
 use tc_core::types::{BanReason, BanTarget, InfoHash, LinkId, PieceIndex, TrackerId, UnixTime};
 
@@ -134,6 +135,7 @@ pub fn torrents() -> Vec<SessionStats> {
                 private: false,
                 stalled: false,
                 retries: false,
+                forced: false,
             }
         };
     let mut list = vec![
@@ -228,6 +230,11 @@ pub fn detail(kind: DetailKind) -> Detail {
                 optimistic: link == 3,
                 snubbed: link == 4,
                 fast: link < 4,
+                encryption: match link {
+                    1 => LinkEncryption::All,
+                    2 => LinkEncryption::Handshake,
+                    _ => LinkEncryption::None,
+                },
                 requests: 5,
             };
             Detail::Peers(vec![
@@ -246,6 +253,7 @@ pub fn detail(kind: DetailKind) -> Detail {
                 seeds: (state == TrackerState::Working).then_some(18),
                 leechers: (state == TrackerState::Working).then_some(44),
                 peers: None,
+                any_certificate: url.contains("old.example"),
                 next_announce: next,
                 failures: 0,
                 history: vec![
@@ -403,8 +411,16 @@ impl Stage {
     pub fn new(size: (u16, u16), torrents: Vec<SessionStats>) -> Self {
         let look = Look { theme: Theme::MONO, ascii: false, zone: TimeZone::UTC };
         let mut stage = Self { state: AppState::new(size, look), effects: Vec::new(), now: Instant::now() };
+        let (mut seeds, mut downloads): (Vec<_>, Vec<_>) =
+            torrents.iter().partition(|stats| stats.is_complete());
+        for kin in [&mut downloads, &mut seeds] {
+            kin.sort_by_key(|stats| stats.added);
+        }
+        let hashes = |kin: Vec<&SessionStats>| kin.into_iter().map(|stats| stats.info_hash).collect();
+        let queue = QueueStats { downloads: hashes(downloads), seeds: hashes(seeds) };
         let changes = Changes {
             seq: 1,
+            queue: Some(Arc::new(queue)),
             changed: torrents.into_iter().map(Arc::new).collect(),
             removed: Vec::new(),
             global: Arc::new(GlobalStats {

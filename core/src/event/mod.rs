@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 pub use self::bus::{Delivery, EventBus, PatternError, Subscription};
-use crate::stats::SessionState;
+use crate::stats::{LinkEncryption, SessionState};
 use crate::types::{InfoHash, PeerId, PieceIndex};
 use crate::untrusted::Untrusted;
 
@@ -113,6 +113,15 @@ events! {
         /// In words.
         message: Untrusted,
     }
+    /// A torrent waits for its turn: others before it run, as many as may.
+    SessionQueued = "session.queued", Info {
+        /// What it does now.
+        state: SessionState,
+        /// In words.
+        message: Untrusted,
+        /// Its place among those that lack something, or among those that do not, from 1.
+        position: u32,
+    }
     /// All that is wanted is there, also where found so; once per run, again if more was wanted since.
     SessionCompleted = "session.completed", Info {
         /// What it does now.
@@ -196,6 +205,8 @@ events! {
         client: Untrusted,
         /// Whether it called us.
         incoming: bool,
+        /// What of the link is encrypted.
+        encryption: LinkEncryption,
     }
     /// A link to a peer has ended.
     PeerDisconnected = "peer.disconnected", Debug {

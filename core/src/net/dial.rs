@@ -1,16 +1,22 @@
-//! Making a link: connect, exchange handshakes (BEP 3), all within a deadline.
+//! Making a link: connect, encrypt (MSE) as far as that is wanted, exchange handshakes (BEP 3), all within
+//! a deadline.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use bytes::BytesMut;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout_at};
 
-use crate::types::{InfoHash, PeerId};
+use super::greeting::Greeting;
+use crate::config::Encryption;
+use crate::mse::cipher::Cipher;
+use crate::mse::{Methods, MseError};
+use crate::stats::LinkEncryption;
+use crate::types::InfoHash;
 use crate::wire::WireError;
-use crate::wire::handshake::{self, Handshake, Reserved};
+use crate::wire::handshake::Handshake;
 
 /// From the first packet to the last byte of the handshake: who needs longer is too far to be of use.
 pub const DEADLINE: Duration = Duration::from_secs(10);
@@ -18,12 +24,18 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 /// A stream on which both handshakes have been exchanged.
 #[derive(Debug)]
 pub struct Greeted {
-    /// The next byte is the first message.
+    /// The next bytes are messages, after those in `early`.
     pub stream: TcpStream,
     /// Where the peer is.
     pub address: SocketAddr,
     /// What it said.
     pub handshake: Handshake,
+    /// The beginning of its first message, deciphered, where that came along.
+    pub early: BytesMut,
+    /// What the stream is enciphered with; `None`: with nothing.
+    pub cipher: Option<Box<Cipher>>,
+    /// What of the link is hidden.
+    pub encryption: LinkEncryption,
 }
 
 /// Why there is no link.
@@ -38,71 +50,141 @@ pub enum DialError {
     /// It does not speak the protocol.
     #[error(transparent)]
     Wire(#[from] WireError),
+    /// It does not speak it encrypted, or not as we want it.
+    #[error(transparent)]
+    Mse(#[from] MseError),
+    /// It is not encrypted, and has to be.
+    #[error("not encrypted")]
+    NotEncrypted,
     /// It answered for another torrent, or asked for one that is not here.
     #[error("another torrent")]
     OtherTorrent,
 }
 
-/// Connects to a peer, from `source` if given, and exchanges handshakes; `ours` says which torrent.
+/// Whom to call, and as whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    /// Where the peer is.
+    pub address: SocketAddr,
+    /// Where we call from; `None`: the system chooses.
+    pub source: Option<IpAddr>,
+    /// What we say: the torrent, our name in its swarm, and what we offer.
+    pub ours: Handshake,
+    /// Whether the link is encrypted.
+    pub encryption: Encryption,
+}
+
+/// Connects to a peer and exchanges handshakes. Where encryption is preferred, a peer that hangs up on it is
+/// called once more without.
 ///
 /// # Errors
 /// No connection, no handshake in time, or one for another torrent.
-pub async fn dial(
-    address: SocketAddr,
-    source: Option<IpAddr>,
-    ours: Handshake,
-) -> Result<Greeted, DialError> {
+pub async fn dial(call: Call) -> Result<Greeted, DialError> {
     let deadline = Instant::now() + DEADLINE;
     let work = async {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        if let Some(source) = source {
-            socket.bind(SocketAddr::new(source, 0))?;
+        let methods = match call.encryption {
+            Encryption::Off => return call.greet(None).await.map_err(|failed| failed.why),
+            Encryption::Prefer => Methods::ANY,
+            Encryption::Require => Methods::RC4,
+        };
+        match call.greet(Some(methods)).await {
+            Err(failed) if failed.connected && call.encryption == Encryption::Prefer => {
+                call.greet(None).await.map_err(|failed| failed.why)
+            }
+            greeted => greeted.map_err(|failed| failed.why),
         }
-        let mut stream = socket.connect(address).await?;
-        stream.set_nodelay(true)?;
-        stream.write_all(&ours.encode()).await?;
-        let (reserved, info_hash) = read_prefix(&mut stream).await?;
-        if info_hash != ours.info_hash {
-            return Err(DialError::OtherTorrent);
-        }
-        let peer_id = read_id(&mut stream).await?;
-        Ok(Greeted { stream, address, handshake: Handshake { reserved, info_hash, peer_id } })
     };
     timeout_at(deadline, work).await.map_err(|_| DialError::Deadline)?
 }
 
-/// Answers a peer that called us. `known` gives what we offer and our peer id for a torrent that is here;
-/// nothing is revealed before it did. The answer goes out after 48 bytes: trackers' port checkers never send
+/// A call that failed.
+struct Failed {
+    /// There was a connection, on which the other side had not said anything that we know.
+    connected: bool,
+    why: DialError,
+}
+
+impl<E: Into<DialError>> From<E> for Failed {
+    fn from(why: E) -> Self {
+        Self { connected: false, why: why.into() }
+    }
+}
+
+impl Call {
+    /// Connects and exchanges handshakes once, encrypted by one of these methods or plain.
+    async fn greet(&self, methods: Option<Methods>) -> Result<Greeted, Failed> {
+        let Self { address, ours, .. } = *self;
+        let info_hash = ours.info_hash;
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if let Some(source) = self.source {
+            socket.bind(SocketAddr::new(source, 0))?;
+        }
+        let stream = socket.connect(address).await?;
+        stream.set_nodelay(true)?;
+        let mut greeting = Greeting::new(stream);
+        match methods {
+            Some(methods) => {
+                let called = greeting.call(info_hash, methods, &ours.encode()).await;
+                called.map_err(|why| Failed { connected: true, why })?;
+            }
+            None => greeting.say(ours).await?,
+        }
+        let (reserved, theirs) = greeting.prefix().await?;
+        if theirs != info_hash {
+            return Err(DialError::OtherTorrent.into());
+        }
+        let peer_id = greeting.id().await?;
+        Ok(greeting.greeted(address, Handshake { reserved, info_hash, peer_id }))
+    }
+}
+
+/// The torrents that are here, for those who call.
+pub trait Here: Send + Sync {
+    /// What we say to those who call for a torrent that is here.
+    fn ours(&self, info_hash: &InfoHash) -> Option<Handshake>;
+
+    /// The torrent of an encrypted call, by its [`call_sign`](crate::mse::call_sign).
+    fn by_sign(&self, sign: &[u8; 20]) -> Option<InfoHash>;
+}
+
+/// Answers a peer that called us, encrypted or not: the first bytes tell. Nothing is revealed before it is
+/// known that its torrent is here. The answer goes out after 48 bytes: trackers' port checkers never send
 /// their id.
 ///
 /// # Errors
-/// No handshake in time, or one for a torrent that is not here.
+/// No handshake in time, or one for a torrent that is not here, or not as hidden as it has to be.
 pub async fn answer(
-    mut stream: TcpStream,
+    stream: TcpStream,
     address: SocketAddr,
-    known: impl Fn(&InfoHash) -> Option<(Reserved, PeerId)> + Send,
+    here: &impl Here,
+    encryption: Encryption,
 ) -> Result<Greeted, DialError> {
     let deadline = Instant::now() + DEADLINE;
     let work = async {
         stream.set_nodelay(true)?;
-        let (reserved, info_hash) = read_prefix(&mut stream).await?;
-        let (reserved_ours, peer_id) = known(&info_hash).ok_or(DialError::OtherTorrent)?;
-        let ours = Handshake { reserved: reserved_ours, info_hash, peer_id };
-        stream.write_all(&ours.encode()).await?;
-        let peer_id = read_id(&mut stream).await?;
-        Ok(Greeted { stream, address, handshake: Handshake { reserved, info_hash, peer_id } })
+        let mut greeting = Greeting::new(stream);
+        let called_for = match (greeting.is_plain().await?, encryption) {
+            (true, Encryption::Require) => return Err(DialError::NotEncrypted),
+            (true, Encryption::Off | Encryption::Prefer) => None,
+            (false, Encryption::Off) => return Err(WireError::NotBitTorrent.into()),
+            (false, Encryption::Prefer) => Some(Methods::ANY),
+            (false, Encryption::Require) => Some(Methods::RC4),
+        };
+        let called_for = match called_for {
+            Some(methods) => Some(greeting.be_called(methods, |sign| here.by_sign(sign)).await?),
+            None => None,
+        };
+        let (reserved, info_hash) = greeting.prefix().await?;
+        if called_for.is_some_and(|torrent| torrent != info_hash) {
+            return Err(DialError::OtherTorrent);
+        }
+        let ours = here.ours(&info_hash).ok_or(DialError::OtherTorrent)?;
+        greeting.say(ours).await?;
+        let peer_id = greeting.id().await?;
+        Ok(greeting.greeted(address, Handshake { reserved, info_hash, peer_id }))
     };
     timeout_at(deadline, work).await.map_err(|_| DialError::Deadline)?
 }
 
-async fn read_prefix(stream: &mut TcpStream) -> Result<(Reserved, InfoHash), DialError> {
-    let mut prefix = [0; handshake::PREFIX_LEN];
-    stream.read_exact(&mut prefix).await?;
-    Ok(handshake::prefix(&prefix)?)
-}
-
-async fn read_id(stream: &mut TcpStream) -> Result<PeerId, DialError> {
-    let mut id = [0; PeerId::LEN];
-    stream.read_exact(&mut id).await?;
-    Ok(PeerId::new(id))
-}
+#[cfg(test)]
+mod tests;

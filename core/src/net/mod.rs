@@ -1,6 +1,7 @@
 //! Sockets and names.
 
 pub mod dial;
+mod greeting;
 pub mod listen;
 pub mod outside;
 pub mod reach;

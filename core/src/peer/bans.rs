@@ -17,6 +17,10 @@ pub const BAN: Duration = Duration::from_secs(24 * 60 * 60);
 /// worth having. About 400 KiB.
 pub const MAX_BANS: usize = 4_096;
 
+/// So many liars at one shared address are one that comes back, and nothing is fetched from its callers any
+/// more: by then it has cost as many pieces.
+const LIARS: usize = 3;
+
 /// The bans of an engine.
 #[derive(Debug, Default)]
 pub struct Bans {
@@ -62,11 +66,14 @@ impl Bans {
         self.by_target.get(&BanTarget::of(address)).is_some_and(|ban| ban.until > now)
     }
 
-    /// Bans whoever calls from this address on a loopback or private range for [`BAN`]: a liar there calls
-    /// from another port the next time. Without effect elsewhere. Says as [`ban`](Self::ban) does.
+    /// Distrusts whoever calls from this address on a loopback or private range for [`BAN`], if [`LIARS`] are
+    /// banned there: one liar calls from another port each time. Without effect elsewhere. Says as
+    /// [`ban`](Self::ban) does.
     pub fn distrust_callers(&mut self, now: Instant, address: SocketAddr, reason: BanReason) -> bool {
-        BanTarget::callers(address)
-            .is_some_and(|target| self.put(now, Ban { target, reason, until: now + BAN }))
+        let Some(target) = BanTarget::callers(address) else { return false };
+        let there = |ban: &&Ban| ban.until > now && ban.reason != BanReason::ByHand;
+        let liars = self.by_target.values().filter(there).filter(|ban| ban.target.shares_address(&target));
+        liars.count() >= LIARS && self.put(now, Ban { target, reason, until: now + BAN })
     }
 
     /// Whether nothing is to be fetched from who calls from this address.
@@ -134,7 +141,11 @@ mod tests {
         let now = Instant::now();
         let mut bans = Bans::default();
         let liar = at("192.168.1.1:40000");
-        assert!(bans.ban(now, liar, LIE) && bans.distrust_callers(now, liar, LIE));
+        for port in [40_002, 40_003, 40_000] {
+            assert!(!bans.distrust_callers(now, liar, LIE), "others there have done nothing");
+            assert!(bans.ban(now, SocketAddr::new(liar.ip(), port), LIE));
+        }
+        assert!(bans.distrust_callers(now, liar, LIE));
         assert!(!bans.distrust_callers(now, at("11.1.1.1:1"), LIE), "there the whole address is banned");
         for (text, distrusted) in [
             ("192.168.1.1:40001", true),

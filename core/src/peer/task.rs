@@ -19,7 +19,8 @@ use super::conn::{Conn, PeerFault};
 use super::mailbox::{Mail, Mailbox};
 use super::report::{LinkGauge, PeerReport, Report};
 use crate::bandwidth::Limiter;
-use crate::disk::Disk;
+use crate::disk::{Credit, Disk};
+use crate::mse::cipher::{Cipher, KeyStream};
 use crate::rate::RateMeter;
 use crate::storage::{DiskError, Storage};
 use crate::types::{BlockRef, LinkId, PieceRange};
@@ -82,6 +83,10 @@ pub struct Setup {
     pub down: Limiter,
     /// What may go out.
     pub up: Limiter,
+    /// What came in behind the handshake already.
+    pub early: BytesMut,
+    /// What the stream is enciphered with; `None`: with nothing.
+    pub cipher: Option<Box<Cipher>>,
 }
 
 /// Why a link's task ends.
@@ -95,6 +100,8 @@ enum End {
 
 type Paying = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+type Crediting = Pin<Box<dyn Future<Output = Credit> + Send>>;
+
 type Reading = Pin<Box<dyn Future<Output = (PieceRange, Result<Bytes, DiskError>)> + Send>>;
 
 struct Link<S> {
@@ -104,8 +111,12 @@ struct Link<S> {
     setup: Setup,
     inbox: BytesMut,
     queue: SendQueue,
+    /// Deciphers what comes in.
+    cipher: Option<KeyStream>,
     /// Blocks that wait for a credit of the disk. While there are any, nothing is read.
     waiting: VecDeque<(BlockRef, Bytes)>,
+    /// Waits for the credit of the first of them, kept until it is there: who leaves the line loses their place.
+    crediting: Option<Crediting>,
     /// Bytes that came in beyond what the limit had allowed, and are not being paid for yet.
     debt: u32,
     /// Waits for the limit. It is kept until it is through: who leaves the line loses their place.
@@ -154,15 +165,18 @@ fn reason(error: &io::Error) -> String {
 }
 
 impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
-    fn new(read: ReadHalf<S>, write: WriteHalf<S>, conn: Conn, setup: Setup) -> Self {
+    fn new(read: ReadHalf<S>, write: WriteHalf<S>, conn: Conn, mut setup: Setup) -> Self {
+        let (into, out) = setup.cipher.take().map(|cipher| (cipher.into, cipher.out)).unzip();
         Self {
             read,
             write,
             conn,
+            inbox: std::mem::take(&mut setup.early),
             setup,
-            inbox: BytesMut::new(),
-            queue: SendQueue::default(),
+            queue: SendQueue::new(out),
+            cipher: into,
             waiting: VecDeque::new(),
+            crediting: None,
             debt: 0,
             paying: None,
             reading: None,
@@ -229,7 +243,10 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
         if let Some(gauge) = self.next_gauge {
             wake = wake.min(gauge);
         }
-        let next_credit = self.waiting.front().map_or(0, |(_, data)| data.len() as u32);
+        if let (None, Some((_, data))) = (&self.crediting, self.waiting.front()) {
+            let (disk, bytes) = (self.setup.disk.clone(), data.len() as u32);
+            self.crediting = Some(Box::pin(async move { disk.credit(bytes).await }));
+        }
         if self.paying.is_none() && self.debt > 0 {
             let (down, debt) = (self.setup.down.clone(), std::mem::take(&mut self.debt));
             self.paying = Some(Box::pin(async move { down.take(debt).await }));
@@ -244,7 +261,10 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
         let slices = self.queue.slices();
         tokio::select! {
             mail = self.setup.mailbox.take() => self.on_mail(mail)?,
-            credit = self.setup.disk.credit(next_credit), if next_credit > 0 => {
+            credit = async { self.crediting.as_mut().expect("guarded by is_some").await },
+                if self.crediting.is_some() =>
+            {
+                self.crediting = None;
                 if let Some((block, data)) = self.waiting.pop_front() {
                     self.setup.disk.write(&self.setup.storage, block, data, self.setup.link, credit);
                     self.conn.listens_again(Instant::now().into_std());
@@ -257,8 +277,13 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
             () = self.setup.reports.closed() => return Err(End::Orphan),
             read = self.read.read_buf(&mut room), if may_read => match read {
                 Ok(0) => return Err(End::Io(io::ErrorKind::UnexpectedEof.into())),
-                Ok(bytes) if limited => self.debt += bytes as u32,
-                Ok(_) => {}
+                Ok(bytes) => {
+                    if let Some(cipher) = &mut self.cipher {
+                        let before = self.inbox.len() - bytes;
+                        cipher.apply(&mut self.inbox[before..]);
+                    }
+                    self.debt += if limited { bytes as u32 } else { 0 };
+                }
                 Err(error) => return Err(End::Io(error)),
             },
             wrote = self.write.write_vectored(&slices), if !self.queue.is_empty() => {
@@ -333,6 +358,7 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
     /// Blocks that came before the end go to the disk too: the session hears of them, and would wait
     /// for their piece for ever.
     async fn hand_over_rest(&mut self) {
+        self.crediting = None;
         self.deal_to_disk();
         for (block, data) in std::mem::take(&mut self.waiting) {
             let credit = self.setup.disk.credit(data.len() as u32).await;

@@ -12,6 +12,7 @@ use super::old;
 use crate::bitfield::Bitfield;
 use crate::settings::{GlobalSettings, TorrentSettings};
 use crate::storage::{CheckPlan, FileStamp, Layout};
+use crate::tracker::trust::TrackerTrust;
 use crate::types::{InfoHash, PieceIndex, UnixTime};
 use crate::untrusted::Untrusted;
 
@@ -20,6 +21,9 @@ const VERSION: u8 = 3;
 
 /// The version of the settings of all torrents together.
 const SETTINGS_VERSION: u8 = 2;
+
+/// The version of the order of the torrents.
+const ORDER_VERSION: u8 = 1;
 
 /// Stands for all torrents together in a checksum.
 const NO_TORRENT: InfoHash = InfoHash::new([0; 20]);
@@ -57,7 +61,7 @@ pub struct ResumeRecord {
     pub completed: Option<UnixTime>,
     /// The `key` that trackers know us by over changes of address (BEP 7).
     pub tracker_key: u32,
-    /// Its place in the list, from 0.
+    /// Its place in the list, from 0: in which order torrents were added.
     pub queue_position: u32,
     /// What a person decided for it. Since version 2.
     pub settings: TorrentSettings,
@@ -74,6 +78,10 @@ pub struct ResumeRecord {
     pub assumed: Vec<u8>,
     /// Whether its files have a folder of their own until it is complete. Since version 3.
     pub incomplete: Incomplete,
+    /// A person wants it to run whatever stands before it. Since version 3.
+    pub forced: bool,
+    /// What a person lets single trackers do. Since version 3.
+    pub trust: TrackerTrust,
 }
 
 /// A folder that a torrent's files have until it is complete.
@@ -201,6 +209,27 @@ pub fn decode_settings(bytes: &[u8]) -> Result<GlobalSettings, RecordError> {
         SETTINGS_VERSION => postcard::from_bytes(&bytes[HEADER..]).map_err(|_| RecordError::Damaged),
         newer if newer > SETTINGS_VERSION => Err(RecordError::Newer(newer)),
         older => old::settings(older, &bytes[HEADER..]).ok_or(RecordError::Damaged),
+    }
+}
+
+/// The order of the torrents in the form of the store: as a record, of no torrent.
+pub(super) fn encode_order(order: &[InfoHash]) -> Vec<u8> {
+    let order: Vec<&[u8; 20]> = order.iter().map(InfoHash::as_bytes).collect();
+    with_version(ORDER_VERSION, &NO_TORRENT, &order)
+}
+
+/// Reads that form.
+pub(super) fn decode_order(bytes: &[u8]) -> Result<Vec<InfoHash>, RecordError> {
+    if bytes.len() < HEADER || bytes[1..HEADER] != checksum(&NO_TORRENT, bytes) {
+        return Err(RecordError::Damaged);
+    }
+    match bytes[0] {
+        ORDER_VERSION => {
+            let order: Vec<[u8; 20]> =
+                postcard::from_bytes(&bytes[HEADER..]).map_err(|_| RecordError::Damaged)?;
+            Ok(order.into_iter().map(InfoHash::new).collect())
+        }
+        newer => Err(RecordError::Newer(newer)),
     }
 }
 

@@ -16,7 +16,7 @@ use super::folder::Folder;
 use super::journal::Journal;
 use super::lock::{Lock, lock};
 use super::record::ResumeRecord;
-use super::table::{self, Table};
+use super::table::{self, Table, Values};
 use crate::dht;
 use crate::error::Error;
 use crate::settings::GlobalSettings;
@@ -43,11 +43,13 @@ pub struct StateStore {
     shared: Arc<Shared>,
     /// What the last run kept, until somebody takes it.
     bans: Mutex<Vec<SavedBan>>,
+    /// The same of the order of the torrents.
+    order: Mutex<Vec<InfoHash>>,
+    /// What the DHT of the last run knew.
+    dht: Option<dht::Saved>,
     journal: Journal,
     running: Mutex<Option<Running>>,
     kept: Option<GlobalSettings>,
-    /// What the DHT of the last run knew.
-    dht: Option<dht::Saved>,
 }
 
 /// Fields drop in this order: the lock is let go when all is written.
@@ -78,11 +80,7 @@ impl std::fmt::Debug for Tell {
 struct Inner {
     /// Bounded by the number of torrents: the newest change replaces the one before.
     changes: HashMap<InfoHash, Change>,
-    settings: Option<GlobalSettings>,
-    /// All bans, if they have changed: the newest list replaces the one before.
-    bans: Option<Vec<SavedBan>>,
-    /// What the DHT knows, if that is to be kept.
-    dht: Option<dht::Saved>,
+    values: Values,
     /// Bounded by the callers who wait.
     waiting: Vec<oneshot::Sender<Result<(), String>>>,
     closing: bool,
@@ -117,6 +115,7 @@ impl StateStore {
             None
         });
         let bans = Mutex::new(table.bans(&mut problems));
+        let order = Mutex::new(table.order(&mut problems));
         let dht = table.dht();
         let mut list: Vec<Saved> = Vec::new();
         for (info_hash, torrent) in folder.list(&mut problems).map_err(failed)? {
@@ -163,7 +162,7 @@ impl StateStore {
         let thread =
             std::thread::Builder::new().name("state".into()).spawn(|| saver.run()).map_err(Error::Start)?;
         let running = Mutex::new(Some(Running { thread, _lock: lock }));
-        Ok((Self { shared, bans, journal, running, kept, dht }, list, problems))
+        Ok((Self { shared, bans, order, dht, journal, running, kept }, list, problems))
     }
 
     /// Where the disk notes the pieces of this torrent that it has hashed: what no record holds when the
@@ -195,28 +194,7 @@ impl StateStore {
 
     /// Keeps the settings of all torrents together.
     pub fn put_settings(&self, settings: GlobalSettings) {
-        let mut inner = self.shared.lock();
-        if inner.closing {
-            return;
-        }
-        inner.settings = Some(settings);
-        drop(inner);
-        self.shared.posted.notify_one();
-    }
-
-    /// What the DHT of the last run knew.
-    pub const fn kept_dht(&self) -> Option<&dht::Saved> {
-        self.dht.as_ref()
-    }
-
-    /// Keeps what the DHT knows.
-    pub fn put_dht(&self, dht: dht::Saved) {
-        let mut inner = self.shared.lock();
-        if !inner.closing {
-            inner.dht = Some(dht);
-            drop(inner);
-            self.shared.posted.notify_one();
-        }
+        self.shared.put(|values| values.settings = Some(settings));
     }
 
     /// The newest record of a torrent, saved or not.
@@ -227,12 +205,27 @@ impl StateStore {
 
     /// Replaces the bans that are kept.
     pub fn put_bans(&self, bans: Vec<SavedBan>) {
-        let mut inner = self.shared.lock();
-        if !inner.closing {
-            inner.bans = Some(bans);
-            drop(inner);
-            self.shared.posted.notify_one();
-        }
+        self.shared.put(|values| values.bans = Some(bans));
+    }
+
+    /// What the DHT of the last run knew.
+    pub const fn kept_dht(&self) -> Option<&dht::Saved> {
+        self.dht.as_ref()
+    }
+
+    /// Keeps what the DHT knows.
+    pub fn put_dht(&self, dht: dht::Saved) {
+        self.shared.put(|values| values.dht = Some(dht));
+    }
+
+    /// Replaces the order of the torrents that is kept.
+    pub fn put_order(&self, order: Vec<InfoHash>) {
+        self.shared.put(|values| values.order = Some(order));
+    }
+
+    /// The order of the torrents that the last run kept, as far as a person gave them one; given once.
+    pub fn take_order(&self) -> Vec<InfoHash> {
+        std::mem::take(&mut *self.order.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The bans that the last run kept; given once.
@@ -303,6 +296,15 @@ impl Shared {
         self.posted.notify_one();
     }
 
+    fn put(&self, change: impl FnOnce(&mut Values)) {
+        let mut inner = self.lock();
+        if !inner.closing {
+            change(&mut inner.values);
+            drop(inner);
+            self.posted.notify_one();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Changes go in and out whole, so a panic elsewhere leaves them usable.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -325,9 +327,7 @@ fn merge(changes: &mut HashMap<InfoHash, Change>, info_hash: InfoHash, newer: Ch
 /// What the thread takes at once.
 struct Posted {
     changes: HashMap<InfoHash, Change>,
-    settings: Option<GlobalSettings>,
-    bans: Option<Vec<SavedBan>>,
-    dht: Option<dht::Saved>,
+    values: Values,
     waiting: Vec<oneshot::Sender<Result<(), String>>>,
     closing: bool,
 }
@@ -347,9 +347,8 @@ struct Saver {
 impl Saver {
     fn run(mut self) {
         loop {
-            let posted = self.take();
-            let result = self.save(&posted);
-            let Posted { changes, settings, bans, dht, waiting, closing } = posted;
+            let Posted { changes, values, waiting, closing } = self.take();
+            let result = self.save(&changes, &values);
             if let Err(error) = &result
                 && self.failed.is_none()
             {
@@ -365,11 +364,9 @@ impl Saver {
                 self.failed = Some(Instant::now());
                 self.table = None;
                 // What was posted meanwhile is newer.
-                inner.bans = inner.bans.take().or(bans);
-                inner.dht = inner.dht.take().or(dht);
+                inner.values = std::mem::take(&mut inner.values).or(values);
                 let newer = std::mem::replace(&mut inner.changes, changes);
                 newer.into_iter().for_each(|(hash, change)| merge(&mut inner.changes, hash, change));
-                inner.settings = inner.settings.take().or(settings);
             } else {
                 self.failed = None;
             }
@@ -390,16 +387,11 @@ impl Saver {
         loop {
             let wait =
                 self.failed.map(|at| RETRY.saturating_sub(at.elapsed())).filter(|left| !left.is_zero());
-            let due = !inner.changes.is_empty()
-                || inner.settings.is_some()
-                || inner.bans.is_some()
-                || inner.dht.is_some();
+            let due = !inner.changes.is_empty() || !inner.values.is_empty();
             if (due && wait.is_none()) || inner.closing || !inner.waiting.is_empty() {
                 return Posted {
                     changes: std::mem::take(&mut inner.changes),
-                    settings: inner.settings.take(),
-                    bans: inner.bans.take(),
-                    dht: inner.dht.take(),
+                    values: std::mem::take(&mut inner.values),
                     waiting: std::mem::take(&mut inner.waiting),
                     closing: inner.closing,
                 };
@@ -415,9 +407,8 @@ impl Saver {
 
     /// The list first, then the records: a torrent without a record is checked, a record without a
     /// torrent is dropped at the next start.
-    fn save(&mut self, posted: &Posted) -> io::Result<()> {
-        let Posted { changes, settings, bans, dht, .. } = posted;
-        if changes.is_empty() && settings.is_none() && bans.is_none() && dht.is_none() {
+    fn save(&mut self, changes: &HashMap<InfoHash, Change>, values: &Values) -> io::Result<()> {
+        if changes.is_empty() && values.is_empty() {
             return Ok(());
         }
         let mut listed = false;
@@ -443,7 +434,7 @@ impl Saver {
                 Change::Remove => (info_hash, None),
             })
         };
-        table.write(records(), settings.as_ref(), bans.as_deref(), dht.as_ref()).map_err(table::into_io)?;
+        table.write(records(), values).map_err(table::into_io)?;
         self.journal.saved(records());
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The store of resume records, bans and nodes of the DHT: one redb file, a table for each.
+//! The store of resume records and bans: one redb file, a table for each.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -8,7 +8,9 @@ use std::{fs, io};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::bans::{self, SavedBan};
-use super::record::{RecordError, ResumeRecord, decode_settings, encode_settings};
+use super::record::{
+    RecordError, ResumeRecord, decode_order, decode_settings, encode_order, encode_settings,
+};
 use super::value;
 use crate::dht;
 use crate::settings::GlobalSettings;
@@ -19,6 +21,9 @@ const RECORDS: TableDefinition<'_, &[u8; 20], &[u8]> = TableDefinition::new("res
 /// What a person decided for all torrents together, under its only key.
 const SETTINGS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("settings");
 const GLOBAL: &str = "global";
+
+/// One value: all torrents in the order that a person gave them.
+const ORDER: TableDefinition<'_, (), &[u8]> = TableDefinition::new("order");
 
 /// One value: all bans.
 const BANS: TableDefinition<'_, (), &[u8]> = TableDefinition::new("bans");
@@ -31,6 +36,36 @@ const DHT_VERSION: u8 = 1;
 
 /// Ten thousand records of a few KiB are read once, at start; afterwards only inner pages matter.
 const CACHE: usize = 8 << 20;
+
+/// What is kept beside the records, where it has changed: the newest replaces the one before.
+#[derive(Debug, Default)]
+pub(crate) struct Values {
+    /// The settings of all torrents together.
+    pub settings: Option<GlobalSettings>,
+    /// All bans.
+    pub bans: Option<Vec<SavedBan>>,
+    /// All torrents in their order.
+    pub order: Option<Vec<InfoHash>>,
+    /// What the DHT knows.
+    pub dht: Option<dht::Saved>,
+}
+
+impl Values {
+    /// Nothing has changed.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.settings.is_none() && self.bans.is_none() && self.order.is_none() && self.dht.is_none()
+    }
+
+    /// What was not saved, under what has come since.
+    pub(crate) fn or(self, older: Self) -> Self {
+        Self {
+            settings: self.settings.or(older.settings),
+            bans: self.bans.or(older.bans),
+            order: self.order.or(older.order),
+            dht: self.dht.or(older.dht),
+        }
+    }
+}
 
 /// The open store.
 #[derive(Debug)]
@@ -138,6 +173,24 @@ impl Table {
         Vec::new()
     }
 
+    /// The order of the torrents, as far as a person gave them one. One that cannot be read is forgotten, and
+    /// `problems` says so: they are then in the order in which they were added.
+    pub(crate) fn order(&self, problems: &mut Vec<String>) -> Vec<InfoHash> {
+        let read = || -> Result<Vec<InfoHash>, Box<dyn std::error::Error>> {
+            let table = match self.database.begin_read()?.open_table(ORDER) {
+                Ok(table) => table,
+                Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+                Err(error) => return Err(error.into()),
+            };
+            let Some(kept) = table.get(())? else { return Ok(Vec::new()) };
+            Ok(decode_order(kept.value())?)
+        };
+        read().unwrap_or_else(|failure| {
+            problems.push(format!("the order of the torrents is forgotten: {failure}"));
+            Vec::new()
+        })
+    }
+
     /// What the DHT knew. It is found again, so nobody needs to hear where it cannot be read.
     pub(crate) fn dht(&self) -> Option<dht::Saved> {
         let transaction = self.database.begin_read().ok()?;
@@ -145,23 +198,24 @@ impl Table {
         value::decode(DHT_VERSION, value.value())
     }
 
-    /// Writes and removes records, and replaces settings, bans and what the DHT knows, all or none.
+    /// Writes and removes records, and replaces values, all or none.
     pub(crate) fn write<'a>(
         &self,
         changes: impl Iterator<Item = (&'a InfoHash, Option<&'a ResumeRecord>)>,
-        settings: Option<&GlobalSettings>,
-        bans: Option<&[SavedBan]>,
-        dht: Option<&dht::Saved>,
+        values: &Values,
     ) -> Result<(), redb::Error> {
         let transaction = self.database.begin_write()?;
-        if let Some(dht) = dht {
-            transaction.open_table(DHT)?.insert((), value::encode(DHT_VERSION, dht).as_slice())?;
-        }
-        if let Some(settings) = settings {
+        if let Some(settings) = &values.settings {
             transaction.open_table(SETTINGS)?.insert(GLOBAL, encode_settings(settings).as_slice())?;
         }
-        if let Some(bans) = bans {
+        if let Some(bans) = &values.bans {
             transaction.open_table(BANS)?.insert((), bans::encode(bans).as_slice())?;
+        }
+        if let Some(dht) = &values.dht {
+            transaction.open_table(DHT)?.insert((), value::encode(DHT_VERSION, dht).as_slice())?;
+        }
+        if let Some(order) = &values.order {
+            transaction.open_table(ORDER)?.insert((), encode_order(order).as_slice())?;
         }
         {
             let mut table = transaction.open_table(RECORDS)?;
@@ -226,10 +280,25 @@ fn open_and_read(path: &Path) -> Result<(Table, Records), OpenError> {
     }
 }
 
+/// Opens the store, or makes one: under another name at first, so that a kill in the midst of it leaves
+/// nothing that looks like a broken store.
 fn create(path: &Path, check: bool) -> Result<Table, redb::DatabaseError> {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE).set_check_integrity_on_open(check);
+    if matches!(path.try_exists(), Ok(false)) {
+        let begun = path.with_extension("redb.tmp");
+        match fs::remove_file(&begun) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        drop(builder.create(&begun)?);
+        fs::rename(&begun, path).map_err(failed)?;
+    }
     Ok(Table { database: builder.create(path)? })
+}
+
+fn failed(error: io::Error) -> redb::DatabaseError {
+    redb::DatabaseError::Storage(redb::StorageError::Io(error))
 }
 
 #[cfg(test)]

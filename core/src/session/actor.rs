@@ -21,11 +21,13 @@ use crate::download::DownloadManager;
 use crate::manager::RemoveData;
 use crate::net::dial::{DialError, Greeted};
 use crate::peer::{PeerPool, PeerReport};
+use crate::queue::{Report, Turn};
 use crate::resume::Incomplete;
 use crate::settings::{GlobalSettings, TorrentSettings};
-use crate::shared::{ConnectionPermit, Registration, SharedResources};
+use crate::shared::{ConnectionPermit, Registration, Seat, SharedResources};
 use crate::stats::{Place, SessionState, SessionStats};
 use crate::storage::{DiskDone, Storage};
+use crate::tracker::trust::TrackerTrust;
 use crate::tracker::{
     AnnounceError, AnnounceEvent, AnnounceReply, KnownTracker, ScrapeCounts, TrackerCoordinator, TrackerId,
 };
@@ -109,6 +111,8 @@ pub struct Doors {
     pub told: bool,
     /// What a person decides for all torrents.
     pub settings: watch::Receiver<GlobalSettings>,
+    /// Whether the torrent may run; says nothing where it stands in no queue.
+    pub turn: watch::Receiver<Turn>,
 }
 
 /// Everything that can make an actor decide.
@@ -128,6 +132,8 @@ pub enum Input {
     Found(Vec<std::net::SocketAddr>),
     /// A person decided something for all torrents.
     Settings,
+    /// The torrent's turn has come, or is over.
+    Turn,
     /// Peers can call us at another port.
     Moved,
     /// Something is due.
@@ -152,6 +158,7 @@ impl Doors {
             Some(greeted) = self.incoming.recv() => Input::Incoming(greeted),
             Some(peers) = self.found.recv() => Input::Found(peers),
             Ok(()) = self.settings.changed() => Input::Settings,
+            Ok(()) = self.turn.changed() => Input::Turn,
             Ok(()) = self.port.changed() => Input::Moved,
             () = timeout => Input::Timeout,
             // An engine that is gone without a word stops its sessions too.
@@ -173,6 +180,8 @@ pub enum Phase {
     Checking,
     /// Its files go to another folder ([`Actor::moving`]).
     Moving,
+    /// Could run, and waits for its turn.
+    Queued,
     /// With peers.
     Running,
     /// A person stopped it.
@@ -206,6 +215,8 @@ pub struct Actor {
     pub(super) trackers: TrackerCoordinator,
     /// What a person made of the torrent file's trackers.
     pub(super) own_trackers: Option<Vec<Vec<Untrusted>>>,
+    /// What a person lets single trackers do.
+    pub(super) trust: TrackerTrust,
     /// For those who change them.
     pub(super) to_list: watch::Sender<Arc<[KnownTracker]>>,
     /// Payload bytes of this run, both ways, of which a tracker has heard.
@@ -240,6 +251,12 @@ pub struct Actor {
     /// There while the torrent runs: announces and dials end with it.
     pub(super) in_swarm: Option<watch::Sender<()>>,
     pub(super) to_door: mpsc::Sender<Greeted>,
+    /// Its place in the queue; `None`: it stands in none, and runs when it wants to.
+    pub(super) seat: Option<Seat>,
+    /// What the queue was told last.
+    pub(super) reported_stage: Report,
+    /// It was told that it waits.
+    pub(super) waits: bool,
     /// The next time that figures are gathered; `None` while nothing moves.
     pub(super) tick: Option<Instant>,
     /// Blocks came back or became worth fetching: hungry links are to be dealt to.
@@ -323,6 +340,7 @@ impl Actor {
             Input::Incoming(greeted) => self.on_incoming(now, greeted),
             Input::Found(peers) => self.on_found(now, &peers),
             Input::Settings => self.on_global_settings(now),
+            Input::Turn => self.on_turn(now),
             Input::Moved => self.on_moved(now),
             Input::Timeout => self.on_timeout(now),
             Input::Stopping => self.stop(now, "the engine is shutting down"),
@@ -335,6 +353,7 @@ impl Actor {
             self.deal(now);
             self.choke(now);
         }
+        self.tell_queue(now, false);
         let moving = !self.links.is_empty() || !self.watches.is_empty();
         if moving && self.tick.is_none() {
             self.tick = Some(now + TICK);
@@ -344,7 +363,7 @@ impl Actor {
     /// The state that viewers see.
     pub(super) fn state(&self) -> SessionState {
         match self.phase {
-            Phase::Idle => SessionState::Queued,
+            Phase::Idle | Phase::Queued => SessionState::Queued,
             Phase::Checking => SessionState::Checking,
             Phase::Moving => SessionState::Moving,
             Phase::Running if self.full.is_some() => SessionState::Error,

@@ -45,6 +45,8 @@ pub type Watch = (DetailKind, watch::Sender<Option<Arc<Detail>>>);
 pub struct Orders {
     /// The newest wish; `None` if it has not changed.
     pub wish: Wish,
+    /// Run whatever stands before it, or not any more.
+    pub force: Option<bool>,
     /// The torrent was taken off the list: leave no trace of it but, perhaps, its files.
     pub remove: Option<RemoveData>,
     /// Move the files to this folder, and tell whether that was done.

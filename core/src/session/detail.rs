@@ -80,6 +80,7 @@ impl Actor {
                 optimistic: optimistic == Some(*link),
                 snubbed: entry.snubbed(),
                 fast: entry.fast,
+                encryption: entry.encryption,
                 requests: entry.gauge.requests.load(Ordering::Relaxed),
             })
             .collect();

@@ -42,7 +42,7 @@ impl Actor {
     /// through when they were sent the last time.
     pub(super) fn land(&mut self, now: Instant) -> bool {
         let Incomplete::Until(folder) = &self.incomplete else { return false };
-        if self.notice.is_some() || self.phase != Phase::Running {
+        if self.notice.is_some() || !matches!(self.phase, Phase::Queued | Phase::Running) {
             return false;
         }
         self.relocate(now, folder.clone(), None);

@@ -16,6 +16,7 @@ mod on_peer;
 mod on_settings;
 mod on_timeout;
 mod on_tracker;
+mod on_turn;
 mod open;
 mod over;
 mod room;
@@ -116,6 +117,8 @@ pub struct OpenOptions {
     pub record: Option<ResumeRecord>,
     /// Its place in the list.
     pub queue: u32,
+    /// It runs when its turn comes, among others of its kind; else whenever it wants to.
+    pub in_queue: bool,
     /// Sessions that were removed and use the same files: each lets them go first, and says so.
     pub after: Vec<watch::Receiver<bool>>,
 }
@@ -187,7 +190,7 @@ impl Session {
         });
         let settings = record.as_ref().map(|record| record.settings.clone()).unwrap_or_default();
         let control = Arc::new(Control::new(settings));
-        let (actor, doors) = open::actor(torrent.clone(), shared.clone(), record);
+        let (actor, doors) = open::actor(torrent.clone(), shared.clone(), record, options.in_queue);
         let trackers = actor.to_list.subscribe();
         let (place, ended) = (actor.place.clone(), watch::Sender::new(false));
         let guard = over::Guard {
@@ -255,12 +258,26 @@ impl Session {
 
     /// Lets all peers go and tells the trackers; what is on disk stays.
     pub fn pause(&self) {
-        self.control.order(|orders| orders.wish = Wish::Pause);
+        self.control.order(|orders| {
+            // The last word counts: whoever forced it before that does not start it.
+            (orders.wish, orders.force) = (Wish::Pause, None);
+        });
     }
 
     /// Goes on after [`pause`](Self::pause), or tries again after trouble.
     pub fn resume(&self) {
         self.start();
+    }
+
+    /// Lets a torrent of a manager run whatever stands before it in the queue, beside those whose turn it
+    /// is; it is started for that. `false`, or a pause, puts it back among the others.
+    pub fn force(&self, forced: bool) {
+        self.control.order(|orders| {
+            orders.force = Some(forced);
+            if forced {
+                orders.wish = Wish::Run;
+            }
+        });
     }
 
     /// Ends the session for this run.

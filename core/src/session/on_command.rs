@@ -44,6 +44,9 @@ impl Actor {
         if orders.reannounce && self.phase == Phase::Running {
             self.trackers.reannounce(now);
         }
+        if let Some(forced) = orders.force {
+            self.force(now, forced);
+        }
         match orders.wish {
             Wish::None => {}
             Wish::Run => self.start(now),
@@ -88,7 +91,7 @@ impl Actor {
                 self.save(now);
                 return self.resume_move(now);
             }
-            Phase::Checking | Phase::Running | Phase::Stopping(_) | Phase::Stopped => return,
+            Phase::Checking | Phase::Queued | Phase::Running | Phase::Stopping(_) | Phase::Stopped => return,
             Phase::Paused => (Kind::SessionResumed, "resumed"),
             Phase::Idle | Phase::Failed(..) => (Kind::SessionStarted, "started"),
         };
@@ -105,9 +108,12 @@ impl Actor {
             self.phase = Phase::Checking;
             self.publish_state(kind, words);
         } else {
-            self.phase = Phase::Running;
+            let runs = self.line_up(now);
+            if runs {
+                self.phase = Phase::Running;
+            }
             self.publish_state(kind, words);
-            self.enter_running(now);
+            self.go_on(now, runs);
         }
         self.pin(now);
     }
@@ -122,7 +128,7 @@ impl Actor {
             Phase::Failed(..) if self.moving.is_some() => return,
             phase @ (Phase::Idle | Phase::Paused) => Some(phase.clone()),
             Phase::Checking => self.rest_after_check.take(),
-            Phase::Running | Phase::Failed(..) => None,
+            Phase::Queued | Phase::Running | Phase::Failed(..) => None,
         };
         self.leave_swarm(now, "checking what is on disk");
         self.rest_after_check = rest;
@@ -147,7 +153,10 @@ impl Actor {
                 self.phase = rest;
                 self.tick = None;
             }
-            None => self.enter_running(now),
+            None => {
+                let runs = self.line_up(now);
+                self.go_on(now, runs);
+            }
         }
     }
 
@@ -163,10 +172,9 @@ impl Actor {
         true
     }
 
-    /// Goes to the peers. What is on disk is known.
+    /// Goes to the peers. What is on disk is known, and it is the torrent's turn.
     pub(super) fn enter_running(&mut self, now: Instant) {
         self.phase = Phase::Running;
-        self.saving.adopt();
         self.shared.disk().thaw(&self.storage);
         self.in_swarm = Some(watch::Sender::new(()));
         self.totals.set_active(now, true);
@@ -185,17 +193,17 @@ impl Actor {
         match self.phase {
             Phase::Paused | Phase::Stopping(_) | Phase::Stopped => return,
             Phase::Moving => {
-                self.saving.paused = true;
+                (self.saving.paused, self.saving.forced) = (true, false);
                 if let Some(moving) = &mut self.moving {
                     moving.set_rest(Some(Phase::Paused));
                 }
                 return self.save(now);
             }
-            Phase::Idle | Phase::Checking | Phase::Running | Phase::Failed(..) => {}
+            Phase::Idle | Phase::Checking | Phase::Queued | Phase::Running | Phase::Failed(..) => {}
         }
         self.leave_swarm(now, "paused");
         self.phase = Phase::Paused;
-        self.saving.paused = true;
+        (self.saving.paused, self.saving.forced) = (true, false);
         self.publish_state(Kind::SessionPaused, "paused");
         // What a person wants does not wait for the disk.
         self.save(now);

@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 use super::actor::{Actor, Discovery, Phase};
-use crate::net::dial::{self, DialError, Greeted};
+use crate::net::dial::{self, Call, DialError, Greeted};
 use crate::peer::pool::{Choice, Outcome};
 use crate::shared::ConnectionPermit;
 use crate::tracker::AnnounceEvent;
@@ -66,14 +66,22 @@ impl Actor {
         self.shared.return_tickets(self.torrent.info_hash(), tickets.len() - dialled.len());
         for (address, (half_open, permit)) in dialled.into_iter().zip(tickets) {
             let source = self.shared.source_for(&address);
-            let (info_hash, peer_id) = (self.torrent.info_hash(), self.torrent.peer_id);
-            let ours = Handshake { reserved: self.reserved(), info_hash, peer_id };
+            let call = Call {
+                address,
+                source,
+                ours: Handshake {
+                    reserved: self.reserved(),
+                    info_hash: self.torrent.info_hash(),
+                    peer_id: self.torrent.peer_id,
+                },
+                encryption: self.shared.config().encryption,
+            };
             let found = self.to_discoveries.clone();
             let left = self.left_swarm();
             self.shared.tasks().spawn(async move {
                 let dialled = tokio::select! {
                     () = left => Discovery::NotDialled { address },
-                    result = dial::dial(address, source, ours) => {
+                    result = dial::dial(call) => {
                         Discovery::Dialled { address, result, permit }
                     }
                 };

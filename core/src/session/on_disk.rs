@@ -107,13 +107,18 @@ impl Actor {
 
     /// Publishes that all that is wanted is there: once per run, and again when more was wanted since.
     pub(super) fn complete_if_all_there(&mut self, now: Instant) {
-        if self.phase != Phase::Running {
+        if !matches!(self.phase, Phase::Queued | Phase::Running) {
             return;
         }
         let fetched = self.saving.fetched_in_run();
+        let runs = self.phase == Phase::Running;
         // To a tracker a torrent is complete when all of it is there, wanted or not, and it hears of that
         // only where the last piece was fetched: not after a look at what is on disk.
-        if self.download.is_complete() && !std::mem::replace(&mut self.whole, true) && self.fetched_last {
+        if runs
+            && self.download.is_complete()
+            && !std::mem::replace(&mut self.whole, true)
+            && self.fetched_last
+        {
             self.trackers.completed(now);
             self.announce(now);
         }
@@ -328,7 +333,12 @@ impl Actor {
             Phase::Stopping(_) => return,
             // The writes that were on their way.
             Phase::Running if op == Op::Write && self.full.is_some() => return,
-            Phase::Idle | Phase::Checking | Phase::Moving | Phase::Running | Phase::Paused => {}
+            Phase::Idle
+            | Phase::Checking
+            | Phase::Moving
+            | Phase::Queued
+            | Phase::Running
+            | Phase::Paused => {}
         }
         let (message, code) = (format!("{}: {error}", Untrusted::new(path.to_string_lossy())), error.code());
         let full = matches!(error, DiskError::Full { .. });

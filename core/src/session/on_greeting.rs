@@ -39,7 +39,7 @@ impl Actor {
         permit: ConnectionPermit,
         incoming: bool,
     ) {
-        let Greeted { stream, address, handshake } = greeted;
+        let Greeted { stream, address, handshake, early, cipher, encryption } = greeted;
         if handshake.peer_id == self.torrent.peer_id {
             self.dialled_in_vain(now, address, Outcome::Ourselves);
             return;
@@ -91,6 +91,8 @@ impl Actor {
             disk: self.shared.disk().clone(),
             down: self.down.clone(),
             up: self.up.clone(),
+            early,
+            cipher,
         };
         self.shared.tasks().spawn(task::run(stream, conn, setup));
         self.download.link_joined(link);
@@ -112,6 +114,7 @@ impl Actor {
             peer_unchoked: false,
             upload_only: false,
             fast: agreed.fast(),
+            encryption,
             takes_dont_have: false,
             allowed_fast: Vec::new(),
             suggested: Vec::new(),
@@ -128,6 +131,7 @@ impl Actor {
             peer_id: entry.peer_id,
             client: entry.client.clone(),
             incoming,
+            encryption,
         });
         self.links.insert(link, entry);
     }

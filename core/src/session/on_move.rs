@@ -70,6 +70,11 @@ impl Moving {
         self.rest = rest;
     }
 
+    /// Whether the torrent runs afterwards.
+    pub const fn will_run(&self) -> bool {
+        self.rest.is_none()
+    }
+
     /// Whether the mover has been asked for something and has not answered.
     const fn is_under_way(&self) -> bool {
         matches!(self.step, Step::Copying | Step::Settling)
@@ -98,7 +103,7 @@ impl Actor {
             Phase::Checking => self.rest_after_check.take(),
             // One that is stuck in a move has files at both places.
             Phase::Failed(..) if self.moving.is_some() => return,
-            Phase::Running | Phase::Failed(..) => None,
+            Phase::Queued | Phase::Running | Phase::Failed(..) => None,
         };
         let from = self.torrent.save_path();
         if from == to {
@@ -117,11 +122,11 @@ impl Actor {
     /// A move that the last run did not bring to its end goes on.
     pub(super) fn resume_move(&mut self, now: Instant) {
         let Some(moving) = &self.moving else { return };
+        let stuck = moving.step == Step::Stuck;
         self.phase = Phase::Moving;
-        match moving.step {
-            Step::Stuck => self.settle(now),
-            _ => self.copy(now),
-        }
+        // Before the mover can have come to its end: a torrent that was paused looks paused until then.
+        self.pin(now);
+        if stuck { self.settle(now) } else { self.copy(now) }
     }
 
     /// The files are closed.

@@ -9,6 +9,7 @@ use super::actor::{Actor, Discovery, Phase};
 use crate::event::{Event, Kind};
 use crate::stats::PeerSource;
 use crate::tracker::mask::hide_secrets;
+use crate::tracker::trust::host_of;
 use crate::tracker::{
     Announce, AnnounceError, AnnounceEvent, AnnounceParams, AnnounceReply, Answered, TrackerEdit, TrackerId,
     Urgency, mask_url,
@@ -36,7 +37,15 @@ impl Actor {
             self.shared.tasks().spawn(async move {
                 let said = async {
                     let _turn = turn.await;
-                    trackers.announce(&announce.url, &params, announce.tracker_id.as_deref(), urgency).await
+                    trackers
+                        .announce(
+                            &announce.url,
+                            &params,
+                            announce.tracker_id.as_deref(),
+                            urgency,
+                            announce.trust,
+                        )
+                        .await
                 };
                 let result = tokio::select! {
                     // What it would say concerns nobody any more; `stopped` waits for it, but not long.
@@ -77,10 +86,10 @@ impl Actor {
             let turn = self.its_turn(announce.tracker);
             let found = self.to_discoveries.clone();
             self.shared.tasks().spawn(async move {
-                let Announce { tracker, url, tracker_id, event } = announce;
+                let Announce { tracker, url, tracker_id, event, trust } = announce;
                 let said = async {
                     let _turn = turn.await;
-                    trackers.announce(&url, &params, tracker_id.as_deref(), urgency).await
+                    trackers.announce(&url, &params, tracker_id.as_deref(), urgency, trust).await
                 };
                 let result = tokio::time::timeout_at(end, said).await;
                 drop(goodbye);
@@ -191,18 +200,26 @@ impl Actor {
     /// A person changes the trackers. The torrent's own list holds from now on, over restarts too; where
     /// it is private, the peers that the old trackers named are let go (BEP 27).
     pub(super) fn edit_trackers(&mut self, now: Instant, edits: Vec<TrackerEdit>) {
-        let mut changed = false;
+        let (mut changed, mut trusted) = (false, false);
         let private = self.torrent.metainfo.private;
         for edit in edits {
             if private && matches!(edit, TrackerEdit::Merge { .. }) {
                 continue;
             }
+            trusted |= self.trust.edit(&edit, &self.trackers.list());
             let tiers = edit.apply(&self.trackers.list());
             if let Some(stopped) = self.trackers.change(now, &tiers) {
                 self.farewell(stopped);
                 self.own_trackers = Some(tiers);
                 changed = true;
             }
+        }
+        if changed || trusted {
+            self.trust.keep(&self.trackers.list());
+            let hosts = &self.shared.config().any_certificate;
+            self.trackers.trust(|url| self.trust.of(url, hosts));
+            self.save(now);
+            self.tick.get_or_insert(now);
         }
         if !changed {
             return;
@@ -213,8 +230,6 @@ impl Actor {
             self.pool.forget(PeerSource::Tracker);
         }
         self.tracker_host = self.first_host();
-        self.save(now);
-        self.tick.get_or_insert(now);
     }
 
     /// Until one has answered, the first tracker stands for all.
@@ -229,10 +244,4 @@ impl Actor {
             self.announce(now);
         }
     }
-}
-
-/// The host name in a URL, for a column of the table.
-pub(super) fn host_of(url: &Untrusted) -> Option<Untrusted> {
-    let url = url::Url::parse(url.raw()).ok()?;
-    url.host_str().map(Untrusted::from)
 }

@@ -8,18 +8,19 @@ use tokio::sync::{mpsc, watch};
 use super::actor::{self, Actor, Doors, Phase};
 use super::on_move::Moving;
 use super::on_settings::{priorities, unwanted};
-use super::on_tracker::host_of;
 use super::save::Saving;
 use super::totals::Totals;
 use super::{Torrent, files};
 use crate::download::DownloadManager;
 use crate::peer::PeerPool;
+use crate::queue::{Report, Stage, Turn};
 use crate::resume::ResumeRecord;
 use crate::settings::TorrentSettings;
-use crate::shared::SharedResources;
+use crate::shared::{Seat, SharedResources};
 use crate::stats::{SessionState, SessionStats};
 use crate::storage::Storage;
 use crate::tracker::TrackerCoordinator;
+use crate::tracker::trust::host_of;
 use crate::types::UnixTime;
 use crate::untrusted::Untrusted;
 use crate::upload::UploadManager;
@@ -29,6 +30,7 @@ pub fn actor(
     torrent: Arc<Torrent>,
     shared: Arc<SharedResources>,
     record: Option<ResumeRecord>,
+    in_queue: bool,
 ) -> (Actor, Doors) {
     let geometry = torrent.metainfo.geometry;
     let (to_reports, reports) = mpsc::channel(actor::REPORTS);
@@ -50,11 +52,22 @@ pub fn actor(
     download.set_priorities(priorities(&torrent, &kept.settings));
     let storage = storage(&torrent, &shared, &kept.settings);
     let moving = kept.moving.as_ref();
+    // It will want to run soon, unless a person paused it: until it says otherwise it keeps its place.
+    let reported_stage = Report {
+        stage: if kept.paused { Stage::Rest } else { Stage::Busy },
+        complete: download.is_finished(),
+        forced: kept.forced,
+        ..Report::default()
+    };
+    let seat = in_queue.then(|| shared.turns().enter(torrent.info_hash(), reported_stage));
+    let turn = seat.as_ref().map_or_else(|| watch::channel(Turn::Runs).1, Seat::changes);
     download.set_sequential(kept.settings.sequential);
     let own_trackers = kept.trackers.clone();
     let tiers = own_trackers.as_ref().unwrap_or(&torrent.metainfo.trackers);
-    let trackers = TrackerCoordinator::new(tiers, torrent.metainfo.private, actor::seed());
-    let newest = first_snapshot(&torrent, &totals, &download, kept.paused, tiers);
+    let mut trackers = TrackerCoordinator::new(tiers, torrent.metainfo.private, actor::seed());
+    let trust = kept.trust.clone();
+    trackers.trust(|url| trust.of(url, &shared.config().any_certificate));
+    let newest = first_snapshot(&torrent, &totals, &download, &kept, tiers);
     let newest_host = newest.tracker.clone();
     let actor = Actor {
         place: Arc::new(shared.board().claim(newest.clone())),
@@ -73,6 +86,7 @@ pub fn actor(
         to_list: watch::Sender::new(trackers.list().into()),
         trackers,
         own_trackers,
+        trust,
         reported: 0,
         fetched_last: false,
         files: files::FileProgress::new(geometry, &torrent.metainfo.files, &claimed),
@@ -93,6 +107,9 @@ pub fn actor(
         to_found,
         in_swarm: None,
         to_door,
+        seat,
+        reported_stage,
+        waits: false,
         tick: None,
         feed: false,
         upload_only: false,
@@ -128,6 +145,7 @@ pub fn actor(
             stopping: shared.stopping(),
             told: false,
             settings: shared.watch_settings(),
+            turn,
         },
     )
 }
@@ -145,14 +163,14 @@ fn first_snapshot(
     torrent: &Torrent,
     totals: &Totals,
     download: &DownloadManager,
-    paused: bool,
+    kept: &ResumeRecord,
     tiers: &[Vec<Untrusted>],
 ) -> SessionStats {
     let metainfo = &torrent.metainfo;
     SessionStats {
         info_hash: metainfo.info_hash,
         name: metainfo.name.clone(),
-        state: if paused { SessionState::Paused } else { SessionState::Queued },
+        state: if kept.paused { SessionState::Paused } else { SessionState::Queued },
         message: None,
         total_size: metainfo.total_size(),
         wanted: download.wanted_bytes(),
@@ -187,5 +205,6 @@ fn first_snapshot(
         private: metainfo.private,
         stalled: false,
         retries: false,
+        forced: kept.forced,
     }
 }

@@ -20,6 +20,8 @@ const SAVE_EVERY: Duration = Duration::from_secs(60);
 pub struct Saving {
     /// A person paused the torrent.
     pub paused: bool,
+    /// A person wants it to run whatever stands before it in the queue.
+    pub forced: bool,
     kept: Option<ResumeRecord>,
     /// Pieces that were good once and have to be hashed before they count again.
     doubted: Bitfield,
@@ -45,7 +47,18 @@ impl Saving {
     /// Goes on from the record of the last run.
     pub fn new(kept: Option<ResumeRecord>, pieces: u32, paused: bool, sync_interval: Duration) -> Self {
         let doubted = Bitfield::new(pieces);
-        Self { paused, kept, doubted, moved: None, dirty_bytes: 0, sync_interval, due: None, fetched: 0 }
+        let forced = kept.as_ref().is_some_and(|kept| kept.forced);
+        Self {
+            paused,
+            forced,
+            kept,
+            doubted,
+            moved: None,
+            dirty_bytes: 0,
+            sync_interval,
+            due: None,
+            fetched: 0,
+        }
     }
 
     /// What has to be hashed before the torrent runs: everything that the last record does not vouch
@@ -170,14 +183,24 @@ impl Actor {
     /// The same, as this storage has it: the present one may not have been looked at yet.
     pub(super) fn save_as(&self, now: Instant, storage: &Storage) {
         let Some(store) = self.shared.store().filter(|_| self.removed.is_none()) else { return };
-        let paused = self.saving.paused;
+        let (paused, forced) = (self.saving.paused, self.saving.forced);
         if let Some(kept) = &self.saving.kept {
             // Not all was looked at: the last record still holds, but for what a person asked for.
             let (save_path, moving) = (self.torrent.save_path(), self.moving.as_ref().map(Moving::note));
             let (settings, trackers) = (self.settings.clone(), self.own_trackers.clone());
-            let incomplete = self.incomplete.clone();
+            let (incomplete, trust) = (self.incomplete.clone(), self.trust.clone());
             let kept = kept.clone();
-            let record = ResumeRecord { paused, save_path, moving, settings, trackers, incomplete, ..kept };
+            let record = ResumeRecord {
+                paused,
+                forced,
+                save_path,
+                moving,
+                settings,
+                trackers,
+                incomplete,
+                trust,
+                ..kept
+            };
             store.put(self.torrent.info_hash(), record);
             return;
         }
@@ -212,9 +235,11 @@ impl Actor {
             settings: self.settings.clone(),
             seeding_seconds: self.totals.seeding(now).as_secs(),
             trackers: self.own_trackers.clone(),
+            trust: self.trust.clone(),
             moving: self.moving.as_ref().map(Moving::note),
             incomplete: self.incomplete.clone(),
             assumed: if assumed.ones() > 0 { assumed.to_wire() } else { Vec::new() },
+            forced,
         };
         store.put(self.torrent.info_hash(), record);
     }

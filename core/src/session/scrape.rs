@@ -9,7 +9,7 @@ use crate::tracker::{AnnounceError, ScrapeCounts, TrackerId};
 impl Actor {
     /// Asks the trackers whose figures are missing on the screen.
     pub(super) fn scrape(&mut self, now: Instant) {
-        let at_rest = matches!(self.phase, Phase::Idle | Phase::Paused | Phase::Failed(..));
+        let at_rest = matches!(self.phase, Phase::Idle | Phase::Queued | Phase::Paused | Phase::Failed(..));
         let watched = at_rest && self.watches.iter().any(|(kind, _)| *kind == DetailKind::Trackers);
         for (tracker, url) in self.trackers.scrapes(now, watched) {
             let trackers = self.shared.trackers().clone();

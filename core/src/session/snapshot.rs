@@ -119,6 +119,7 @@ impl Actor {
                 (&self.phase, &self.full),
                 (Phase::Failed(_, Some(_)), _) | (Phase::Running, Some(_))
             ),
+            forced: self.saving.forced,
         }
     }
 }

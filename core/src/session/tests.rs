@@ -15,6 +15,7 @@ use crate::{Config, Session};
 
 mod assumed;
 mod bench;
+mod board;
 mod crash;
 mod dht;
 mod ends;
@@ -22,6 +23,7 @@ mod faults;
 mod incomplete;
 mod meetings;
 mod moves;
+mod queue;
 mod room;
 mod settings;
 mod trackers;

@@ -68,8 +68,9 @@ impl SharedResources {
         banned
     }
 
-    /// Nothing is fetched for 24 hours from who calls from this address, if it is on a loopback or private
-    /// range, where a liar comes back from another port.
+    /// Somebody who called from this address lied. Where it is on a loopback or private range, a liar comes
+    /// back from another port; when that happened again and again, nothing is fetched for 24 hours from who
+    /// calls from there.
     pub(crate) fn distrust_callers(&self, address: SocketAddr, reason: BanReason) {
         if self.bans.change(|bans| bans.distrust_callers(clock(), address, reason)) {
             self.save_bans();

@@ -143,13 +143,12 @@ fn greet(shared: &Arc<SharedResources>, stream: TcpStream, address: SocketAddr, 
     }
     let Some(guard) = Greeting::begin(greetings, address) else { return };
     let engine: Weak<SharedResources> = Arc::downgrade(shared);
-    let registry = shared.registry.clone();
+    let (registry, encryption) = (shared.registry.clone(), shared.config.encryption);
     let mut stopping = shared.stopping();
     shared.tasks.spawn(async move {
-        let known = |info_hash: &_| registry.find(info_hash).map(|door| (door.reserved, door.peer_id));
         let greeted = tokio::select! {
             _ = stopping.wait_for(|stopping| *stopping) => return,
-            greeted = dial::answer(stream, address, known) => greeted,
+            greeted = dial::answer(stream, address, &*registry, encryption) => greeted,
         };
         drop(guard);
         let greeted = match greeted {

@@ -15,6 +15,7 @@ mod slots;
 mod tasks;
 mod totals;
 mod turnover;
+mod turns;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -35,6 +36,8 @@ pub use self::registry::{Door, Registration, Registry};
 use self::slots::Slots;
 pub use self::tasks::Tasks;
 use self::turnover::Turnover;
+pub(crate) use self::turns::Seat;
+use self::turns::Turns;
 use crate::bandwidth::Limiter;
 use crate::config::Config;
 use crate::dht::task::Dht;
@@ -92,11 +95,12 @@ pub struct SharedResources {
     half_open: Arc<Semaphore>,
     dials: Mutex<Dials>,
     slots: Mutex<Slots>,
+    turns: Arc<Turns>,
     outside: Mutex<Outside>,
     up: Limiter,
     down: Limiter,
     /// What a person decided for all torrents together. Its lock is held to copy or to
-    /// change it; within it only locks of limiters and of the store are taken.
+    /// change it; within it only locks of limiters, of the queue and of the store are taken.
     settings: watch::Sender<GlobalSettings>,
     /// Addresses that accept peers, and why one does not.
     listening: Mutex<Listening>,
@@ -157,6 +161,7 @@ impl SharedResources {
         let options = TrackerOptions {
             stop_deadline: config.stop_timeout,
             allow_inward_peers: config.allow_inward_peers,
+            sources: [false, true].map(|v6| config.source(v6)),
         };
         let trackers = Trackers::start(&handle, resolver.clone(), udp.clone(), takers.tracker, options)
             .map_err(|error| Error::Start(std::io::Error::other(error)))?;
@@ -171,6 +176,9 @@ impl SharedResources {
         settings.max_connections = config.max_connections.unwrap_or(settings.max_connections).max(1);
         settings.max_peers = config.max_peers.unwrap_or(settings.max_peers).max(1);
         settings.upload_slots = config.upload_slots.unwrap_or(settings.upload_slots);
+        settings.active.downloads = config.max_active_downloads.unwrap_or(settings.active.downloads);
+        settings.active.seeds = config.max_active_seeds.unwrap_or(settings.active.seeds);
+        let order = store.as_ref().map(StateStore::take_order).unwrap_or_default();
         let speed = settings.speed_now();
         let shared = Arc::new(Self {
             dht: if config.dht.is_some() { Dht::new(udp.clone()) } else { Dht::default() },
@@ -192,6 +200,7 @@ impl SharedResources {
             half_open: Arc::new(Semaphore::new(config.max_half_open)),
             dials: Mutex::default(),
             slots: Mutex::new(Slots::new(settings.upload_slots as usize, config.slots_per_torrent)),
+            turns: Turns::new(&settings, config.slow_after, order),
             outside: Mutex::default(),
             up: Limiter::new(speed.up),
             down: Limiter::new(speed.down),
@@ -211,6 +220,7 @@ impl SharedResources {
         incoming::listen(&shared);
         dht::start(&shared, takers.dht);
         totals::keep(&shared);
+        turns::keep(&shared);
         Ok(shared)
     }
 
@@ -233,6 +243,7 @@ impl SharedResources {
         // After the good-byes to UDP trackers.
         self.udp.close();
         self.disk.shutdown(end.saturating_duration_since(Instant::now()).max(LAST_GRACE));
+        turns::save(self);
         if let Some(store) = &self.store {
             store.close();
         }
@@ -358,6 +369,7 @@ impl SharedResources {
             if settings.upload_slots != before.upload_slots {
                 self.set_upload_slots(settings.upload_slots as usize);
             }
+            self.turns.set_limits(settings);
             if let Some(store) = &self.store {
                 store.put_settings(settings.clone());
             }
@@ -376,9 +388,7 @@ impl SharedResources {
 
     /// The address to dial from: the one that is listened on, if a particular one was asked for.
     pub fn source_for(&self, target: &SocketAddr) -> Option<IpAddr> {
-        let same = |address: &&SocketAddr| address.is_ipv4() == target.is_ipv4();
-        let address = self.config.listen.iter().find(same)?;
-        (!address.ip().is_unspecified()).then_some(address.ip())
+        self.config.source(target.is_ipv6())
     }
 
     /// The port that peers can call; `None` while none can.

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustc_hash::FxHashMap;
 use tokio::sync::mpsc;
 
-use crate::net::dial::Greeted;
+use crate::mse;
+use crate::net::dial::{Greeted, Here};
 use crate::types::{InfoHash, PeerId};
-use crate::wire::handshake::Reserved;
+use crate::wire::handshake::{Handshake, Reserved};
 
 /// What the listener must know of a session.
 #[derive(Clone, Debug)]
@@ -24,7 +25,14 @@ pub struct Door {
 #[derive(Debug, Default)]
 pub struct Registry {
     /// A leaf lock, held for a look-up or a change.
-    doors: Mutex<FxHashMap<InfoHash, Door>>,
+    doors: Mutex<Doors>,
+}
+
+#[derive(Debug, Default)]
+struct Doors {
+    open: FxHashMap<InfoHash, Door>,
+    /// Their torrents by what encrypted calls name them by.
+    signs: FxHashMap<[u8; 20], InfoHash>,
 }
 
 /// An open door; dropping it closes it.
@@ -39,13 +47,27 @@ impl Registry {
     /// Opens a door for as long as the registration lives.
     pub fn open(self: &Arc<Self>, info_hash: InfoHash, door: Door) -> Registration {
         let incoming = door.incoming.clone();
-        self.doors.lock().unwrap_or_else(PoisonError::into_inner).insert(info_hash, door);
+        let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        doors.open.insert(info_hash, door);
+        doors.signs.insert(mse::call_sign(&info_hash), info_hash);
+        drop(doors);
         Registration { registry: self.clone(), info_hash, incoming }
     }
 
     /// The door of this torrent.
     pub fn find(&self, info_hash: &InfoHash) -> Option<Door> {
-        self.doors.lock().unwrap_or_else(PoisonError::into_inner).get(info_hash).cloned()
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner).open.get(info_hash).cloned()
+    }
+}
+
+impl Here for Registry {
+    fn ours(&self, info_hash: &InfoHash) -> Option<Handshake> {
+        let Door { peer_id, reserved, .. } = self.find(info_hash)?;
+        Some(Handshake { reserved, info_hash: *info_hash, peer_id })
+    }
+
+    fn by_sign(&self, sign: &[u8; 20]) -> Option<InfoHash> {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner).signs.get(sign).copied()
     }
 }
 
@@ -53,8 +75,9 @@ impl Drop for Registration {
     fn drop(&mut self) {
         let mut doors = self.registry.doors.lock().unwrap_or_else(PoisonError::into_inner);
         // A torrent that was removed and added again has opened a door of its own by now.
-        if doors.get(&self.info_hash).is_some_and(|door| door.incoming.same_channel(&self.incoming)) {
-            doors.remove(&self.info_hash);
+        if doors.open.get(&self.info_hash).is_some_and(|door| door.incoming.same_channel(&self.incoming)) {
+            doors.open.remove(&self.info_hash);
+            doors.signs.remove(&mse::call_sign(&self.info_hash));
         }
     }
 }

@@ -90,7 +90,7 @@ impl Keeper {
 fn pin(shared: &SharedResources, free_space: Option<u64>) {
     let listening = shared.listening();
     let settings = shared.settings();
-    let mut global = GlobalStats {
+    let global = GlobalStats {
         free_space,
         limits: settings.speed_now(),
         alternative: settings.use_alternative,
@@ -101,11 +101,6 @@ fn pin(shared: &SharedResources, free_space: Option<u64>) {
         incoming_seen: shared.incoming_seen.load(Ordering::Relaxed),
         ..GlobalStats::default()
     };
-    shared.board.for_each(|stats| {
-        global.rate_down += stats.rate_down;
-        global.rate_up += stats.rate_up;
-        global.peers += stats.seeds + stats.leechers;
-    });
     shared.board.pin_global(global);
 }
 

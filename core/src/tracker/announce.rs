@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::trust::Trust;
 pub use crate::types::TrackerId;
 use crate::types::{InfoHash, PeerId};
 use crate::untrusted::Untrusted;
@@ -62,6 +63,8 @@ pub struct Announce {
     pub event: AnnounceEvent,
     /// The `tracker id` of an earlier answer, to be sent back.
     pub tracker_id: Option<Bytes>,
+    /// What it may do.
+    pub trust: Trust,
 }
 
 /// What an announce tells a tracker about us.

@@ -25,9 +25,18 @@ pub const FIRST_RETRY: Duration = Duration::from_secs(5);
 /// The longest back-off.
 pub const LAST_RETRY: Duration = Duration::from_secs(60 * 60);
 
+/// What is put on top of an interval at most.
+pub const MOST_SPREAD: Duration = Duration::from_secs(5 * 60);
+
 /// A stated interval, within reason.
 pub fn clamp(interval: Duration) -> Duration {
     interval.clamp(SHORTEST, LONGEST)
+}
+
+/// A pause up to a tenth longer, and five minutes at most: the announces of ten thousand torrents that
+/// were added at once drift apart, and no tracker takes one for gone.
+pub fn spread(pause: Duration, random: &mut SmallRng) -> Duration {
+    pause + (pause / 10).min(MOST_SPREAD).mul_f64(random.random_range(0.0..1.0))
 }
 
 /// The pause after this many failures in a row: 5 s, 20 s, 45 s, ... 1 h, each up to a quarter longer so
@@ -59,6 +68,26 @@ mod tests {
             assert!(pause >= least && pause <= least.mul_f64(1.25).min(LAST_RETRY), "{failures}: {pause:?}");
         }
         assert_eq!(after_failure(u32::MAX, None, &mut random), Some(LAST_RETRY));
+    }
+
+    #[test]
+    fn announces_that_began_together_drift_apart_and_none_is_early() {
+        let mut random = SmallRng::seed_from_u64(1);
+        let interval = Duration::from_secs(1_800);
+        let mut due = vec![Duration::ZERO; 10_000];
+        for _ in 0..10 {
+            for due in &mut due {
+                let pause = spread(interval, &mut random);
+                assert!(pause >= interval && pause <= interval.mul_f64(1.1));
+                *due += pause;
+            }
+        }
+        // After five hours, of the ten thousand in the fullest minute:
+        let mut minutes = std::collections::HashMap::new();
+        due.iter().for_each(|due| *minutes.entry(due.as_secs() / 60).or_insert(0) += 1);
+        let most = minutes.values().max().copied().unwrap_or(0);
+        assert!(most < 2_000, "{most} in one minute");
+        assert!(spread(LONGEST, &mut random) <= LONGEST + MOST_SPREAD);
     }
 
     #[test]

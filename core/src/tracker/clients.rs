@@ -1,8 +1,11 @@
 //! The HTTP clients behind announces: one for each address family and reach, set up as trackers like it.
 
+use std::net::IpAddr;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::{Client, ClientBuilder, redirect, retry};
+use rustls::ClientConfig;
 
 use crate::config::CLIENT;
 use crate::net::reach::{Family, Reach, Within};
@@ -23,24 +26,61 @@ pub struct SetupError(#[from] reqwest::Error);
 
 #[derive(Debug)]
 pub(super) struct Clients {
+    strict: Set,
+    /// Those that take any certificate: most engines never need them.
+    lax: OnceLock<Option<Set>>,
+    how: How,
+}
+
+/// Clients by reach and family.
+#[derive(Debug)]
+struct Set {
     outward: [Client; 2],
     inward: [Client; 2],
 }
 
+/// What all clients have in common.
+#[derive(Debug)]
+struct How {
+    resolver: Resolver,
+    connect_timeout: Duration,
+    sources: [Option<IpAddr>; 2],
+}
+
 impl Clients {
-    /// The first one in a process reads the system's certificates: see [`tls::config`].
-    pub fn new(resolver: &Resolver, connect_timeout: Duration) -> Result<Self, SetupError> {
+    /// Connections leave from `sources`, for IPv4 and IPv6. The first one in a process reads the system's
+    /// certificates: see [`tls::config`].
+    pub fn new(
+        resolver: &Resolver,
+        connect_timeout: Duration,
+        sources: [Option<IpAddr>; 2],
+    ) -> Result<Self, SetupError> {
+        let how = How { resolver: resolver.clone(), connect_timeout, sources };
+        Ok(Self { strict: Set::new(&how, tls::config)?, lax: OnceLock::new(), how })
+    }
+
+    pub fn get(&self, family: Family, reach: Reach, any_certificate: bool) -> &Client {
+        let lax = || Set::new(&self.how, tls::any_certificate).ok();
+        let lax = if any_certificate { self.lax.get_or_init(lax).as_ref() } else { None };
+        lax.unwrap_or(&self.strict).get(family, reach)
+    }
+}
+
+impl Set {
+    fn new(how: &How, tls: fn() -> ClientConfig) -> Result<Self, reqwest::Error> {
         let pair = |reach| -> Result<_, reqwest::Error> {
-            let client = |family| {
-                let dns = Within::new(resolver.clone(), family, reach);
-                base(connect_timeout).local_address(family.unspecified()).dns_resolver(dns).build()
+            let client = |family: Family, source: Option<IpAddr>| {
+                let dns = Within::new(how.resolver.clone(), family, reach);
+                let from = source.unwrap_or(family.unspecified());
+                base(how.connect_timeout, tls()).local_address(from).dns_resolver(dns).build()
             };
-            Ok([client(Family::V4)?, client(Family::V6)?])
+            let [v4, v6] = how.sources;
+            Ok([client(Family::V4, v4)?, client(Family::V6, v6)?])
         };
         Ok(Self { outward: pair(Reach::Outward)?, inward: pair(Reach::Inward)? })
     }
 
-    pub fn get(&self, family: Family, reach: Reach) -> &Client {
+    fn get(&self, family: Family, reach: Reach) -> &Client {
         let [v4, v6] = match reach {
             Reach::Outward => &self.outward,
             Reach::Inward => &self.inward,
@@ -52,9 +92,9 @@ impl Clients {
     }
 }
 
-fn base(connect_timeout: Duration) -> ClientBuilder {
+fn base(connect_timeout: Duration, tls: ClientConfig) -> ClientBuilder {
     Client::builder()
-        .tls_backend_preconfigured(tls::config())
+        .tls_backend_preconfigured(tls)
         .user_agent(CLIENT)
         .http1_only()
         .http1_title_case_headers()

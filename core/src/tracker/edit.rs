@@ -37,6 +37,14 @@ pub enum TrackerEdit {
         /// Which.
         tracker: TrackerId,
     },
+    /// Whether this tracker may have a certificate that nobody vouches for, that is too old or another
+    /// host's.
+    AnyCertificate {
+        /// Which.
+        tracker: TrackerId,
+        /// Whether it may.
+        any: bool,
+    },
     /// Into the tier before.
     Earlier {
         /// Which.
@@ -111,6 +119,8 @@ impl TrackerEdit {
                     places[at].1 = url;
                 }
             }
+            // It is no question of tiers.
+            Self::AnyCertificate { .. } => {}
             Self::Remove { tracker } => _ = at(tracker).map(|at| places.remove(at)),
             Self::Earlier { tracker } | Self::Later { tracker } => {
                 if let Some(at) = at(tracker) {

@@ -11,6 +11,7 @@ use super::backoff;
 use super::mask::{hide_secrets, mask_url};
 use super::scheme::Scheme;
 use super::scrape::ScrapeCounts;
+use super::trust::Trust;
 use crate::stats::{TrackerState, TrackerStats};
 use crate::types::UnixTime;
 use crate::untrusted::Untrusted;
@@ -28,6 +29,8 @@ pub(super) struct Entry {
     pub tier: u32,
     /// As it came: holds the pass-key.
     pub url: Untrusted,
+    /// What a person lets it do.
+    pub trust: Trust,
     /// For everybody's eyes.
     pub shown: Untrusted,
     /// Whether its scheme is spoken.
@@ -68,6 +71,7 @@ impl Entry {
             id,
             tier,
             url: url.clone(),
+            trust: Trust::default(),
             shown: mask_url(url),
             supported: Scheme::of(url.raw()).is_some(),
             told: false,
@@ -127,7 +131,13 @@ impl Entry {
     }
 
     /// A good answer to anything but `stopped`. Returns the pause until the next announce.
-    pub fn succeeded(&mut self, now: Instant, event: AnnounceEvent, reply: &AnnounceReply) -> Duration {
+    pub fn succeeded(
+        &mut self,
+        now: Instant,
+        event: AnnounceEvent,
+        reply: &AnnounceReply,
+        random: &mut SmallRng,
+    ) -> Duration {
         self.knows_us |= event == AnnounceEvent::Started;
         self.failures = 0;
         self.unregistered = None;
@@ -144,6 +154,7 @@ impl Entry {
             Some(min) => (interval.max(min), min),
             None => (interval, interval.min(backoff::MIN_INTERVAL)),
         };
+        let pause = backoff::spread(pause, random);
         self.next = Some(now + pause);
         self.earliest = Some(now + min);
         self.note(now, summary(reply));
@@ -209,6 +220,7 @@ impl Entry {
             seeds: self.last.and_then(|last| last.seeds),
             leechers: self.last.and_then(|last| last.leechers),
             peers: self.last.and_then(|last| last.peers),
+            any_certificate: self.trust.any_certificate,
             next_announce: due.map(|at| at.saturating_duration_since(now).as_secs()),
             failures: self.failures,
             history: self.history.iter().map(|(at, what)| (ago(*at), what.clone())).collect(),

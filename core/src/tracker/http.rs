@@ -21,6 +21,7 @@ use super::families::both;
 use super::query::{self, AnnounceUrl};
 use super::reply;
 use super::scrape::{self, ScrapeCounts};
+use super::trust::Trust;
 use super::turns::{Turn, Turns};
 use crate::net::reach::{Family, Reach};
 use crate::net::resolver::Resolver;
@@ -54,6 +55,8 @@ pub struct HttpOptions {
     pub connect_deadline: Duration,
     /// [`Config::allow_inward_peers`](crate::config::Config::allow_inward_peers)
     pub allow_inward_peers: bool,
+    /// Where connections leave from, for IPv4 and IPv6; `None`: where the system likes.
+    pub sources: [Option<IpAddr>; 2],
 }
 
 impl Default for HttpOptions {
@@ -63,6 +66,7 @@ impl Default for HttpOptions {
             stop_deadline: Duration::from_secs(5),
             connect_deadline: Duration::from_secs(15),
             allow_inward_peers: false,
+            sources: [None; 2],
         }
     }
 }
@@ -85,7 +89,7 @@ impl HttpTracker {
     /// Sets up the clients. The first one in a process reads the system's certificates, so it blocks for
     /// some milliseconds.
     pub fn new(resolver: Resolver, options: HttpOptions) -> Result<Self, SetupError> {
-        let clients = Clients::new(&resolver, options.connect_deadline)?;
+        let clients = Clients::new(&resolver, options.connect_deadline, options.sources)?;
         let turns = Turns::new(IN_FLIGHT, IN_FLIGHT_PER_HOST);
         Ok(Self { inner: Arc::new(Inner { options, resolver, clients, turns }) })
     }
@@ -100,10 +104,13 @@ impl HttpTracker {
         params: &AnnounceParams,
         tracker_id: Option<&[u8]>,
         urgency: Urgency,
+        trust: Trust,
     ) -> Result<AnnounceReply, AnnounceError> {
-        let first = query::announce_url(url, params, tracker_id)?;
+        let mut first = query::announce_url(url, params, tracker_id)?;
+        // A person may send us into a private network by any URL, a torrent file by few.
+        first.plain |= trust.named;
         let turn = self.inner.turn(&first.url, urgency).await?;
-        let result = self.inner.announce(&first, params).await;
+        let result = self.inner.announce(&first, params, trust.any_certificate).await;
         turn.ended(&result);
         result
     }
@@ -130,6 +137,7 @@ impl Inner {
         &self,
         first: &AnnounceUrl,
         params: &AnnounceParams,
+        any_certificate: bool,
     ) -> Result<AnnounceReply, AnnounceError> {
         let deadline = match params.event {
             AnnounceEvent::Stopped => self.options.stop_deadline,
@@ -139,15 +147,16 @@ impl Inner {
             Ok(found) => found?,
             Err(_) => return Err(AnnounceError::Timeout),
         };
+        let within = |family| self.announce_within(family, first, deadline, any_certificate);
         let has = |family| ips.iter().any(|addr| Family::of(addr.ip()) == family);
         match (has(Family::V4), has(Family::V6)) {
             (true, true) => {
-                let v4 = self.announce_within(Family::V4, first, deadline);
-                let v6 = self.announce_within(Family::V6, first, deadline);
+                let v4 = within(Family::V4);
+                let v6 = within(Family::V6);
                 both(v4, v6, deadline).await
             }
-            (true, false) => self.announce_within(Family::V4, first, deadline).await,
-            (false, _) => self.announce_within(Family::V6, first, deadline).await,
+            (true, false) => within(Family::V4).await,
+            (false, _) => within(Family::V6).await,
         }
     }
 
@@ -182,11 +191,11 @@ impl Inner {
     ) -> Result<Vec<ScrapeCounts>, AnnounceError> {
         let first = scrape::scrape_url(tracker, torrents)?;
         let deadline = self.options.deadline;
-        let page = match self.page(Family::V4, &first, deadline).await {
+        let page = match self.page(Family::V4, &first, deadline, false).await {
             Ok(page) => page,
             // The second error tells of a tracker that has no IPv4 address.
-            Err(AnnounceError::Resolve(_)) => self.page(Family::V6, &first, deadline).await?,
-            Err(v4) => self.page(Family::V6, &first, deadline).await.map_err(|_| v4)?,
+            Err(AnnounceError::Resolve(_)) => self.page(Family::V6, &first, deadline, false).await?,
+            Err(v4) => self.page(Family::V6, &first, deadline, false).await.map_err(|_| v4)?,
         };
         page.judge(|body| scrape::decode(body, torrents))
     }
@@ -201,8 +210,9 @@ impl Inner {
         family: Family,
         first: &AnnounceUrl,
         deadline: Duration,
+        any_certificate: bool,
     ) -> Result<AnnounceReply, AnnounceError> {
-        let page = self.page(family, first, deadline).await?;
+        let page = self.page(family, first, deadline, any_certificate).await?;
         let allow_inward = self.options.allow_inward_peers;
         page.judge(|body| reply::decode(body, page.from, allow_inward))
     }
@@ -213,17 +223,27 @@ impl Inner {
         family: Family,
         first: &AnnounceUrl,
         deadline: Duration,
+        any_certificate: bool,
     ) -> Result<Page, AnnounceError> {
-        timeout(deadline, self.follow(family, first)).await.unwrap_or(Err(AnnounceError::Timeout))
+        timeout(deadline, self.follow(family, first, any_certificate))
+            .await
+            .unwrap_or(Err(AnnounceError::Timeout))
     }
 
     /// One request over one address family, through its redirects.
-    async fn follow(&self, family: Family, first: &AnnounceUrl) -> Result<Page, AnnounceError> {
+    async fn follow(
+        &self,
+        family: Family,
+        first: &AnnounceUrl,
+        any_certificate: bool,
+    ) -> Result<Page, AnnounceError> {
         let mut url = first.url.clone();
         let mut sent_by: Option<IpAddr> = None;
         for _ in 0..=MAX_REDIRECTS {
             let reach = self.reach(family, &url, sent_by, first.plain).await?;
-            let client = self.clients.get(family, reach);
+            // What a person lets this tracker do nobody else may whom it sends us to.
+            let any_certificate = any_certificate && url.host() == first.url.host();
+            let client = self.clients.get(family, reach, any_certificate);
             let response = client.get(url.clone()).send().await.map_err(network)?;
             let Some(from) = response.remote_addr().map(|addr| addr.ip()) else {
                 // Who answered decides what it may name.

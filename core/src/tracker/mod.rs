@@ -17,6 +17,7 @@ pub mod reply;
 pub mod scheme;
 pub mod scrape;
 pub mod trackers;
+pub mod trust;
 pub mod udp;
 
 mod clients;
@@ -32,4 +33,5 @@ pub use self::mask::mask_url;
 pub use self::schedule::{Answered, KnownTracker, TrackerCoordinator};
 pub use self::scrape::ScrapeCounts;
 pub use self::trackers::{TrackerOptions, Trackers};
+pub use self::trust::{TrackerTrust, Trust};
 pub use self::udp::{UdpOptions, UdpTracker};

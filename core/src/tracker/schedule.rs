@@ -17,6 +17,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use super::announce::{Announce, AnnounceError, AnnounceEvent, AnnounceReply, TrackerId};
 use super::entry::Entry;
 use super::scrape::ScrapeCounts;
+use super::trust::Trust;
 use crate::stats::TrackerStats;
 use crate::types::UnixTime;
 use crate::untrusted::Untrusted;
@@ -109,6 +110,17 @@ impl TrackerCoordinator {
     pub fn list(&self) -> Vec<KnownTracker> {
         let known = |entry: &Entry| KnownTracker { id: entry.id, tier: entry.tier, url: entry.url.clone() };
         self.entries.iter().map(known).collect()
+    }
+
+    /// Says what each tracker may do. For those that are put in later it is to be said again.
+    pub fn trust(&mut self, of: impl Fn(&Untrusted) -> Trust) {
+        for entry in &mut self.entries {
+            let trust = of(&entry.url);
+            // What failed for want of it need not wait.
+            if std::mem::replace(&mut entry.trust, trust) != trust && entry.failures > 0 {
+                entry.next = entry.earliest;
+            }
+        }
     }
 
     /// The URL of a tracker as it came.
@@ -313,7 +325,7 @@ impl TrackerCoordinator {
         }
         match result {
             Ok(reply) => {
-                answered.next = Some(entry.succeeded(now, event, reply));
+                answered.next = Some(entry.succeeded(now, event, reply, &mut self.random));
                 answered.switched = self.stay_with(now, tracker, event);
             }
             Err(error) => {
@@ -430,5 +442,11 @@ fn lines(entries: &[Entry], private: bool) -> Vec<Line> {
 
 fn send(entry: &mut Entry, now: Instant, event: AnnounceEvent) -> Announce {
     entry.in_flight = Some((event, now));
-    Announce { tracker: entry.id, url: entry.url.clone(), event, tracker_id: entry.tracker_id.clone() }
+    Announce {
+        tracker: entry.id,
+        url: entry.url.clone(),
+        event,
+        tracker_id: entry.tracker_id.clone(),
+        trust: entry.trust,
+    }
 }

@@ -1,5 +1,6 @@
 //! Every kind of tracker behind one door: the URL's scheme says who asks.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -9,6 +10,7 @@ use super::announce::{AnnounceError, AnnounceParams, AnnounceReply, Urgency};
 use super::http::{HttpOptions, HttpTracker, SetupError};
 use super::scheme::Scheme;
 use super::scrape::ScrapeCounts;
+use super::trust::Trust;
 use super::udp::{UdpOptions, UdpTracker};
 use crate::net::resolver::Resolver;
 use crate::net::udp::{Datagram, UdpSockets};
@@ -22,6 +24,8 @@ pub struct TrackerOptions {
     pub stop_deadline: Duration,
     /// [`Config::allow_inward_peers`](crate::config::Config::allow_inward_peers)
     pub allow_inward_peers: bool,
+    /// Where announces over HTTP leave from, for IPv4 and IPv6; `None`: where the system likes.
+    pub sources: [Option<IpAddr>; 2],
 }
 
 /// Asks trackers. Clones share connections and limits.
@@ -43,8 +47,8 @@ impl Trackers {
         replies: mpsc::Receiver<Datagram>,
         options: TrackerOptions,
     ) -> Result<Self, SetupError> {
-        let TrackerOptions { stop_deadline, allow_inward_peers } = options;
-        let http = HttpOptions { stop_deadline, allow_inward_peers, ..HttpOptions::default() };
+        let TrackerOptions { stop_deadline, allow_inward_peers, sources } = options;
+        let http = HttpOptions { stop_deadline, allow_inward_peers, sources, ..HttpOptions::default() };
         let udp = UdpOptions { stop_deadline, allow_inward_peers, ..UdpOptions::default() };
         Ok(Self {
             http: HttpTracker::new(resolver.clone(), http)?,
@@ -64,9 +68,10 @@ impl Trackers {
         params: &AnnounceParams,
         tracker_id: Option<&[u8]>,
         urgency: Urgency,
+        trust: Trust,
     ) -> Result<AnnounceReply, AnnounceError> {
         match Scheme::of(url.raw()) {
-            Some(Scheme::Http) => self.http.announce(url, params, tracker_id, urgency).await,
+            Some(Scheme::Http) => self.http.announce(url, params, tracker_id, urgency, trust).await,
             Some(Scheme::Udp) => self.udp.announce(url, params, urgency).await,
             None => Err(AnnounceError::Url("another scheme")),
         }

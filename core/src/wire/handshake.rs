@@ -10,8 +10,11 @@ pub const LEN: usize = 68;
 /// trackers wait for the answer and never send a peer id.
 pub const PREFIX_LEN: usize = 48;
 
+/// Bytes that say which protocol it is.
+pub const PROTOCOL_LEN: usize = 20;
+
 /// The length of the protocol's name and the name.
-const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";
+const PROTOCOL: &[u8; PROTOCOL_LEN] = b"\x13BitTorrent protocol";
 
 /// Who calls, for which torrent, and what it can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -32,7 +32,16 @@ impl Client {
             numwant: 80,
             event,
         };
-        self.0.announce(&tracker.url().as_str().into(), &params, None, Urgency::Event).await.unwrap()
+        self.0
+            .announce(
+                &tracker.url().as_str().into(),
+                &params,
+                None,
+                Urgency::Event,
+                tc_core::tracker::Trust::default(),
+            )
+            .await
+            .unwrap()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is decided in the tab of limits: values are typed, switches are switched.
 
+use tc_core::queue::Shift;
 use tc_core::settings::GlobalSetting;
 
 use crate::message::Effect;
@@ -19,10 +20,11 @@ pub fn edit(state: &mut AppState, effects: &mut Vec<Effect>) {
     else {
         return;
     };
-    if let Some(change) = limit.switched(limits) {
+    let row = state.table.row(&torrent);
+    if let Some(change) = limit.switched(limits, row) {
         return apply(state, change, effects);
     }
-    let value = limit.value(limits);
+    let value = limit.value(limits, row);
     let field = Field::new(if ["none", "never", "as all"].contains(&value.as_str()) { "" } else { &value });
     state.popups.push(Popup::Limit(LimitEdit { limit, torrent, field, error: None }));
 }
@@ -30,7 +32,8 @@ pub fn edit(state: &mut AppState, effects: &mut Vec<Effect>) {
 /// Space: only switches.
 pub fn switch(state: &mut AppState, effects: &mut Vec<Effect>) {
     let Some((limit, limits)) = row(state).zip(state.detail.limits.as_ref()) else { return };
-    match limit.switched(limits) {
+    let torrent = state.detail.torrent.and_then(|torrent| state.table.row(&torrent));
+    match limit.switched(limits, torrent) {
         Some(change) => apply(state, change, effects),
         None => state.say("Space: there is nothing to switch here; Enter edits"),
     }
@@ -38,8 +41,10 @@ pub fn switch(state: &mut AppState, effects: &mut Vec<Effect>) {
 
 /// As it is without a choice.
 pub fn reset(state: &mut AppState, effects: &mut Vec<Effect>) {
-    if let Some(limit) = row(state) {
-        apply(state, limit.reset(), effects);
+    let Some(limit) = row(state) else { return };
+    match limit.reset() {
+        Some(change) => apply(state, change, effects),
+        None => state.say("Backspace: there is nothing to reset here; Enter edits"),
     }
 }
 
@@ -50,10 +55,12 @@ pub fn accept(state: &mut AppState, effects: &mut Vec<Effect>) {
         Ok(change) => {
             let torrent = edit.torrent;
             state.popups.pop();
-            match change {
-                Change::Torrent(setting) => effects.push(Effect::Set(vec![torrent], setting)),
-                Change::All(setting) => effects.push(Effect::SetAll(setting)),
-            }
+            effects.push(match change {
+                Change::Torrent(setting) => Effect::Set(vec![torrent], setting),
+                Change::All(setting) => Effect::SetAll(setting),
+                Change::Place(place) => Effect::Shift(vec![torrent], Shift::To(place)),
+                Change::Force(forced) => Effect::Force(vec![torrent], forced),
+            });
         }
         Err(wanted) => edit.error = Some(wanted),
     }
@@ -67,9 +74,11 @@ pub fn alternative(state: &mut AppState, effects: &mut Vec<Effect>) {
 }
 
 fn apply(state: &AppState, change: Change, effects: &mut Vec<Effect>) {
-    match (change, state.detail.torrent) {
-        (Change::Torrent(setting), Some(torrent)) => effects.push(Effect::Set(vec![torrent], setting)),
-        (Change::Torrent(_), None) => {}
-        (Change::All(setting), _) => effects.push(Effect::SetAll(setting)),
-    }
+    let Some(torrent) = state.detail.torrent else { return };
+    effects.push(match change {
+        Change::Torrent(setting) => Effect::Set(vec![torrent], setting),
+        Change::All(setting) => Effect::SetAll(setting),
+        Change::Place(place) => Effect::Shift(vec![torrent], Shift::To(place)),
+        Change::Force(forced) => Effect::Force(vec![torrent], forced),
+    });
 }

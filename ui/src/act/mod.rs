@@ -8,6 +8,7 @@ mod limits;
 mod log;
 mod moving;
 mod peers;
+mod queue;
 mod recheck;
 mod relocate;
 pub mod remove;
@@ -80,6 +81,7 @@ pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec
         Action::AnnounceTo => trackers::announce(state, effects),
         Action::TrackerAdd => trackers::add(state),
         Action::TrackerEdit => trackers::edit(state),
+        Action::TrackerCertificate => trackers::certificate(state, effects),
         Action::TrackerRemove => trackers::remove(state),
         Action::TrackerEarlier => trackers::shift(state, true, effects),
         Action::TrackerLater => trackers::shift(state, false, effects),
@@ -102,6 +104,9 @@ pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec
         Action::LevelDown => log::level(state, true),
         Action::LevelUp => log::level(state, false),
         Action::GoToTorrent => log::go_to_torrent(state),
+        Action::Shift(shift) => queue::shift(state, shift, effects),
+        Action::QueueMenu => menu(state, Context::Queue),
+        Action::Force => queue::force(state, effects),
         Action::MoveData => relocate::open(state),
         Action::Recheck => recheck::open(state, effects),
         Action::Yes if matches!(state.popups.last(), Some(Popup::Recheck(_))) => recheck::yes(state, effects),

@@ -58,7 +58,8 @@ pub fn resume_paused(state: &mut AppState, effects: &mut Vec<Effect>) {
 /// Asks the trackers of the selection.
 pub fn announce(state: &mut AppState, effects: &mut Vec<Effect>) {
     let selection = state.table.selection();
-    let running = those(state, &selection, runs);
+    // One that waits for its turn is as silent as a paused one.
+    let running = those(state, &selection, |torrent| runs(torrent) && torrent != SessionState::Queued);
     if running.is_empty() {
         return state.say(format!("R: nothing to announce (0 of {} run)", selection.len()));
     }

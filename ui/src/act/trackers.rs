@@ -89,6 +89,22 @@ pub fn remove(state: &mut AppState) {
     state.popups.push(Popup::TrackerChange(TrackerChange { torrent, edit, title, words }));
 }
 
+/// Lets the tracker under the cursor have any certificate, after a question, or takes that back.
+pub fn certificate(state: &mut AppState, effects: &mut Vec<Effect>) {
+    let Some((torrent, known)) = chosen(state) else { return state.say("C: there is no tracker") };
+    if !known.url.to_string().starts_with("https://") {
+        return state.say("C: only https:// trackers have a certificate");
+    }
+    let edit = TrackerEdit::AnyCertificate { tracker: known.id, any: !known.any_certificate };
+    if known.any_certificate {
+        effects.push(Effect::EditTrackers(torrent, edit));
+        return;
+    }
+    let title = format!("Take any certificate of {}?", known.url);
+    let words = "Whoever sits on the way can then read what it is told, and answer in its place.";
+    state.popups.push(Popup::TrackerChange(TrackerChange { torrent, edit, title, words }));
+}
+
 /// Moves the tracker under the cursor into the tier beside.
 pub fn shift(state: &mut AppState, earlier: bool, effects: &mut Vec<Effect>) {
     let Some((torrent, known)) = chosen(state) else { return state.say("there is no tracker to move") };

@@ -46,15 +46,22 @@ pub fn key(state: &mut AppState, key: KeyEvent, effects: &mut Vec<Effect>) -> bo
             changed
         }
         Some(Popup::Add(form)) => {
-            let choice = match form.field {
-                AddField::Start => Some(&mut form.paused),
-                AddField::Check => Some(&mut form.assume_complete),
-                AddField::Source | AddField::SaveTo => None,
+            let by = match key.code {
+                KeyCode::Char(' ') | KeyCode::Right => Some(1),
+                KeyCode::Left => Some(-1),
+                _ => None,
             };
-            if let Some(choice) = choice {
-                let toggles = matches!(key.code, KeyCode::Char(' ') | KeyCode::Left | KeyCode::Right);
-                *choice ^= toggles;
-                return toggles;
+            match (form.field, by) {
+                (AddField::Source | AddField::SaveTo, _) => {}
+                (_, None) => return false,
+                (AddField::Start, Some(by)) => {
+                    form.start = form.start.beside(by);
+                    return true;
+                }
+                (AddField::Check, Some(_)) => {
+                    form.assume_complete ^= true;
+                    return true;
+                }
             }
             let changed = form.typed().and_then(|field| field.key(key));
             if changed == Some(true) {

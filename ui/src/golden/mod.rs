@@ -70,6 +70,9 @@ fn dialogs() {
     check(Stage::full((45, 10)), "^Z", "suspend");
     check_all("?", "help");
     check_all("s", "sort");
+    check(Stage::full((80, 24)), "j j j j Q", "queue");
+    check(Stage::full((60, 15)), "Q", "queue");
+    check(Stage::full((80, 24)), "j j j j", "queued");
     check_all("\"/srv/in/a.torrent\" Tab '/srv/dl/vi'", "add");
 }
 

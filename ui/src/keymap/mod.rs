@@ -2,6 +2,8 @@
 
 mod find;
 
+use tc_core::queue::Shift;
+
 pub use self::find::{Found, elsewhere, find};
 use crate::message::{Action, CopyWhat, Step};
 use crate::state::filter::StatusFilter;
@@ -71,13 +73,15 @@ pub enum Context {
     Quick,
     /// The menu of pausing all.
     PauseAll,
+    /// The menu of the queue.
+    Queue,
     /// The menu of what to copy.
     Copy,
 }
 
 impl Context {
     /// All contexts, in the order of the help.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::List,
         Self::Listing,
         Self::Torrent,
@@ -96,6 +100,7 @@ impl Context {
         Self::Sort,
         Self::Quick,
         Self::PauseAll,
+        Self::Queue,
         Self::Copy,
         Self::Add,
         Self::Remove,
@@ -144,6 +149,7 @@ impl Context {
             Self::Sort => "sort by",
             Self::Quick => "show",
             Self::PauseAll => "all torrents",
+            Self::Queue => "queue",
             Self::Copy => "copy",
         }
     }
@@ -188,6 +194,7 @@ impl Context {
             Self::Sort => &[Self::Sort, Self::Always],
             Self::Quick => &[Self::Quick, Self::Always],
             Self::PauseAll => &[Self::PauseAll, Self::Always],
+            Self::Queue => &[Self::Queue, Self::Always],
             Self::Copy => &[Self::Copy, Self::Always],
             Self::Always | Self::Global | Self::Moves | Self::Torrent | Self::Listing => &[Self::Always],
         }
@@ -258,11 +265,15 @@ pub const KEYMAP: &[Binding] = {
         bind(C::List, "Space", A::Mark, "mark", "mark and go down").hint("mark", 1, 5),
         bind(C::List, "V", A::MarkRange, "mark-range", "mark a range"),
         bind(C::List, "*", A::MarkAll, "mark-all", "mark all shown, or none"),
+        bind(C::List, "J", A::Shift(Shift::Down), "queue-down", "later in the queue"),
+        bind(C::List, "K", A::Shift(Shift::Up), "queue-up", "sooner in the queue"),
         bind(C::List, "s", A::SortMenu, "sort", "sort…").hint("sort", 6, 6),
         bind(C::List, "f", A::QuickMenu, "quick-filter", "quick filter…"),
         bind(C::List, "/", A::Filter, "filter", "filter by name").hint("filter", 5, 2),
         bind(C::Torrent, "p", A::PauseToggle, "pause-toggle", "pause or resume").hint("pause", 2, 3),
         bind(C::Torrent, "P", A::PauseMenu, "pause-all", "pause or resume all…"),
+        bind(C::Torrent, "Q", A::QueueMenu, "queue", "place in the queue…"),
+        bind(C::Torrent, "F", A::Force, "force-start", "force start, or not"),
         bind(C::Listing, "d Del", A::Remove, "remove", "remove…").hint("remove", 3, 4),
         bind(C::Listing, "a", A::Add, "add", "add…").hint("add", 4, 1),
         bind(C::Torrent, "m", A::MoveData, "move", "move data…"),
@@ -322,6 +333,7 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Trackers, "d Del", A::TrackerRemove, "tracker-remove", "remove it…").hint("remove", 4, 5),
         bind(C::Trackers, "J", A::TrackerLater, "tier-later", "into the tier behind").hint("K tier", 5, 7),
         bind(C::Trackers, "K", A::TrackerEarlier, "tier-earlier", "into the tier before"),
+        bind(C::Trackers, "C", A::TrackerCertificate, "tracker-certificate", "take any certificate, or not"),
         bind(C::Events, "F", A::Follow, "follow", "follow new events, or pause").hint("follow", 1, 1),
         bind(C::Events, "/", A::LogFilter, "log-filter", "filter: piece.* words !words").hint("filter", 2, 2),
         bind(C::Events, "+", A::LevelUp, "level-up", "only more important events").hint("- level", 3, 3),
@@ -343,6 +355,7 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Sort, "a", A::Sort(SortKey::Added), "sort-added", "added"),
         bind(C::Sort, "t", A::Sort(SortKey::Tracker), "sort-tracker", "tracker"),
         bind(C::Sort, "S", A::Sort(SortKey::State), "sort-state", "state"),
+        bind(C::Sort, "o", A::Sort(SortKey::Queue), "sort-queue", "order in the queue"),
         bind(C::Sort, "Esc q h Left", A::Cancel, "sort-cancel", "cancel").hint("cancel", 1, 1),
         bind(C::Quick, "a", A::Quick(StatusFilter::All), "show-all", "all"),
         bind(C::Quick, "d", A::Quick(StatusFilter::Downloading), "show-downloading", "downloading"),
@@ -356,6 +369,12 @@ pub const KEYMAP: &[Binding] = {
         bind(C::PauseAll, "p", A::PauseAll, "pause-all-now", "pause all that run"),
         bind(C::PauseAll, "r", A::ResumePaused, "resume-those", "resume those paused so"),
         bind(C::PauseAll, "Esc q h Left", A::Cancel, "pause-all-cancel", "cancel").hint("cancel", 1, 1),
+        bind(C::Queue, "t", A::Shift(Shift::Top), "queue-top", "to the top"),
+        bind(C::Queue, "k", A::Shift(Shift::Up), "queue-sooner", "one place up"),
+        bind(C::Queue, "j", A::Shift(Shift::Down), "queue-later", "one place down"),
+        bind(C::Queue, "b", A::Shift(Shift::Bottom), "queue-bottom", "to the bottom"),
+        bind(C::Queue, "f", A::Force, "queue-force", "force start, or not"),
+        bind(C::Queue, "Esc q h Left", A::Cancel, "queue-cancel", "cancel").hint("cancel", 1, 1),
         bind(C::Copy, "n", A::Copy(CopyWhat::Name), "copy-name", "name"),
         bind(C::Copy, "h", A::Copy(CopyWhat::Hash), "copy-hash", "info-hash"),
         bind(C::Copy, "p", A::Copy(CopyWhat::Path), "copy-path", "folder"),

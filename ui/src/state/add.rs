@@ -2,7 +2,7 @@
 
 use tc_core::types::InfoHash;
 
-use crate::message::{AddRequest, Preview};
+use crate::message::{AddRequest, AddStart, Preview};
 use crate::widget::field::Field;
 
 /// The fields of the dialog, from top to bottom.
@@ -13,7 +13,7 @@ pub enum AddField {
     Source,
     /// Where its files go.
     SaveTo,
-    /// Now or paused.
+    /// When they start.
     Start,
     /// Data that is there is hashed, or believed.
     Check,
@@ -93,8 +93,8 @@ pub struct AddForm {
     pub duplicates: usize,
     /// Where the files go; empty: the usual folder.
     pub save_to: Field,
-    /// Add without starting.
-    pub paused: bool,
+    /// When they start.
+    pub start: AddStart,
     /// Data that is there is believed by its size, and hashed when it is first read.
     pub assume_complete: bool,
     /// The field that is typed into.
@@ -138,7 +138,7 @@ impl AddForm {
             .map(|source| AddRequest {
                 source: source.to_owned(),
                 save_to: self.save_to.text().trim().to_owned(),
-                paused: self.paused,
+                start: self.start,
                 assume_complete: self.assume_complete,
             })
             .collect()

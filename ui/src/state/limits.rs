@@ -1,8 +1,9 @@
 //! What a person decides for the torrent under the cursor and for all together: the rows of the tab.
 
-use tc_core::settings::{GlobalSetting, GlobalSettings, SeedLimit, Setting};
+use tc_core::settings::{ActiveLimits, GlobalSetting, GlobalSettings, MaxActive, SeedLimit, Setting};
 use tc_core::stats::LimitsStats;
 
+use super::table::Row;
 use crate::{amount, format};
 
 /// One row.
@@ -20,6 +21,10 @@ pub enum Limit {
     Ratio,
     /// After which time this torrent stops seeding.
     Time,
+    /// Its place among those that wait for their turn as it does.
+    Place,
+    /// Whether it runs whatever stands before it.
+    Force,
     /// Whether pieces come in the order of the content.
     Sequential,
     /// Whether the ends of each file come first.
@@ -44,6 +49,10 @@ pub enum Limit {
     AllRatio,
     /// After which time torrents stop seeding.
     AllTime,
+    /// How many torrents download at once.
+    AllDownloads,
+    /// How many torrents seed at once.
+    AllSeeds,
 }
 
 /// A change that a row asks for.
@@ -53,17 +62,23 @@ pub enum Change {
     Torrent(Setting),
     /// Of all together.
     All(GlobalSetting),
+    /// Of this torrent's place in the queue.
+    Place(u32),
+    /// Whether this torrent runs whatever stands before it.
+    Force(bool),
 }
 
 impl Limit {
     /// All rows, from top to bottom.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::Down,
         Self::Up,
         Self::Peers,
         Self::Slots,
         Self::Ratio,
         Self::Time,
+        Self::Place,
+        Self::Force,
         Self::Sequential,
         Self::EndsFirst,
         Self::AllDown,
@@ -76,6 +91,8 @@ impl Limit {
         Self::AllSlots,
         Self::AllRatio,
         Self::AllTime,
+        Self::AllDownloads,
+        Self::AllSeeds,
     ];
 
     /// What it is about.
@@ -90,6 +107,10 @@ impl Limit {
             Self::AllSlots => "All: upload slots",
             Self::Ratio => "Stop at ratio",
             Self::Time => "Stop after seeding",
+            Self::Place => "Queue position",
+            Self::Force => "Force start",
+            Self::AllDownloads => "All: active downloads",
+            Self::AllSeeds => "All: active seeds",
             Self::AllRatio => "All: stop at ratio",
             Self::AllTime => "All: stop after seeding",
             Self::Sequential => "Sequential download",
@@ -103,8 +124,15 @@ impl Limit {
     }
 
     /// Its value.
-    pub fn value(self, limits: &LimitsStats) -> String {
+    pub fn value(self, limits: &LimitsStats, row: Option<&Row>) -> String {
         match self {
+            Self::Place => {
+                let place = row.and_then(|row| row.place);
+                place.map_or_else(|| "none".to_owned(), |(place, _)| place.to_string())
+            }
+            Self::Force => on(row.is_some_and(|row| row.stats.forced)),
+            Self::AllDownloads => active(limits.global.active.downloads),
+            Self::AllSeeds => active(limits.global.active.seeds),
             Self::Down => rate(limits.torrent.speed.down),
             Self::Up => rate(limits.torrent.speed.up),
             Self::Peers => number(limits.torrent.max_peers),
@@ -127,9 +155,15 @@ impl Limit {
     }
 
     /// What there is to say beside the value.
-    pub fn remark(self, limits: &LimitsStats) -> String {
+    pub fn remark(self, limits: &LimitsStats, row: Option<&Row>) -> String {
         let global = limits.global.speed_now();
         match self {
+            Self::Place => row.map_or_else(String::new, |row| {
+                let of = row.place.map_or(0, |(_, of)| of);
+                format!("of {of} {}", if row.stats.is_complete() { "seeds" } else { "downloads" })
+            }),
+            Self::Force => "whatever stands before it in the queue".to_owned(),
+            Self::AllDownloads | Self::AllSeeds => "at once; the others wait for their turn".to_owned(),
             Self::Down => format!("all together {}", rate(global.down)),
             Self::Up => format!("all together {}", rate(global.up)),
             Self::AllDown | Self::AllUp if limits.global.use_alternative => {
@@ -161,6 +195,9 @@ impl Limit {
             Self::Time => "a time with units, like 90m, 12h or 14d; never; empty: as all",
             Self::AllRatio => "bytes given for each taken, like 1 or 2.5; empty or never: no limit",
             Self::AllTime => "a time with units, like 90m, 12h or 14d; empty or never: no limit",
+            Self::Place => "a place from 1; a high one is the last",
+            Self::AllDownloads => "a number of torrents; none: no limit; empty: 5",
+            Self::AllSeeds => "a number of torrents; empty or none: no limit",
             Self::Peers => "a number from 1; empty: as all",
             Self::Slots => "a number, 0 serves nobody; empty: as all",
             Self::AllConnections | Self::AllPeers => "a number from 1; empty: as at first",
@@ -209,14 +246,27 @@ impl Limit {
             Self::AllUp => Change::All(GlobalSetting::Up(rate()?)),
             Self::AlternativeDown => Change::All(GlobalSetting::AlternativeDown(rate()?)),
             Self::AlternativeUp => Change::All(GlobalSetting::AlternativeUp(rate()?)),
-            Self::Alternative | Self::Sequential | Self::EndsFirst => return Err("Space switches it"),
+            Self::Place => Change::Place(text.parse().map_err(|_| "a place in the queue is wanted, like 1")?),
+            Self::AllDownloads | Self::AllSeeds => {
+                let usual = ActiveLimits::default();
+                let parse = |usual| if text.is_empty() { Ok(usual) } else { amount::active(text) };
+                Change::All(if self == Self::AllSeeds {
+                    GlobalSetting::ActiveSeeds(parse(usual.seeds)?)
+                } else {
+                    GlobalSetting::ActiveDownloads(parse(usual.downloads)?)
+                })
+            }
+            Self::Alternative | Self::Sequential | Self::EndsFirst | Self::Force => {
+                return Err("Space switches it");
+            }
         })
     }
 
     /// The change that a switch asks for; `None` where there is something to type instead.
-    pub const fn switched(self, limits: &LimitsStats) -> Option<Change> {
+    pub fn switched(self, limits: &LimitsStats, row: Option<&Row>) -> Option<Change> {
         let torrent = &limits.torrent;
         match self {
+            Self::Force => row.map(|row| Change::Force(!row.stats.forced)),
             Self::Sequential => Some(Change::Torrent(Setting::Sequential(!torrent.sequential))),
             Self::EndsFirst => Some(Change::Torrent(Setting::EndsFirst(!torrent.ends_first))),
             Self::Alternative => {
@@ -226,15 +276,20 @@ impl Limit {
         }
     }
 
-    /// The change to what it is without a person's choice.
-    pub fn reset(self) -> Change {
+    /// The change to what it is without a person's choice; `None`: there is no such thing.
+    pub fn reset(self) -> Option<Change> {
         match self {
-            Self::Alternative => Change::All(GlobalSetting::UseAlternative(false)),
-            Self::Sequential => Change::Torrent(Setting::Sequential(false)),
-            Self::EndsFirst => Change::Torrent(Setting::EndsFirst(false)),
-            _ => self.typed("").unwrap_or(Change::All(GlobalSetting::UseAlternative(false))),
+            Self::Alternative => Some(Change::All(GlobalSetting::UseAlternative(false))),
+            Self::Sequential => Some(Change::Torrent(Setting::Sequential(false))),
+            Self::EndsFirst => Some(Change::Torrent(Setting::EndsFirst(false))),
+            Self::Force => Some(Change::Force(false)),
+            _ => self.typed("").ok(),
         }
     }
+}
+
+fn active(most: MaxActive) -> String {
+    most.get().map_or_else(|| "none".to_owned(), |most| most.to_string())
 }
 
 fn rate(rate: Option<u64>) -> String {

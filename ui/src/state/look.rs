@@ -11,7 +11,7 @@ pub fn looks_same(a: &SessionStats, b: &SessionStats) -> bool {
         && a.stalled == b.stalled
         && a.name == b.name
         && a.message == b.message
-        && (&a.unregistered, a.retries) == (&b.unregistered, b.retries)
+        && (&a.unregistered, a.retries, a.forced) == (&b.unregistered, b.retries, b.forced)
         && (&a.notice, &a.destination) == (&b.notice, &b.destination)
         && a.save_path == b.save_path
         && a.tracker == b.tracker
@@ -86,6 +86,7 @@ mod tests {
         assert!(differs(|stats| stats.notice = Some("cannot move".into())));
         assert!(differs(|stats| stats.unregistered = Some("not registered".into())));
         assert!(differs(|stats| stats.retries = true));
+        assert!(differs(|stats| stats.forced = true));
         assert!(differs(|stats| stats.message = Some("no room".into())));
         assert!(differs(|stats| stats.stalled = true));
         let leaving = GlobalStats { goodbyes: 1, ..GlobalStats::default() };

@@ -29,11 +29,13 @@ pub enum SortKey {
     Tracker,
     /// By what it does.
     State,
+    /// By whose turn it is: downloads in their order, then seeds in theirs.
+    Queue,
 }
 
 impl SortKey {
     /// All keys, in the order of the menu.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Name,
         Self::Size,
         Self::Progress,
@@ -44,11 +46,12 @@ impl SortKey {
         Self::Added,
         Self::Tracker,
         Self::State,
+        Self::Queue,
     ];
 
     /// Whether the first press puts the largest on top: what people look for in rates and sizes.
     pub const fn starts_reversed(self) -> bool {
-        !matches!(self, Self::Name | Self::Eta | Self::Tracker | Self::State)
+        !matches!(self, Self::Name | Self::Eta | Self::Tracker | Self::State | Self::Queue)
     }
 }
 
@@ -91,10 +94,16 @@ impl Sort {
             SortKey::Added => x.added.cmp(&y.added),
             SortKey::Tracker => x.tracker.cmp(&y.tracker),
             SortKey::State => urgency(x.state).cmp(&urgency(y.state)),
+            SortKey::Queue => turn(a).cmp(&turn(b)),
         };
         let by_key = if self.reversed { by_key.reverse() } else { by_key };
         by_key.then_with(|| a.folded.cmp(&b.folded)).then_with(|| x.info_hash.cmp(&y.info_hash))
     }
+}
+
+/// Place in the queue; what has none yet comes last.
+fn turn(row: &Row) -> (bool, u32) {
+    (row.stats.is_complete(), row.place.map_or(u32::MAX, |(place, _)| place))
 }
 
 /// What needs a person comes first.

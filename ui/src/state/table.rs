@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use tc_core::stats::{Changes, SessionState, SessionStats};
+use tc_core::stats::{Changes, QueueStats, SessionState, SessionStats};
 use tc_core::types::InfoHash;
 
 use super::filter::{Filter, StatusFilter};
@@ -31,14 +31,16 @@ pub struct Row {
     pub folded: String,
     /// The tracker's host, made harmless.
     pub tracker: Arc<str>,
+    /// Its place in the queue among those of its kind, downloads or seeds, from 1, and their number.
+    pub place: Option<(u32, u32)>,
 }
 
 impl Row {
-    fn new(stats: Arc<SessionStats>) -> Self {
+    fn new(stats: Arc<SessionStats>, place: Option<(u32, u32)>) -> Self {
         let name: Arc<str> = stats.name.to_string().into();
         let folded = name.to_lowercase();
         let tracker = stats.tracker.as_ref().map_or_else(String::new, ToString::to_string).into();
-        Self { stats, name, folded, tracker }
+        Self { stats, name, folded, tracker, place }
     }
 }
 
@@ -78,6 +80,8 @@ pub struct Table {
     range_from: Option<InfoHash>,
     sort: Sort,
     filter: Filter,
+    /// Places in the queue.
+    places: FxHashMap<InfoHash, (u32, u32)>,
     /// Torrents that are about to be removed: gone for the eye, not yet for the engine.
     hidden: FxHashSet<InfoHash>,
     counts: Counts,
@@ -208,14 +212,18 @@ impl Table {
                     if row.stats.name == stats.name && row.stats.tracker == stats.tracker {
                         row.stats = stats.clone();
                     } else {
-                        *row = Row::new(stats.clone());
+                        *row = Row::new(stats.clone(), row.place);
                     }
                 }
                 None => {
-                    self.rows.insert(info_hash, Row::new(stats.clone()));
+                    let place = self.places.get(&info_hash).copied();
+                    self.rows.insert(info_hash, Row::new(stats.clone(), place));
                     self.order.push(info_hash);
                 }
             }
+        }
+        if let Some(queue) = &changes.queue {
+            changed |= self.take_queue(queue);
         }
         for info_hash in &changes.removed {
             changed |= self.rows.remove(info_hash).is_some();
@@ -232,6 +240,21 @@ impl Table {
             changed = true;
         }
         changed || self.counts != counts_before || self.seen() != seen_before
+    }
+
+    /// Takes a new order of the queue; says whether the torrent under the cursor has another place.
+    fn take_queue(&mut self, queue: &QueueStats) -> bool {
+        let before = self.current().and_then(|row| row.place);
+        self.places.clear();
+        for kin in [&queue.downloads, &queue.seeds] {
+            let of = kin.len() as u32;
+            self.places.extend(kin.iter().zip(1..).map(|(torrent, place)| (*torrent, (place, of))));
+        }
+        for (info_hash, row) in &mut self.rows {
+            row.place = self.places.get(info_hash).copied();
+        }
+        self.unsorted |= self.sort.key == SortKey::Queue;
+        self.current().and_then(|row| row.place) != before
     }
 
     /// Sorts what waits to be sorted, if the last key was long enough ago; says whether rows that are

@@ -1,6 +1,7 @@
 //! Behaviour of the whole screen: what must never happen, and what must cost nothing.
 
 mod corpus;
+mod queue;
 mod run;
 mod undo;
 
@@ -28,7 +29,7 @@ fn hash(at: u8) -> InfoHash {
 fn stats(stage: &mut Stage, changed: Vec<SessionStats>) {
     let global = stage.state.global.clone();
     let changed = changed.into_iter().map(Arc::new).collect();
-    stage.tell(Message::Stats(Changes { seq: 2, changed, removed: Vec::new(), global }));
+    stage.tell(Message::Stats(Changes { seq: 2, changed, global, ..Changes::default() }));
 }
 
 /// Presses keys and lists what was asked of the engine.
@@ -241,6 +242,9 @@ fn trackers_are_asked_added_edited_moved_and_removed() {
             assert_eq!(asked(&format!("{keys} y"), true), want, "{keys}");
         }
     };
+    let certificate = |any| Effect::EditTrackers(hash(12), E::AnyCertificate { tracker: ids[2], any });
+    assert_eq!(asked("C", false), [], "it has none");
+    assert_eq!(asked("G C", false), [certificate(false)], "a person let it have any");
     assert_eq!(asked("R", false), [Effect::AnnounceTo(hash(12), ids[0])]);
     assert_eq!(asked("j R", false), [], "it is of a kind that is not asked");
     edits("a 'udp://t:1/a' Enter", Some(E::Add { tier: None, url: "udp://t:1/a".into() }));
@@ -331,15 +335,15 @@ fn limits_are_typed_switched_and_reset() {
     check("j j j j Enter '1.5' Enter", Effect::Set(torrent(), Setting::SeedRatio(SeedLimit::At(1_500))));
     check("j j j j j Enter 'never' Enter", Effect::Set(torrent(), Setting::SeedTime(SeedLimit::Never)));
     check("j j j j Backspace", Effect::Set(torrent(), Setting::SeedRatio(SeedLimit::Inherit)));
-    check("G Enter '1d12h' Enter", all(GlobalSetting::SeedTime(Some(129_600))));
-    check("j j j j j j Space", Effect::Set(torrent(), Setting::Sequential(true)));
-    check("j j j j j j j Enter", Effect::Set(torrent(), Setting::EndsFirst(true)));
-    check("j j j j j j j j Backspace", all(GlobalSetting::Down(None)));
-    check("j j j j j j j j j Enter ^U '7M' Enter", all(GlobalSetting::Up(Some(7 << 20))));
-    check("G k k k k k Space", all(GlobalSetting::UseAlternative(true)));
-    check("G k k Enter ^U '40' Enter", all(GlobalSetting::UploadSlots(40)));
-    check("G k k k Enter ^U '0' Enter ^U '9' Enter", all(GlobalSetting::MaxPeers(9)));
-    check("G k k k k Backspace", all(GlobalSetting::MaxConnections(500)));
+    check("G k k Enter '1d12h' Enter", all(GlobalSetting::SeedTime(Some(129_600))));
+    check("j j j j j j j j Space", Effect::Set(torrent(), Setting::Sequential(true)));
+    check("j j j j j j j j j Enter", Effect::Set(torrent(), Setting::EndsFirst(true)));
+    check("j j j j j j j j j j Backspace", all(GlobalSetting::Down(None)));
+    check("j j j j j j j j j j j Enter ^U '7M' Enter", all(GlobalSetting::Up(Some(7 << 20))));
+    check("G k k k k k k k Space", all(GlobalSetting::UseAlternative(true)));
+    check("G k k k k Enter ^U '40' Enter", all(GlobalSetting::UploadSlots(40)));
+    check("G k k k k k Enter ^U '0' Enter ^U '9' Enter", all(GlobalSetting::MaxPeers(9)));
+    check("G k k k k k k Backspace", all(GlobalSetting::MaxConnections(500)));
     check("T", all(GlobalSetting::UseAlternative(true)));
     let mut stage = Stage::full((80, 24));
     stage.keys("e Enter '5M' Esc");
@@ -550,7 +554,7 @@ fn the_cursor_takes_the_row_that_came_into_its_place() {
     let mut stage = Stage::full((80, 24));
     stage.keys("j j");
     let global = Arc::new(GlobalStats::default());
-    stage.tell(Message::Stats(Changes { seq: 3, changed: vec![], removed: vec![hash(10)], global }));
+    stage.tell(Message::Stats(Changes { seq: 3, removed: vec![hash(10)], global, ..Changes::default() }));
     assert_eq!(stage.state.table.cursor(), Some(hash(9)));
 }
 

@@ -7,6 +7,7 @@ use tc_core::untrusted::clean;
 use super::{dialog, style, typed, whole};
 use crate::format;
 use crate::keymap::Context;
+use crate::message::AddStart;
 use crate::state::AppState;
 use crate::state::add::{AddField, AddForm, Candidates};
 use crate::state::relocate::MoveForm;
@@ -48,8 +49,9 @@ pub fn draw(state: &AppState, form: &AddForm, buffer: &mut Buffer) {
         page.note("the usual folder", Role::Dim);
     }
     page.y += 1;
-    let start = if form.paused { "( ) now   (•) paused" } else { "(•) now   ( ) paused" };
-    page.choice("Start", start, form.field == AddField::Start);
+    let choice =
+        |start: AddStart| format!("({}) {}", if start == form.start { '•' } else { ' ' }, start.word());
+    page.choice("Start", &AddStart::ALL.map(choice).join("   "), form.field == AddField::Start);
     let check = if form.assume_complete {
         "( ) what is there   (•) skip: hash when first read"
     } else {

@@ -1,4 +1,4 @@
-//! A menu of keys, printed from the keymap: sort, quick filter, pause all, copy.
+//! A menu of keys, printed from the keymap: sort, quick filter, pause all, queue, copy.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -41,6 +41,7 @@ const fn opener(context: Context) -> Action {
         Context::Sort => Action::SortMenu,
         Context::Quick => Action::QuickMenu,
         Context::PauseAll => Action::PauseMenu,
+        Context::Queue => Action::QueueMenu,
         _ => Action::CopyMenu,
     }
 }

@@ -5,6 +5,8 @@ use std::io::IoSlice;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
+use crate::mse::cipher::KeyStream;
+
 /// Slices offered to one vectored write.
 const SLICES: usize = 32;
 
@@ -13,6 +15,8 @@ const SLICES: usize = 32;
 #[derive(Debug, Default)]
 pub struct SendQueue {
     chunks: VecDeque<Chunk>,
+    /// Enciphers what is put in: it goes out in that order, all of it.
+    cipher: Option<KeyStream>,
     payload: usize,
     control: usize,
 }
@@ -24,14 +28,32 @@ struct Chunk {
 }
 
 impl SendQueue {
+    /// Nothing waits.
+    pub fn new(cipher: Option<KeyStream>) -> Self {
+        Self { cipher, ..Self::default() }
+    }
+
     /// Takes control frames over; `frames` is empty afterwards.
     pub fn control(&mut self, frames: &mut BytesMut) {
-        self.push(frames.split().freeze(), false);
+        let mut frames = frames.split();
+        if let Some(cipher) = &mut self.cipher {
+            cipher.apply(&mut frames);
+        }
+        self.push(frames.freeze(), false);
     }
 
     /// Queues one piece message.
     pub fn block(&mut self, header: &[u8], block: Bytes) {
-        self.push(Bytes::copy_from_slice(header), false);
+        self.control(&mut BytesMut::from(header));
+        let block = match &mut self.cipher {
+            // What was read is in its place, if nobody else has a part of it.
+            Some(cipher) => {
+                let mut block = BytesMut::from(block);
+                cipher.apply(&mut block);
+                block.freeze()
+            }
+            None => block,
+        };
         self.push(block, true);
     }
 

@@ -92,6 +92,8 @@ impl Bench {
             disk: disk.clone(),
             down: options.down,
             up: Limiter::new(None),
+            early: BytesMut::new(),
+            cipher: None,
         };
         let have = storage.verified();
         let conn = Conn::open(Instant::now().into_std(), geometry, &opening(&have, options.fast));
@@ -270,6 +272,34 @@ async fn a_disk_without_room_stops_the_reading_and_nothing_is_lost() {
 }
 
 #[tokio::test]
+async fn mail_costs_no_place_in_the_line_before_the_disk() {
+    let room = 4 * BLOCK_SIZE;
+    let options = Options { disk_buffer: room as usize, ..Options::default() };
+    let mut bench = Bench::new(options).await;
+    let blocks = blocks(1);
+    bench.ask_for(&blocks).await;
+    let first = bench.disk.credit(BLOCK_SIZE).await;
+    let rest = bench.disk.credit(room - BLOCK_SIZE).await;
+    bench.say(&[bench.piece(blocks[0])]).await;
+    bench.told_until(|report| matches!(report, Report::Block(_))).await;
+    // The link stands in the line when it answers the mail; another comes after it, and then more mail.
+    let mail = async |bench: &mut Bench, piece| {
+        bench.mailbox.post(|mail| mail.have.push(PieceIndex::new(piece)));
+        bench.until(|message| *message == Message::Have(piece)).await;
+    };
+    mail(&mut bench, 7).await;
+    let disk = bench.disk.clone();
+    let mut other = Box::pin(async move { disk.credit(room).await });
+    assert!(timeout(Duration::ZERO, &mut other).await.is_err());
+    mail(&mut bench, 8).await;
+    mail(&mut bench, 9).await;
+    drop(first);
+    bench.say(&[bench.piece(blocks[1])]).await;
+    bench.told_until(|report| matches!(report, Report::Block(_))).await;
+    drop((rest, other));
+}
+
+#[tokio::test]
 async fn blocks_that_wait_for_room_at_the_end_are_written() {
     let room = 4 * BLOCK_SIZE as usize;
     let mut bench = Bench::new(Options { disk_buffer: room, ..Options::default() }).await;
@@ -334,6 +364,8 @@ async fn what_waits_to_be_sent_is_bounded() {
         disk: bench.disk.clone(),
         down: Limiter::new(None),
         up: Limiter::new(None),
+        early: BytesMut::new(),
+        cipher: None,
     };
     let mut link = Link::new(read, write, conn, setup);
     let mut most = 0;

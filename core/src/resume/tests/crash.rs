@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use redb::StorageBackend;
 
-use super::super::table::Table;
+use super::super::table::{Table, Values};
 use super::*;
 use crate::disk::tests::power_cut::{Cut, Dice, TwoImages};
 
@@ -92,7 +92,9 @@ fn until_the_cut(dice: &mut Dice, image: Vec<u8>, calls: u64) -> (Vec<u8>, [Reco
                 None => next.remove(hash),
             };
         }
-        table.write(changes.iter().map(|(hash, record)| (hash, record.as_ref())), None, None, None).unwrap();
+        table
+            .write(changes.iter().map(|(hash, record)| (hash, record.as_ref())), &Values::default())
+            .unwrap();
         if is_on() {
             saved = next.clone();
         }

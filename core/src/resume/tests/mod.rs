@@ -210,6 +210,18 @@ fn a_broken_store_never_costs_the_list() {
 }
 
 #[test]
+fn a_store_that_was_being_made_when_the_program_was_killed_is_no_broken_one() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("state.redb.tmp"), [0; 10_000]).unwrap();
+    let (store, _, problems) = open(folder.path());
+    assert_eq!(problems, 0);
+    store.close();
+    let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let names: Vec<_> = names.filter(|name| name.to_string_lossy().starts_with("state.redb")).collect();
+    assert_eq!(names, ["state.redb"]);
+}
+
+#[test]
 fn a_broken_store_is_set_aside() {
     let folder = filled();
     fs::write(folder.path().join("state.redb"), "not a store").unwrap();
@@ -373,6 +385,27 @@ fn what_a_person_said_is_there_is_neither_trusted_nor_hashed_at_a_restart() {
     assert_eq!(sets(&later), [vec![0b1000_0000], vec![0b0101_0000], vec![0b0010_0000]]);
     assert_eq!(later.claimed(4).to_wire(), [0b1101_0000]);
     assert_eq!(later.claimed(9).ones(), 0, "the record of another torrent");
+}
+
+#[test]
+fn an_order_comes_back_or_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let order = vec![hash(3), hash(1), hash(2)];
+    let (store, _, _) = StateStore::open(folder.path()).unwrap();
+    assert_eq!(store.take_order(), []);
+    store.put_order(order.clone());
+    store.close();
+    let (store, _, problems) = StateStore::open(folder.path()).unwrap();
+    assert_eq!((store.take_order(), problems), (order.clone(), Vec::new()));
+    assert_eq!(store.take_order(), [], "given once");
+    let bytes = record::encode_order(&order);
+    assert_eq!(record::decode_order(&bytes), Ok(order));
+    for at in 0..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1;
+        assert_eq!(record::decode_order(&flipped), Err(RecordError::Damaged));
+    }
+    assert_eq!(record::decode_order(&[]), Err(RecordError::Damaged));
 }
 
 #[test]

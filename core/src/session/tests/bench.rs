@@ -46,20 +46,30 @@ pub struct Bench {
 impl Bench {
     /// With all of the content on disk, or none of it.
     pub fn new(all: bool) -> Self {
-        Self::with(all, |_| (), Arc::new(System))
+        Self::with(all, |_| (), Arc::new(System), false)
+    }
+
+    /// The same, with a place in the queue.
+    pub fn queued(all: bool) -> Self {
+        Self::with(all, |_| (), Arc::new(System), true)
     }
 
     /// With none of the content, on this disk.
     pub fn over(backend: Arc<dyn Backend>) -> Self {
-        Self::with(false, |_| (), backend)
+        Self::with(false, |_| (), backend, false)
     }
 
     /// With nothing on disk, of a torrent that the test finishes.
     pub fn with_torrent(finish: impl FnOnce(&mut Metainfo)) -> Self {
-        Self::with(false, finish, Arc::new(System))
+        Self::with(false, finish, Arc::new(System), false)
     }
 
-    fn with(all: bool, finish: impl FnOnce(&mut Metainfo), backend: Arc<dyn Backend>) -> Self {
+    fn with(
+        all: bool,
+        finish: impl FnOnce(&mut Metainfo),
+        backend: Arc<dyn Backend>,
+        in_queue: bool,
+    ) -> Self {
         let record = Some(ResumeRecord::default());
         let dir = tempfile::tempdir().unwrap();
         let content = content(PIECES * PIECE);
@@ -89,7 +99,7 @@ impl Bench {
             metainfo,
         });
         let events = torrent.bus.subscribe("*").unwrap();
-        let (actor, doors) = open::actor(torrent.clone(), shared.clone(), record);
+        let (actor, doors) = open::actor(torrent.clone(), shared.clone(), record, in_queue);
         Self {
             now: Instant::now(),
             actor,
@@ -184,6 +194,7 @@ impl Bench {
             peer_unchoked: false,
             upload_only: false,
             fast: false,
+            encryption: crate::stats::LinkEncryption::None,
             takes_dont_have: false,
             allowed_fast: Vec::new(),
             suggested: Vec::new(),

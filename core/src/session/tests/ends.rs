@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::*;
 use crate::Error;
 use crate::event::Subscription;
+use crate::settings::MaxActive;
 use crate::stats::DetailKind;
 
 fn checked(events: &mut Subscription) -> u64 {
@@ -156,6 +157,7 @@ fn a_shutdown_of_many_does_not_wait_for_trackers() {
     let mut config = Config::new(dir.path());
     config.listen = vec![SocketAddr::from(([127, 0, 9, 16], 0))];
     config.stop_timeout = Duration::from_secs(1);
+    config.max_active_downloads = Some(MaxActive::Unlimited);
     let manager = TorrentManager::start(config).unwrap();
     let mut content = content(100_000);
     for n in 0..100_u8 {

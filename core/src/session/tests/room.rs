@@ -128,15 +128,17 @@ fn no_slots_any_more_is_heard_within_a_second() {
 }
 
 #[test]
-fn nothing_is_fetched_from_callers_of_a_shared_address_where_one_lied() {
+fn nothing_is_fetched_from_callers_of_a_shared_address_where_three_lied() {
     let mut bench = Bench::running(false);
-    let liar = bench.link("192.168.1.7:40000", true);
-    bench.report(liar, Report::Pieces(PeerPieces::All));
-    assert!(bench.actor.links[&liar].am_interested);
-    bench.actor.ban(bench.now, liar, BanReason::ByHand);
-    assert!(!is_here(&bench, liar));
+    for port in 40_000..40_003 {
+        let liar = bench.link(&format!("192.168.1.7:{port}"), true);
+        bench.report(liar, Report::Pieces(PeerPieces::All));
+        assert!(bench.actor.links[&liar].am_interested, "{port}");
+        bench.actor.ban(bench.now, liar, BanReason::BadPiece(piece(&bench, 0)));
+        assert!(!is_here(&bench, liar));
+    }
     // It calls again from another port; others there may be called, and neighbours may call.
-    let again = bench.link("192.168.1.7:40001", true);
+    let again = bench.link("192.168.1.7:40009", true);
     let called = bench.link("192.168.1.7:6000", false);
     let neighbour = bench.link("192.168.1.8:40000", true);
     for link in [again, called, neighbour] {

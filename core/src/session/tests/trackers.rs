@@ -3,7 +3,7 @@
 use super::bench::{Bench, SECOND};
 use super::*;
 use crate::error::Error;
-use crate::session::actor::{Discovery, Input};
+use crate::session::actor::{Discovery, Input, Phase};
 use crate::session::control::{Orders, Wish};
 use crate::stats::PeerSource;
 use crate::tracker::{AnnounceError, AnnounceEvent, AnnounceReply, TrackerEdit};
@@ -16,6 +16,30 @@ fn urls(session: &Session) -> Vec<String> {
 
 fn add(url: &str) -> TrackerEdit {
     TrackerEdit::Add { tier: None, url: url.into() }
+}
+
+#[test]
+fn what_a_person_lets_a_tracker_do_is_kept_and_lets_no_peers_go() {
+    let mut bench = Bench::with_torrent(|metainfo| {
+        metainfo.private = true;
+        metainfo.trackers = vec![vec!["https://127.0.0.1:1/announce".into()]];
+    });
+    bench.wish(Wish::Run);
+    bench.disk_until(|bench| bench.actor.phase == Phase::Running);
+    let link = bench.link("11.0.0.1:1", false);
+    let filed = bench.actor.trackers.list()[0].id;
+    let any = |any| TrackerEdit::AnyCertificate { tracker: filed, any };
+    bench.actor.edit_trackers(bench.now, vec![any(true)]);
+    assert!(bench.actor.links.contains_key(&link), "the trackers are the same");
+    let record = || bench.shared.store().unwrap().posted(&bench.torrent.info_hash()).unwrap();
+    assert_eq!(record().trust.any_certificate, ["https://127.0.0.1:1/announce".into()]);
+    assert!(record().trust.named.is_empty());
+    bench.actor.edit_trackers(bench.now, vec![any(false), add("http://127.0.0.1:2/t.php?passkey=x")]);
+    let record = || bench.shared.store().unwrap().posted(&bench.torrent.info_hash()).unwrap();
+    assert_eq!(record().trust.named, ["http://127.0.0.1:2/t.php?passkey=x".into()]);
+    assert!(record().trust.any_certificate.is_empty());
+    let stats = bench.actor.trackers.stats(bench.now, crate::types::UnixTime::now());
+    assert!(!stats[0].any_certificate);
 }
 
 #[test]
@@ -78,7 +102,7 @@ fn tracked(private: bool, trackers: &[&str]) -> Bench {
         metainfo.trackers = trackers.iter().map(|url| vec![Untrusted::new(*url)]).collect();
     });
     bench.wish(Wish::Run);
-    bench.disk_until(|bench| bench.actor.phase == super::super::actor::Phase::Running);
+    bench.disk_until(|bench| bench.actor.phase == Phase::Running);
     // What is due is sent.
     bench.sleep(SECOND);
     bench

@@ -128,7 +128,7 @@ fn client(ips: Names, options: HttpOptions) -> HttpTracker {
 
 async fn announce(url: &str) -> Result<AnnounceReply, AnnounceError> {
     client(&[], HttpOptions::default())
-        .announce(&url.into(), &params(AnnounceEvent::Started), None, Urgency::Event)
+        .announce(&url.into(), &params(AnnounceEvent::Started), None, Urgency::Event, Trust::default())
         .await
 }
 
@@ -309,8 +309,15 @@ async fn a_byte_at_a_time_ends_at_the_deadline() {
     let server = Server::start("127.0.0.1:0", move |stream, _| slow(stream)).await;
     // The whole answer would take half a minute.
     let tracker = client(&[], HttpOptions { deadline: Duration::from_secs(1), ..HttpOptions::default() });
-    let result =
-        tracker.announce(&server.url().into(), &params(AnnounceEvent::Started), None, Urgency::Event).await;
+    let result = tracker
+        .announce(
+            &server.url().into(),
+            &params(AnnounceEvent::Started),
+            None,
+            Urgency::Event,
+            Trust::default(),
+        )
+        .await;
     assert_eq!(result, Err(AnnounceError::Timeout));
 }
 
@@ -320,7 +327,9 @@ async fn a_stopped_has_a_deadline_of_its_own() {
     let options = HttpOptions { stop_deadline: Duration::from_millis(300), ..HttpOptions::default() };
     let begin = Instant::now();
     let stopped = params(AnnounceEvent::Stopped);
-    let result = client(&[], options).announce(&server.url().into(), &stopped, None, Urgency::Event).await;
+    let result = client(&[], options)
+        .announce(&server.url().into(), &stopped, None, Urgency::Event, Trust::default())
+        .await;
     assert_eq!(result, Err(AnnounceError::Timeout));
     assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
 }
@@ -383,6 +392,39 @@ async fn a_password_stays_with_its_origin() {
 }
 
 #[tokio::test]
+async fn what_a_person_typed_leads_into_private_networks_and_never_to_link_local() {
+    let server = Server::body(GOOD).await;
+    let names: Names = &[("lan.example", &["127.0.0.1"]), ("meta.example", &["169.254.169.254"])];
+    let tracker = client(names, HttpOptions::default());
+    for (host, trust, good) in [
+        ("lan.example", Trust::default(), false),
+        ("lan.example", Trust { named: true, ..Trust::default() }, true),
+        ("127.0.0.1", Trust { named: true, ..Trust::default() }, true),
+        ("meta.example", Trust { named: true, ..Trust::default() }, false),
+    ] {
+        let url = Untrusted::new(format!("http://{host}:{}/t.php?passkey=x", server.port));
+        let result =
+            tracker.announce(&url, &params(AnnounceEvent::Regular), None, Urgency::Event, trust).await;
+        assert_eq!(is_good(&result), good, "{host} {trust:?}: {result:?}");
+    }
+}
+
+#[tokio::test]
+async fn announces_leave_from_the_address_that_peers_call() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Untrusted::new(format!("http://{}/announce", listener.local_addr().unwrap()));
+    let options = HttpOptions { sources: [Some([127, 0, 0, 9].into()), None], ..HttpOptions::default() };
+    let tracker = client(&[], options);
+    let params = params(AnnounceEvent::Started);
+    let asked = tracker.announce(&url, &params, None, Urgency::Event, Trust::default());
+    let caller = tokio::select! {
+        caller = listener.accept() => caller.unwrap().1,
+        reply = asked => panic!("{reply:?}"),
+    };
+    assert_eq!(caller.ip().to_string(), "127.0.0.9");
+}
+
+#[tokio::test]
 async fn names_and_literals_lead_inward_only_as_plain_announces() {
     let server = Server::body(GOOD).await;
     let names: Names = &[("lan.example", &["127.0.0.1"]), ("meta.example", &["169.254.169.254"])];
@@ -402,7 +444,9 @@ async fn names_and_literals_lead_inward_only_as_plain_announces() {
     ] {
         let url = Untrusted::new(format!("http://{host}:{}/{path}", server.port));
         let before = server.requests().len();
-        let result = tracker.announce(&url, &params(AnnounceEvent::Regular), None, Urgency::Event).await;
+        let result = tracker
+            .announce(&url, &params(AnnounceEvent::Regular), None, Urgency::Event, Trust::default())
+            .await;
         assert_eq!(is_good(&result), good, "{url}: {result:?}");
         assert!(good || matches!(result, Err(AnnounceError::Scope(_))), "{url}: {result:?}");
         assert_eq!(server.requests().len() - before, usize::from(good), "{url}");
@@ -438,13 +482,17 @@ async fn one_announce_per_address_family_and_one_answer_is_enough() {
     let names: Names = &[("both.example", &["127.0.0.1", "::1"])];
     let tracker = client(names, HttpOptions::default());
     let url = Untrusted::new(format!("http://both.example:{}/announce", v4.port));
-    let reply = tracker.announce(&url, &params(AnnounceEvent::Started), None, Urgency::Event).await.unwrap();
+    let reply = tracker
+        .announce(&url, &params(AnnounceEvent::Started), None, Urgency::Event, Trust::default())
+        .await
+        .unwrap();
     assert_eq!(reply.peers, ["1.2.3.4:6881".parse().unwrap(), "[2a11:1::9]:80".parse().unwrap()]);
     assert_eq!(reply.interval.as_secs(), 1_800, "the more patient of two");
     assert_eq!((v4.requests().len(), v6.requests().len()), (1, 1));
     drop(v6);
     let tracker = client(names, HttpOptions::default());
-    let reply = tracker.announce(&url, &params(AnnounceEvent::Started), None, Urgency::Event).await;
+    let reply =
+        tracker.announce(&url, &params(AnnounceEvent::Started), None, Urgency::Event, Trust::default()).await;
     assert!(is_good(&reply), "{reply:?}");
 }
 
@@ -456,7 +504,11 @@ async fn a_silent_family_does_not_hold_the_other_back_for_long() {
     let tracker = client(&[("both.example", &["127.0.0.1", "::1"])], HttpOptions::default());
     let url = Untrusted::new(format!("http://both.example:{}/announce", v4.port));
     let begin = Instant::now();
-    assert!(is_good(&tracker.announce(&url, &params(AnnounceEvent::Started), None, Urgency::Event).await));
+    assert!(is_good(
+        &tracker
+            .announce(&url, &params(AnnounceEvent::Started), None, Urgency::Event, Trust::default())
+            .await
+    ));
     assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
 }
 
@@ -485,12 +537,18 @@ async fn one_host_is_asked_six_times_at_once() {
     let tracker = client(&[], HttpOptions::default());
     // Until it has answered once it is asked by two only.
     let url = Untrusted::new(server.url());
-    assert!(is_good(&tracker.announce(&url, &params(AnnounceEvent::Started), None, Urgency::Event).await));
+    assert!(is_good(
+        &tracker
+            .announce(&url, &params(AnnounceEvent::Started), None, Urgency::Event, Trust::default())
+            .await
+    ));
     let tasks: Vec<_> = (0..30)
         .map(|_| {
             let (tracker, url) = (tracker.clone(), Untrusted::new(server.url()));
             tokio::spawn(async move {
-                tracker.announce(&url, &params(AnnounceEvent::Regular), None, Urgency::Event).await
+                tracker
+                    .announce(&url, &params(AnnounceEvent::Regular), None, Urgency::Event, Trust::default())
+                    .await
             })
         })
         .collect();

@@ -80,6 +80,11 @@ impl Story {
     }
 }
 
+/// Up to a tenth longer, so that many torrents drift apart.
+fn is_about(seconds: Option<u64>, want: u64) -> bool {
+    seconds.is_some_and(|seconds| seconds >= want && seconds <= want + want / 9)
+}
+
 fn url(name: &str) -> Untrusted {
     if name.contains(':') { name.into() } else { format!("http://{name}/announce").into() }
 }
@@ -106,12 +111,12 @@ fn refused(retry: Option<Retry>) -> Result<AnnounceReply, AnnounceError> {
 fn a_run_says_started_regular_completed_stopped() {
     let mut story = Story::running("a", false);
     story.all_is_well("a:started");
-    assert_eq!(story.skip(), Some(1_800));
+    assert!(is_about(story.skip(), 1_800));
     story.all_is_well("a:regular");
     story.wait(10);
     story.trackers.completed(story.now);
     story.all_is_well("a:completed");
-    assert_eq!(story.skip(), Some(1_800));
+    assert!(is_about(story.skip(), 1_800));
     story.all_is_well("a:regular");
     let stopped = story.trackers.pause(story.now);
     assert_eq!(shown(&stopped), "a:stopped");
@@ -327,8 +332,8 @@ fn intervals_are_within_reason() {
             ..AnnounceReply::default()
         };
         let answered = story.answer(&announce[0], Ok(reply));
-        assert_eq!(answered.next, Some(Duration::from_secs(want)), "{stated} {min:?}");
-        assert_eq!(story.skip(), Some(want), "{stated} {min:?}");
+        assert!(is_about(answered.next.map(|next| next.as_secs()), want), "{stated} {min:?}");
+        assert!(is_about(story.skip(), want), "{stated} {min:?}");
     }
 }
 
@@ -348,7 +353,7 @@ fn a_dry_pool_asks_early_but_not_before_the_min_interval() {
     story.all_is_well("a:started");
     story.trackers.want_peers(story.now, true);
     story.trackers.want_peers(story.now, false);
-    assert_eq!(story.skip(), Some(1_800));
+    assert!(is_about(story.skip(), 1_800));
 }
 
 #[test]
@@ -412,7 +417,7 @@ fn completed_reaches_a_tracker_that_was_not_told_of_the_start_yet() {
     story.expect("");
     story.answer(&announce[0], good(1_800));
     story.all_is_well("a:completed");
-    assert_eq!(story.skip(), Some(1_800));
+    assert!(is_about(story.skip(), 1_800));
     story.all_is_well("a:regular");
 }
 
@@ -545,13 +550,10 @@ fn the_screen_sees_masked_urls_and_the_last_three_answers() {
     assert_eq!((stats.state, stats.failures), (TrackerState::Failing, 1));
     assert_eq!((stats.seeds, stats.leechers, stats.peers), (Some(7), Some(3), Some(0)));
     assert!(stats.next_announce.is_some_and(|secs| (5..=7).contains(&secs)));
-    let history: Vec<_> = stats.history.iter().map(|(at, what)| (at.0, what.to_string())).collect();
-    let want = [
-        (1_000_000, "no"),
-        (999_940, "0 peers, 7 seeds, 3 leechers"),
-        (999_880, "0 peers, 7 seeds, 2 leechers"),
-    ];
-    assert_eq!(history, want.map(|(at, what)| (at, what.to_owned())));
+    let words: Vec<_> = stats.history.iter().map(|(_, what)| what.to_string()).collect();
+    assert_eq!(words, ["no", "0 peers, 7 seeds, 3 leechers", "0 peers, 7 seeds, 2 leechers"]);
+    let ago: Vec<_> = stats.history.iter().map(|(at, _)| 1_000_000 - at.0).collect();
+    assert!(ago[0] == 0 && is_about(Some(ago[1]), 60) && is_about(Some(ago[2]), 120), "{ago:?}");
 }
 
 #[test]
@@ -705,7 +707,7 @@ fn trackers_that_stay_in_a_changed_list_go_on_and_those_that_go_are_told() {
     assert_eq!(change(&mut story, "c a").as_deref(), Some("b:stopped"));
     assert_eq!(listed(&story), "c a");
     story.all_is_well("c:started");
-    assert_eq!(story.skip(), Some(1_740), "a keeps to its interval");
+    assert!(is_about(story.skip(), 1_740), "a keeps to its interval");
     story.all_is_well("a:regular");
     // A new one that was never told is not said good-bye to.
     assert_eq!(change(&mut story, "c a d").as_deref(), Some(""));
@@ -740,7 +742,7 @@ fn a_private_torrent_asks_one_tracker_of_a_changed_list() {
     story.all_is_well("a:started");
     story.trackers.change(story.now, &tiers("c+d b")).unwrap();
     story.all_is_well("c:started");
-    assert_eq!(story.skip(), Some(1_800));
+    assert!(is_about(story.skip(), 1_800));
 }
 
 #[test]

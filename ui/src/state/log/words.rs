@@ -31,6 +31,7 @@ pub fn summary(event: &Event) -> String {
     match event {
         Event::SessionAdded { size, .. } => format::size(*size),
         Event::SessionStarted { message, .. }
+        | Event::SessionQueued { message, .. }
         | Event::SessionPaused { message, .. }
         | Event::SessionResumed { message, .. }
         | Event::SessionStopped { message, .. }

@@ -26,13 +26,14 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
     let top = state.detail.scroll().top;
     for (at, limit) in Limit::ALL.iter().enumerate().skip(top).take(rows(area).into()) {
         let y = (at - top) as u16;
-        let value = limit.value(limits);
+        let row = state.table.current();
+        let value = limit.value(limits, row);
         let chosen =
             if ["none", "off", "never", "as all"].contains(&value.as_str()) { Role::Dim } else { Role::Text };
         let mut pen = Pen::new(buffer, area, y);
         pen.put(cursor_sign(state, at), style(state, Role::Text)).skip(1);
         pen.left(limit.title(), TITLE, style(state, Role::Text)).left(&value, VALUE, style(state, chosen));
-        pen.put(&limit.remark(limits), dim);
+        pen.put(&limit.remark(limits, row), dim);
         mark_cursor(state, buffer, area, y, at);
     }
 }

@@ -76,7 +76,11 @@ fn dht(dht: &DhtStats, private: bool) -> String {
 
 fn lines(state: &AppState, row: &Row, width: usize) -> Vec<(&'static str, String, Role)> {
     let stats = &*row.stats;
-    let mut lines = vec![("State", doing(stats, width), Role::Text)];
+    let mut doing = doing(stats, width);
+    if let Some(place) = place(row).filter(|_| stats.state == SessionState::Queued) {
+        doing += &format!(" · {place}");
+    }
+    let mut lines = vec![("State", doing, Role::Text)];
     if let Some(message) = &stats.message {
         let role = if stats.state == SessionState::Error { Role::Err } else { Role::Text };
         lines.push(("Why", message.to_string(), role));
@@ -136,6 +140,9 @@ fn lines(state: &AppState, row: &Row, width: usize) -> Vec<(&'static str, String
             format!("{}   {pieces}", format::plural(overview.files.into(), "file")),
             Role::Text,
         ));
+        if let Some(place) = place(row).filter(|_| stats.state != SessionState::Queued) {
+            lines.push(("Queue", place, Role::Text));
+        }
         if stats.wasted > 0 {
             lines.push(("Waste", format!("{} received for nothing", format::size(stats.wasted)), Role::Text));
         }
@@ -155,6 +162,19 @@ fn lines(state: &AppState, row: &Row, width: usize) -> Vec<(&'static str, String
         }
     }
     lines
+}
+
+/// `position 2 of 4 downloads`; nothing for a seed that need not wait.
+fn place(row: &Row) -> Option<String> {
+    let stats = &row.stats;
+    let kin = match (stats.is_complete(), stats.state) {
+        (false, _) => "downloads",
+        (true, SessionState::Queued) => "seeds",
+        (true, _) => return stats.forced.then(|| "forced".to_owned()),
+    };
+    let (place, of) = row.place?;
+    let forced = if stats.forced { " · forced: runs whatever stands before it" } else { "" };
+    Some(format!("position {place} of {of} {kin}{forced}"))
 }
 
 /// `downloading · 11 seeds (18) · 9 peers (44) · availability 4.1`

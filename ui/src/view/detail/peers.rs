@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use tc_core::stats::{PeerSource, PeerStats};
+use tc_core::stats::{LinkEncryption, PeerSource, PeerStats};
 
 use super::{cursor_sign, mark_cursor, nothing};
 use crate::format;
@@ -14,7 +14,7 @@ use crate::widget::paint::Pen;
 
 const LEGEND: [&str; 2] = [
     "D/d we want, they (un)choke · U/u they want, we (un)choke",
-    "O optimistic · I incoming · K snubbed · F fast",
+    "O optimistic · I incoming · K snubbed · F fast · E encrypted, e its greeting",
 ];
 
 /// Columns of the two last headings, with the space before them.
@@ -127,11 +127,14 @@ fn flags(peer: &PeerStats) -> String {
     if peer.peer_interested {
         flags.push(if peer.am_unchoked { 'U' } else { 'u' });
     }
-    let signs = [(peer.optimistic, 'O'), (peer.incoming, 'I'), (peer.snubbed, 'K'), (peer.fast, 'F')];
-    for (set, letter) in signs {
-        if set {
-            flags.push(letter);
-        }
-    }
+    let signs = [
+        (peer.optimistic, 'O'),
+        (peer.incoming, 'I'),
+        (peer.snubbed, 'K'),
+        (peer.fast, 'F'),
+        (peer.encryption == LinkEncryption::All, 'E'),
+        (peer.encryption == LinkEncryption::Handshake, 'e'),
+    ];
+    flags.extend(signs.iter().filter(|(set, _)| *set).map(|(_, letter)| letter));
     flags
 }

@@ -85,6 +85,9 @@ fn replies(state: &AppState, buffer: &mut Buffer, area: Rect, trackers: &[Tracke
     let y = (trackers.len() as u16 + 2).min(area.height - REPLIES + 1);
     let mut pen = Pen::new(buffer, area, y);
     pen.skip(1).left("Last reply", 12, dim).put(&tracker.url.to_string(), style(state, Role::Text));
+    if tracker.any_certificate {
+        pen.put("  any certificate", style(state, Role::Warn));
+    }
     if let Some(why) = silent(tracker) {
         Pen::new(buffer, area, y + 1).skip(13).put(why, dim);
     }

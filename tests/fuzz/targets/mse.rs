@@ -1,0 +1,8 @@
+//! `checks/mse.rs` under the fuzzer.
+
+#![no_main]
+
+#[path = "../checks/mse.rs"]
+mod check;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| check::check(bytes));
