@@ -24,7 +24,7 @@ use crate::net::scope::may_name;
 use crate::stats::DhtStats;
 use crate::types::InfoHash;
 
-/// Bytes per second of our own questions (faults.md D3): eight a second for each torrent that is searched
+/// Bytes per second of our own questions: eight a second for each torrent that is searched
 /// for, some fifteen torrents a second.
 pub const RATE: u64 = 100_000;
 

@@ -14,7 +14,7 @@ use super::store::PeerStore;
 use super::table::{Health, Table};
 use super::token::Tokens;
 
-/// Bytes of answers per second, to all together (faults.md D3, as libtorrent's `dht_upload_rate_limit`), and
+/// Bytes of answers per second, to all together (as libtorrent's `dht_upload_rate_limit`), and
 /// what may be saved up: ten seconds' worth, as searches come in bursts.
 const RATE: u64 = 8_000;
 const BURST: u64 = 10 * RATE;

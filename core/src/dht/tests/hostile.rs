@@ -1,4 +1,4 @@
-//! Hostile packets (D1 to D6 of the faults): they change nothing.
+//! Hostile packets: they change nothing.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
