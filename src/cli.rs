@@ -181,6 +181,10 @@ pub struct EngineArgs {
     /// hashed when it is first read, and fetched if it is wrong
     #[arg(long)]
     pub assume_complete: bool,
+    /// What others may not do with files and folders that are made, in octal, for example 027 [default: as
+    /// the shell has it]
+    #[arg(long, value_name = "OCTAL", value_parser = umask)]
+    pub umask: Option<u32>,
     /// Encrypt connections to peers: never; where they can, at least the greeting; everything or no connection
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Encryption::Prefer)]
     pub encryption: Encryption,
@@ -272,6 +276,13 @@ fn host_and_port(text: &str) -> Result<String, String> {
     }
 }
 
+fn umask(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mask @ 0..=0o777) => Ok(mask),
+        _ => Err("up to three digits from 0 to 7 are wanted, as 022".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,6 +307,10 @@ mod tests {
         assert_eq!(sources("tc-tui get a --peer nowhere"), None);
         assert_eq!(sources("tc-tui --state-dir x get a"), None);
         assert_eq!(sources("tc-tui --stop-timeout -1"), None);
+        assert_eq!(
+            ["027", "0", "1000", "9", "u=rwx"].map(|text| umask(text).ok()),
+            [Some(23), Some(0), None, None, None]
+        );
         assert_eq!(sources("tc-tui --stop-timeout nan"), None);
     }
 }

@@ -37,6 +37,7 @@ pub fn run(args: &DashboardArgs) -> anyhow::Result<ExitCode> {
     if !has_terminal() {
         return Ok(refuse());
     }
+    engine::set_umask(&args.engine);
     let files = source::files(&args.sources)?;
     let torrents = files.iter().map(|file| source::metainfo(file)).collect::<anyhow::Result<Vec<_>>>()?;
     let state = dirs::state(args.state_dir.as_deref())?;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::{fs, io};
 
+use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tc_core::Config;
 use tc_core::config::DHT_ROUTERS;
@@ -45,6 +46,14 @@ impl FromStr for Listen {
 
 /// Ports to choose from. Trackers refuse 6881-6889; below 49160 other services are at home.
 const PORTS: RangeInclusive<u16> = 49_160..=65_534;
+
+/// Files and folders that are made from now on have the permissions that were asked for. What is private to
+/// a person is made so anyway.
+pub fn set_umask(args: &EngineArgs) {
+    if let Some(mask) = args.umask {
+        rustix::process::umask(Mode::from_bits_truncate(mask));
+    }
+}
 
 /// The engine's configuration. The folders exist.
 pub fn config(args: &EngineArgs, download_dir: &Path, state_dir: &Path) -> Config {

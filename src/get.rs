@@ -52,6 +52,7 @@ enum End {
 /// # Errors
 /// A source, a folder or the engine is unusable, or every torrent that is not complete is in error.
 pub fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
+    engine::set_umask(&args.engine);
     let files = source::files(&args.sources)?;
     for file in &files {
         choices(&source::metainfo(file)?, args)?;

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use tokio::sync::watch;
 
-use crate::metainfo::Metainfo;
+use crate::metainfo::FileEntry;
+use crate::untrusted::Untrusted;
 
 #[cfg(test)]
 mod tests;
@@ -32,7 +33,8 @@ pub struct Claims {
 
 #[derive(Debug)]
 struct Claim {
-    metainfo: Arc<Metainfo>,
+    name: Untrusted,
+    files: Arc<[FileEntry]>,
     save_path: PathBuf,
     /// It was taken off the list; its files are free when this is true.
     leaving: Option<watch::Receiver<bool>>,
@@ -52,8 +54,8 @@ impl Claims {
     ///
     /// # Errors
     /// The first file that is not.
-    pub fn look(&self, state: Option<&Path>, save_path: &Path, metainfo: &Metainfo) -> Result<(), InUse> {
-        self.look_past(&[], state, save_path, metainfo)
+    pub fn look(&self, state: Option<&Path>, save_path: &Path, files: &[FileEntry]) -> Result<(), InUse> {
+        self.look_past(&[], state, save_path, files)
     }
 
     /// The same for one that has claims already, which do not stand in its own way.
@@ -65,40 +67,41 @@ impl Claims {
         own: &[ClaimId],
         state: Option<&Path>,
         save_path: &Path,
-        metainfo: &Metainfo,
+        files: &[FileEntry],
     ) -> Result<(), InUse> {
         let save_path = absolute(save_path);
-        let files = Files::of(&save_path, metainfo);
+        let wanted = Files::of(&save_path, files);
         if let Some(state) = state.map(absolute)
-            && let Some(path) = files.first_at(&state).or(save_path.starts_with(&state).then_some(&save_path))
+            && let Some(path) =
+                wanted.first_at(&state).or(save_path.starts_with(&state).then_some(&save_path))
         {
             return Err(InUse { path: path.clone(), by: "the state folder".into() });
         }
-        let near = self.near(&save_path, metainfo).filter(|(id, _)| !own.contains(id));
+        let near = self.near(&save_path, files).filter(|(id, _)| !own.contains(id));
         for claim in near.map(|(_, claim)| claim).filter(|claim| claim.leaving.is_none()) {
             let mut theirs = claim.files();
-            if let Some(path) = theirs.find_map(|path| files.first_at(&path).cloned()) {
-                return Err(InUse { path, by: format!("the torrent {}", claim.metainfo.name) });
+            if let Some(path) = theirs.find_map(|path| wanted.first_at(&path).cloned()) {
+                return Err(InUse { path, by: format!("the torrent {}", claim.name) });
             }
         }
         Ok(())
     }
 
     /// Those that use these files as yet and are about to let them go.
-    pub fn leaving(&self, save_path: &Path, metainfo: &Metainfo) -> Vec<watch::Receiver<bool>> {
+    pub fn leaving(&self, save_path: &Path, files: &[FileEntry]) -> Vec<watch::Receiver<bool>> {
         let save_path = absolute(save_path);
-        let near = self.near(&save_path, metainfo).filter_map(|(_, claim)| claim.leaving.clone());
+        let near = self.near(&save_path, files).filter_map(|(_, claim)| claim.leaving.clone());
         near.filter(|ended| !*ended.borrow()).collect()
     }
 
     /// These files are used from now on.
-    pub fn add(&mut self, save_path: &Path, metainfo: Arc<Metainfo>) -> ClaimId {
+    pub fn add(&mut self, save_path: &Path, name: Untrusted, files: Arc<[FileEntry]>) -> ClaimId {
         self.next += 1;
         let (id, save_path) = (ClaimId(self.next), absolute(save_path));
-        for root in roots(&save_path, &metainfo) {
+        for root in roots(&save_path, &files) {
             self.roots.entry(root).or_default().push(id);
         }
-        self.claims.insert(id, Claim { metainfo, save_path, leaving: None });
+        self.claims.insert(id, Claim { name, files, save_path, leaving: None });
         id
     }
 
@@ -109,7 +112,7 @@ impl Claims {
         }
         let is_over = |claim: &Claim| claim.leaving.as_ref().is_some_and(|ended| *ended.borrow());
         // Those that left before, near this one; the rest is found when somebody comes near it.
-        let near = self.claims.get(&id).map(|claim| roots(&claim.save_path, &claim.metainfo));
+        let near = self.claims.get(&id).map(|claim| roots(&claim.save_path, &claim.files));
         let over: Vec<_> = near
             .iter()
             .flatten()
@@ -124,7 +127,7 @@ impl Claims {
     /// These files are not used any more.
     pub fn forget(&mut self, id: ClaimId) {
         let Some(claim) = self.claims.remove(&id) else { return };
-        for root in roots(&claim.save_path, &claim.metainfo) {
+        for root in roots(&claim.save_path, &claim.files) {
             if let Some(ids) = self.roots.get_mut(&root) {
                 ids.retain(|other| *other != id);
                 if ids.is_empty() {
@@ -134,20 +137,22 @@ impl Claims {
         }
     }
 
-    /// Of these claims those are given up that are at none of these folders.
-    pub fn keep_at(&mut self, ids: &mut Vec<ClaimId>, folders: &[PathBuf]) {
-        let folders: Vec<_> = folders.iter().map(|folder| absolute(folder)).collect();
-        let is_there =
-            |id: &ClaimId| self.claims.get(id).is_some_and(|claim| folders.contains(&claim.save_path));
+    /// Of these claims those are given up that are on none of these files in these folders.
+    pub fn keep_at(&mut self, ids: &mut Vec<ClaimId>, places: &[(PathBuf, Arc<[FileEntry]>)]) {
+        let places: Vec<_> = places.iter().map(|(folder, files)| (absolute(folder), files)).collect();
+        let is_at = |claim: &Claim| {
+            places.iter().any(|(folder, files)| *folder == claim.save_path && **files == claim.files)
+        };
+        let is_there = |id: &ClaimId| self.claims.get(id).is_some_and(is_at);
         let (kept, given_up): (Vec<_>, Vec<_>) = ids.drain(..).partition(is_there);
         given_up.into_iter().for_each(|id| self.forget(id));
         *ids = kept;
     }
 
     /// The claims with a root in, at or around one of these.
-    fn near(&self, save_path: &Path, metainfo: &Metainfo) -> impl Iterator<Item = (ClaimId, &Claim)> {
+    fn near(&self, save_path: &Path, files: &[FileEntry]) -> impl Iterator<Item = (ClaimId, &Claim)> {
         let mut near = BTreeSet::new();
-        for root in roots(save_path, metainfo) {
+        for root in roots(save_path, files) {
             near.extend(root.ancestors().filter_map(|above| self.roots.get(above)).flatten());
             let below = self.roots.range(root.clone()..).take_while(|(path, _)| path.starts_with(&root));
             near.extend(below.flat_map(|(_, ids)| ids));
@@ -158,7 +163,7 @@ impl Claims {
 
 impl Claim {
     fn files(&self) -> impl Iterator<Item = PathBuf> + '_ {
-        let files = self.metainfo.files.iter().filter(|file| !file.pad);
+        let files = self.files.iter().filter(|file| !file.pad);
         files.map(|file| self.save_path.join(&file.path))
     }
 }
@@ -167,8 +172,8 @@ impl Claim {
 struct Files(BTreeSet<PathBuf>);
 
 impl Files {
-    fn of(save_path: &Path, metainfo: &Metainfo) -> Self {
-        let files = metainfo.files.iter().filter(|file| !file.pad);
+    fn of(save_path: &Path, files: &[FileEntry]) -> Self {
+        let files = files.iter().filter(|file| !file.pad);
         Self(files.map(|file| save_path.join(&file.path)).collect())
     }
 
@@ -179,8 +184,8 @@ impl Files {
     }
 }
 
-fn roots(save_path: &Path, metainfo: &Metainfo) -> BTreeSet<PathBuf> {
-    let files = metainfo.files.iter().filter(|file| !file.pad);
+fn roots(save_path: &Path, files: &[FileEntry]) -> BTreeSet<PathBuf> {
+    let files = files.iter().filter(|file| !file.pad);
     files.filter_map(|file| Some(save_path.join(file.path.components().next()?))).collect()
 }
 

@@ -43,6 +43,9 @@ pub enum Error {
     /// A text that is no tracker's URL.
     #[error("not a tracker: {0}")]
     Tracker(&'static str),
+    /// A name that cannot be given.
+    #[error("not renamed: {0}")]
+    Rename(#[from] crate::metainfo::RenameError),
     /// A folder that is needed cannot be made, read or written.
     #[error("cannot use {}: {source}", path.display())]
     Folder {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
+use tokio::sync::oneshot;
 
 use crate::bitfield::Bitfield;
 use crate::claims::{ClaimId, Claims, InUse};
@@ -14,7 +15,7 @@ use crate::event::{Event, Kind, PatternError, Subscription};
 use crate::metainfo::Metainfo;
 use crate::queue::Shift;
 use crate::resume::{Incomplete, ResumeRecord, Saved};
-use crate::session::{OpenOptions, Session};
+use crate::session::{Folders, OpenOptions, Session};
 use crate::settings::TorrentSettings;
 use crate::shared::SharedResources;
 use crate::stats::{BanStats, QueueStats, StatsBoard};
@@ -176,7 +177,8 @@ impl TorrentManager {
             return Err(Error::Stopping);
         }
         let state = self.shared.config().state_dir.as_deref();
-        match (list.claims.look(state, &record.save_path, &metainfo), origin) {
+        let places = Folders::of(&metainfo, &record);
+        match (list.claims.look(state, &record.save_path, &places.files), origin) {
             (Err(InUse { path, by }), Origin::Added) => return Err(Error::PathInUse { path, by }),
             (Err(InUse { path, by }), Origin::Kept { .. }) => {
                 tracing::warn!(torrent = %metainfo.name, path = %path.display(), by, "two use one file");
@@ -184,14 +186,13 @@ impl TorrentManager {
             (Ok(()), _) => {}
         }
         if let Incomplete::Perhaps(folder) = &record.incomplete
-            && let Err(InUse { path, by }) = list.claims.look(state, folder, &metainfo)
+            && let Err(InUse { path, by }) = list.claims.look(state, folder, &places.files)
         {
             tracing::warn!(torrent = %metainfo.name, path = %path.display(), by, "goes to its place at once");
             record.incomplete = Incomplete::No;
         }
-        let other = record.other_folder().map(Path::to_path_buf);
-        let folders: Vec<_> = std::iter::once(record.save_path.clone()).chain(other).collect();
-        let after = folders.iter().flat_map(|folder| list.claims.leaving(folder, &metainfo)).collect();
+        let places = Folders::of(&metainfo, &record).places();
+        let after = places.iter().flat_map(|(folder, files)| list.claims.leaving(folder, files)).collect();
         let place = list.next_place.max(record.queue_position);
         let moved = std::mem::replace(&mut record.queue_position, place) != place;
         let torrent = metainfo.torrent_bytes().clone();
@@ -204,8 +205,8 @@ impl TorrentManager {
         };
         let session = Session::open_with(metainfo.clone(), self.shared.clone(), options)?;
         list.next_place = place + 1;
-        let claim = |folder: &PathBuf| list.claims.add(folder, metainfo.clone());
-        let claims: Vec<_> = folders.iter().map(claim).collect();
+        let claim = |(folder, files): (PathBuf, _)| list.claims.add(&folder, metainfo.name.clone(), files);
+        let claims: Vec<_> = places.into_iter().map(claim).collect();
         let changes = claims.len() > 1;
         list.sessions.insert(info_hash, Entry { session: session.clone(), claims, place, moving: false });
         // Before somebody can remove it again: the store must hear of both in this order. What it
@@ -300,16 +301,53 @@ impl TorrentManager {
         if entry.moving {
             return Err(Error::Busy("its files are being moved"));
         }
-        let metainfo = entry.session.metainfo().clone();
+        let (name, files) = (entry.session.metainfo().name.clone(), entry.session.files());
         let state = self.shared.config().state_dir.as_deref();
         list.claims
-            .look_past(&entry.claims, state, &folder, &metainfo)
+            .look_past(&entry.claims, state, &folder, &files)
             .map_err(|InUse { path, by }| Error::PathInUse { path, by })?;
         // Until the move has come to its end the files at both places are taken.
-        entry.claims.push(list.claims.add(&folder, metainfo));
+        entry.claims.push(list.claims.add(&folder, name, files));
         entry.moving = true;
         let moved = entry.session.move_and_tell(folder);
-        let (manager, info_hash) = (self.clone(), *info_hash);
+        self.claim_after(*info_hash, moved);
+        Ok(())
+    }
+
+    /// Renames a file or folder of a torrent; as [`Session::rename`].
+    ///
+    /// # Errors
+    /// No such torrent, one whose files are on their way ([`Error::Busy`]), a name that cannot be given
+    /// ([`Error::Rename`]), or one that another torrent or the state folder uses ([`Error::PathInUse`]).
+    pub fn rename(&self, info_hash: &InfoHash, file: usize, depth: usize, name: &str) -> Result<(), Error> {
+        let mut list = self.lock();
+        let list = &mut *list;
+        let entry = list.sessions.get_mut(info_hash).ok_or(Error::UnknownTorrent(*info_hash))?;
+        if entry.moving {
+            return Err(Error::Busy("its files are being moved"));
+        }
+        let files = entry.session.renamed(file, depth, name)?;
+        let state = self.shared.config().state_dir.as_deref();
+        let places = entry.session.folders().borrow().clone().places();
+        for (folder, _) in &places {
+            list.claims
+                .look_past(&entry.claims, state, folder, &files)
+                .map_err(|InUse { path, by }| Error::PathInUse { path, by })?;
+        }
+        // Until the rename has come to its end both names are taken, wherever files of it may be.
+        let torrent = &entry.session.metainfo().name;
+        for (folder, _) in &places {
+            entry.claims.push(list.claims.add(folder, torrent.clone(), files.clone()));
+        }
+        entry.moving = true;
+        let renamed = entry.session.rename_and_tell(files);
+        self.claim_after(*info_hash, renamed);
+        Ok(())
+    }
+
+    /// Puts the claims of a torrent right when a move or rename has come to its end.
+    fn claim_after(&self, info_hash: InfoHash, moved: oneshot::Receiver<bool>) {
+        let manager = self.clone();
         self.shared.tasks().spawn(async move {
             // Without a word nothing was moved. Where its files are, the session says.
             let _ = moved.await;
@@ -318,7 +356,6 @@ impl TorrentManager {
             }
             manager.claim_its_folders(&info_hash);
         });
-        Ok(())
     }
 
     /// Moves torrents in the order in which they have their turn, as [`SharedResources::shift`].
@@ -362,8 +399,7 @@ impl TorrentManager {
         // A move that is asked for and has not begun has claimed its folder already.
         if let Some(entry) = list.sessions.get_mut(info_hash).filter(|entry| !entry.moving) {
             let folders = entry.session.folders().borrow().clone();
-            let folders: Vec<_> = std::iter::once(folders.save_path).chain(folders.other).collect();
-            list.claims.keep_at(&mut entry.claims, &folders);
+            list.claims.keep_at(&mut entry.claims, &folders.places());
         }
     }
 

@@ -14,6 +14,8 @@ mod kills;
 mod limits;
 #[path = "../support/lines.rs"]
 mod lines;
+mod modes;
+mod mounts;
 mod moves;
 mod refused;
 mod run;

@@ -77,7 +77,7 @@ fn data_moves_to_a_folder_that_is_completed_and_nothing_is_replaced() {
     let start = &typed[..typed.len() - 2];
     pty.keys("m").see("Move alpha.bin").keys("\x15").keys(start).keys("\t").see("there/").keys("\r");
     pty.see_no("Move alpha.bin").keys("L").see("cannot move").keys("L");
-    see_in_row(&mut pty, "alpha.bin", "move!");
+    see_in_row(&mut pty, "alpha.bin", "files!");
     pty.see("Why    cannot move");
     assert!(data.exists());
     assert_eq!(fs::read(&there).expect("it was not touched"), b"precious");
@@ -87,5 +87,32 @@ fn data_moves_to_a_folder_that_is_completed_and_nothing_is_replaced() {
     see_in_row(&mut pty, "alpha.bin", "100%");
     pty.keys("1").see("there");
     assert_eq!(fs::read(&there).expect("it is there"), content(1, SIZE));
+    leave(pty);
+}
+
+#[test]
+fn a_file_gets_another_name_and_keeps_it_over_a_restart() {
+    let home = Home::new();
+    let (mut pty, data) = seeding(&home);
+    let there = data.with_file_name("in the way");
+    fs::write(&there, "precious").expect("it is ours");
+    pty.keys("\r").see("1 Overview").keys("2").see("Priority").keys("r").see("Name: alpha.bin");
+    pty.keys("\x15").keys("in the way").keys("\r").see_no("Name: ").keys("h");
+    see_in_row(&mut pty, "alpha.bin", "files!");
+    assert_eq!(fs::read(&there).expect("it was not touched"), b"precious");
+    assert!(data.exists());
+    pty.keys("\r").see("Priority").keys("r").see("Name: alpha.bin").keys("\x15").keys("a/b").keys("\r");
+    pty.see("a name has no /").keys("r").see("Name: alpha.bin").keys("\x15").keys("omega.bin").keys("\r");
+    pty.see("omega.bin");
+    let renamed = data.with_file_name("omega.bin");
+    pty.wait("the file under its new name", |_| renamed.exists() && !data.exists());
+    pty.keys("h");
+    leave(pty);
+    let folder = data.parent().expect("it lies in a folder").display().to_string();
+    let mut pty = Pty::start(&home, &["--listen", "127.0.0.1:0", "-d", &folder], (100, 30), &[]);
+    see_in_row(&mut pty, "alpha.bin", "100%");
+    pty.keys("\r").see("1 Overview").keys("2").see("omega.bin");
+    assert_eq!(fs::read(&renamed).expect("it is there"), content(1, SIZE));
+    pty.keys("h");
     leave(pty);
 }

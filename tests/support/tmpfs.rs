@@ -1,4 +1,4 @@
-//! A small file system for one test: filled, made larger, made read-only. Asks for root.
+//! A small file system for one test: filled, made larger, made read-only, taken away. Asks for root.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -20,6 +20,17 @@ impl Tmpfs {
         take_away_stale();
         fs::create_dir_all(path).map_err(|error| error.to_string())?;
         run("mount", &["-t", "tmpfs", "-o", options, "tc-tui-test"], path)?;
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// Shows what is below a folder at another one too.
+    ///
+    /// # Errors
+    /// Why this machine does not let us.
+    pub fn bind(from: &Path, path: &Path) -> Result<Self, String> {
+        fs::create_dir_all(path).map_err(|error| error.to_string())?;
+        let from = from.to_str().expect("paths of tests are plain");
+        run("mount", &["--bind", from], path)?;
         Ok(Self { path: path.to_owned() })
     }
 

@@ -88,6 +88,10 @@ impl Hands {
                 let changed = self.manager.get(&torrent).map(|session| session.edit_trackers(edit));
                 return changed.and_then(Result::err).map(|error| Answer::Failed(error.to_string()));
             }
+            Effect::Rename { torrent, file, depth, name } => {
+                let renamed = self.manager.rename(&torrent, file as usize, depth, &name);
+                return renamed.err().map(|error| Answer::Failed(error.to_string()));
+            }
             Effect::Set(torrents, setting) => self.each(&torrents, |session| session.set(&setting)),
             Effect::SetAll(setting) => self.manager.shared().set(setting),
             Effect::Disconnect(torrent, address) => {

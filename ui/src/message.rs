@@ -199,6 +199,8 @@ pub enum Action {
     TrackerAdd,
     /// Correct the URL of the tracker under the cursor.
     TrackerEdit,
+    /// Type another name for the file or folder under the cursor.
+    Rename,
     /// Remove the tracker under the cursor, after a question.
     TrackerRemove,
     /// Whether the tracker under the cursor may have any certificate; to let it, after a question.
@@ -355,6 +357,17 @@ pub enum Effect {
     AnnounceTo(InfoHash, TrackerId),
     /// Change the trackers of a torrent.
     EditTrackers(InfoHash, TrackerEdit),
+    /// Give a file or folder of a torrent another name.
+    Rename {
+        /// Which torrent.
+        torrent: InfoHash,
+        /// The file's place in torrent order; for a folder that of a file in it.
+        file: u32,
+        /// Which element of the file's path.
+        depth: usize,
+        /// The name, as typed.
+        name: String,
+    },
     /// Add a source.
     Add(AddRequest),
     /// Look into a source; comes back as [`Answer::Preview`].

@@ -1,6 +1,7 @@
 //! Lines of files, and whether a second torrent may have its own.
 
 use super::*;
+use crate::metainfo::Metainfo;
 
 fn torrent(name: &str, files: &[&str]) -> Metainfo {
     let mut bytes = b"d4:infod".to_vec();
@@ -25,9 +26,9 @@ fn check(one: (&str, &[&str]), at: &str, two: (&str, &[&str]), want: Option<&str
     let mut claims = Claims::default();
     let state = Path::new("/d/.state");
     let one = Arc::new(torrent(one.0, one.1));
-    let id = claims.add("/d".as_ref(), one.clone());
+    let id = claims.add("/d".as_ref(), one.name.clone(), one.files.as_slice().into());
     let two = torrent(two.0, two.1);
-    let found = claims.look(Some(state), at.as_ref(), &two).err();
+    let found = claims.look(Some(state), at.as_ref(), &two.files).err();
     assert_eq!(found.as_ref().map(|in_use| in_use.path.as_path()), want.map(Path::new));
     let (_ended, ended) = watch::channel(true);
     claims.leave(id, ended);
@@ -71,12 +72,12 @@ fn the_state_folder_is_nobodys() {
 fn files_that_are_about_to_be_free_are_waited_for() {
     let mut claims = Claims::default();
     let metainfo = Arc::new(torrent("a", &["x"]));
-    let id = claims.add("/d".as_ref(), metainfo.clone());
+    let id = claims.add("/d".as_ref(), metainfo.name.clone(), metainfo.files.as_slice().into());
     let (ended, receiver) = watch::channel(false);
     claims.leave(id, receiver);
-    assert_eq!(claims.look(None, "/d".as_ref(), &metainfo), Ok(()));
-    assert_eq!(claims.leaving("/d".as_ref(), &metainfo).len(), 1);
-    assert_eq!(claims.leaving("/e".as_ref(), &metainfo).len(), 0);
+    assert_eq!(claims.look(None, "/d".as_ref(), &metainfo.files), Ok(()));
+    assert_eq!(claims.leaving("/d".as_ref(), &metainfo.files).len(), 1);
+    assert_eq!(claims.leaving("/e".as_ref(), &metainfo.files).len(), 0);
     ended.send_replace(true);
-    assert_eq!(claims.leaving("/d".as_ref(), &metainfo).len(), 0);
+    assert_eq!(claims.leaving("/d".as_ref(), &metainfo.files).len(), 0);
 }

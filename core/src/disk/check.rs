@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use crate::bitfield::Bitfield;
 use crate::disk::io::Io;
-use crate::disk::look::{Reader, device_of, hash, prepare};
+use crate::disk::look::{Reader, hash, prepare};
+use crate::disk::mount::device_of;
 use crate::storage::{CheckPlan, DiskDone, DiskError, Op, Storage};
 use crate::types::PieceIndex;
 
@@ -137,10 +138,10 @@ impl Checks {
                     let device = device_of(io, run.storage.layout().root());
                     self.located(&run, device);
                 }
-                Task::Prepare(run) => {
-                    let list = prepare(io, &run);
-                    self.prepared(&run, list);
-                }
+                Task::Prepare(run) => match prepare(io, &run) {
+                    Some(list) => self.prepared(&run, list),
+                    None => self.not_there(&run),
+                },
                 Task::Hash(run, list, range) => {
                     let done = hash(&mut reader, &run, &list[range.clone()]);
                     self.give_back(&run, &list[range.start + done..range.end]);
@@ -169,6 +170,18 @@ impl Checks {
             entry.phase = Phase::Located;
             entry.device = device;
         }
+        inner.finish(run);
+        drop(inner);
+        self.filled.notify_all();
+    }
+
+    /// Nothing was looked at: it ends as one that was cancelled before its turn.
+    fn not_there(&self, run: &Arc<Run>) {
+        let mut inner = self.lock();
+        if let Some(entry) = inner.entry(run) {
+            entry.phase = Phase::Located;
+        }
+        run.cancelled.store(true, Ordering::Release);
         inner.finish(run);
         drop(inner);
         self.filled.notify_all();

@@ -10,6 +10,7 @@ use rustix::fs::FileType;
 
 use crate::disk::backend::{Backend, OpenFile};
 use crate::disk::cache::FileCache;
+use crate::disk::mount::before_making;
 use crate::metainfo::FileEntry;
 use crate::storage::{DirSync, DiskError, OpenFor, Storage};
 
@@ -139,6 +140,9 @@ impl Io {
     pub(crate) fn open(&self, storage: &Storage, at: usize, write: bool) -> Result<OpenFile, Fault> {
         let layout = storage.layout();
         let (path, state) = (layout.below_root(at), storage.file(at));
+        if write && !state.is_expected() {
+            before_making(self, storage, at)?;
+        }
         let how = if write {
             OpenFor::Write { create: !state.is_expected(), create_root: !storage.expects_files() }
         } else {
@@ -195,7 +199,10 @@ impl Io {
         #[cfg(unix)]
         if entry.executable {
             use std::os::unix::fs::PermissionsExt;
-            let _ = file.file.set_permissions(std::fs::Permissions::from_mode(0o755));
+            let Ok(found) = file.file.metadata() else { return };
+            // For those who may read it: the umask has a say here too.
+            let mode = found.permissions().mode();
+            let _ = file.file.set_permissions(std::fs::Permissions::from_mode(mode | (mode & 0o444) >> 2));
         }
         #[cfg(not(unix))]
         let _ = (entry, file);

@@ -1,6 +1,5 @@
 //! What a check does with one torrent: looks at its files, then reads and hashes its pieces.
 
-use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use rustix::fs::FileType;
@@ -9,6 +8,7 @@ use sha1::{Digest, Sha1};
 use super::check::Run;
 use crate::disk::backend::OpenFile;
 use crate::disk::io::{Fault, Io};
+use crate::disk::mount::is_as_it_was;
 use crate::disk::sort::try_sort;
 use crate::storage::{DiskError, Span, Storage};
 use crate::types::PieceIndex;
@@ -16,14 +16,6 @@ use crate::types::PieceIndex;
 /// Bytes read at once: large enough that the system call does not show, small enough to be hashed
 /// from the processor's cache.
 const CHUNK: usize = 1 << 20;
-
-/// The device of a folder, or of the nearest one above it that is there.
-pub(super) fn device_of(io: &Io, root: &Path) -> Option<u64> {
-    let stat = root.ancestors().find_map(|folder| io.backend.stat(folder).ok())?;
-    // The type of this field differs between architectures.
-    #[allow(clippy::unnecessary_cast, clippy::cast_lossless)]
-    Some(stat.st_dev as u64)
-}
 
 /// Finds out which files' bytes lie in the part file: those that are not there while nobody wants them,
 /// or while a move out of it was cut short.
@@ -50,10 +42,15 @@ fn find_places(io: &Io, storage: &Storage) -> Result<(), Fault> {
     if any || has_parts { try_sort(io, storage) } else { Ok(()) }
 }
 
-/// Looks at every file once, accepts what is trusted, and lists what is to be hashed.
-pub(super) fn prepare(io: &Io, run: &Run) -> Vec<PieceIndex> {
+/// Looks at every file once, accepts what is trusted, and lists what is to be hashed. `None`: the disk that
+/// the files are on is not there.
+pub(super) fn prepare(io: &Io, run: &Run) -> Option<Vec<PieceIndex>> {
     let (storage, plan) = (&run.storage, &run.plan);
     let layout = storage.layout();
+    if !is_as_it_was(io, storage, plan.mount.as_ref(), &plan.stamps) {
+        run.fail(None, DiskError::OtherDevice);
+        return None;
+    }
     // A file may have been taken away and another put in its place.
     io.cache.forget_all(storage.id());
     if let Err(fault) = find_places(io, storage) {
@@ -158,7 +155,7 @@ pub(super) fn prepare(io: &Io, run: &Run) -> Vec<PieceIndex> {
     {
         run.fail(fault.file, fault.error);
     }
-    list
+    Some(list)
 }
 
 /// Hashes adjacent pieces; says how many before it was cancelled.

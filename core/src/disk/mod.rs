@@ -6,7 +6,7 @@
 //! | `disk-read` | as many | read for peers |
 //! | `disk-check` | one per core, low priority | hash what is on disk |
 //! | `disk-keep` | 1 | sync, close, delete, look for room |
-//! | `disk-move` | 1 | move a torrent's files to another folder |
+//! | `disk-move` | 1 | move a torrent's files to another folder, or rename them |
 //!
 //! Nothing here runs on, or waits for, the network's threads. Whoever has a block for the disk holds
 //! a [`Credit`] for it; when the disk is slow the credits run out, links stop reading, and TCP slows
@@ -19,10 +19,12 @@ mod fingerprint;
 mod io;
 mod keeper;
 mod look;
+mod mount;
 mod partial;
 mod queue;
 mod reader;
 mod relocate;
+mod rename;
 mod sort;
 mod worker;
 
@@ -40,6 +42,7 @@ use self::cache::FileCache;
 use self::check::Checks;
 use self::io::Io;
 use self::queue::Queue;
+use crate::metainfo::FileEntry;
 use crate::storage::{CheckPlan, DiskError, Layout, Storage};
 use crate::types::{BLOCK_SIZE, BlockRef, LinkId, PieceIndex, PieceRange};
 
@@ -330,6 +333,18 @@ impl Disk {
     /// called again.
     pub fn settle_files(&self, storage: &Arc<Storage>, from: PathBuf, to: PathBuf) {
         self.post_move(storage, relocate::Job::Settle { storage: storage.clone(), from, to });
+    }
+
+    /// Looks whether files of a storage that is closed, or was never used, can be renamed; ends as
+    /// [`copy_files`](Self::copy_files).
+    pub fn look_for_rename(&self, storage: &Arc<Storage>, from: Arc<[FileEntry]>, to: Arc<[FileEntry]>) {
+        self.post_move(storage, relocate::Job::LookForRename { storage: storage.clone(), from, to });
+    }
+
+    /// Renames them, when it is noted for good that the new names count; ends as
+    /// [`settle_files`](Self::settle_files).
+    pub fn rename_files(&self, storage: &Arc<Storage>, from: Arc<[FileEntry]>, to: Arc<[FileEntry]>) {
+        self.post_move(storage, relocate::Job::Rename { storage: storage.clone(), from, to });
     }
 
     /// Takes back what a move has copied.

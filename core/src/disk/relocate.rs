@@ -19,6 +19,8 @@ use rustix::fs::{FileType, SeekFrom, Stat};
 use crate::disk::backend::OpenFile;
 use crate::disk::io::Io;
 use crate::disk::queue::Queue;
+use crate::disk::rename;
+use crate::metainfo::FileEntry;
 use crate::storage::{DirSync, DiskDone, DiskError, OpenFor, Storage};
 
 /// Bytes copied at once; between two of them a move can be cancelled.
@@ -34,6 +36,10 @@ pub(crate) enum Job {
     Copy { storage: Arc<Storage>, from: PathBuf, to: PathBuf },
     /// Make the new folder complete; ends with [`DiskDone::Moved`] or [`DiskDone::MoveFailed`].
     Settle { storage: Arc<Storage>, from: PathBuf, to: PathBuf },
+    /// See whether files can be renamed; ends as `Copy`.
+    LookForRename { storage: Arc<Storage>, from: Arc<[FileEntry]>, to: Arc<[FileEntry]> },
+    /// Rename them; ends as `Settle`.
+    Rename { storage: Arc<Storage>, from: Arc<[FileEntry]>, to: Arc<[FileEntry]> },
     /// Take the copies back. Has no result: what stays does no harm.
     Abandon { storage: Arc<Storage>, to: PathBuf },
 }
@@ -52,6 +58,15 @@ pub(crate) fn run(io: &Io, queue: &Queue<Job>) {
                     let result = Move::new(io, &storage, &from, &to).settle();
                     storage.tell(result.map_or_else(Failure::told, |()| DiskDone::Moved));
                 }
+                Job::LookForRename { storage, from, to } => {
+                    let result = rename::look(storage.layout().root(), &from, &to).map_err(Failure::from);
+                    storage.tell(result.map_or_else(Failure::told, |()| DiskDone::MoveReady));
+                }
+                Job::Rename { storage, from, to } => {
+                    let result =
+                        rename::rename(io, storage.layout().root(), &from, &to).map_err(Failure::from);
+                    storage.tell(result.map_or_else(Failure::told, |()| DiskDone::Moved));
+                }
                 Job::Abandon { storage, to } => Move::new(io, &storage, &to, &to).abandon(),
             }
         }
@@ -62,6 +77,12 @@ pub(crate) fn run(io: &Io, queue: &Queue<Job>) {
 struct Failure {
     path: PathBuf,
     error: DiskError,
+}
+
+impl From<rename::Failure> for Failure {
+    fn from((path, error): rename::Failure) -> Self {
+        Self { path, error }
+    }
 }
 
 impl Failure {

@@ -12,6 +12,7 @@ use rustix::fs::SeekFrom;
 
 use crate::disk::backend::OpenFile;
 use crate::disk::io::{Fault, Io};
+use crate::disk::mount::before_making;
 use crate::storage::{DirSync, DiskError, Op, OpenFor, Span, Storage};
 
 /// Bytes moved at once.
@@ -95,6 +96,7 @@ pub(crate) fn unpart(io: &Io, storage: &Storage, at: usize) -> Result<(), Fault>
         }
         Err(other) => return Err(other),
     };
+    before_making(io, storage, at)?;
     let name = layout.parts().unfinished(at);
     // What a try that was cut short has left.
     match io.backend.remove(root, &name) {

@@ -168,6 +168,13 @@ events! {
         /// The folder they are in.
         to: Untrusted,
     }
+    /// A file or folder of a torrent has another name.
+    SessionRenamed = "session.renamed", Info {
+        /// The path of its first file before, below the save path.
+        from: PathBuf,
+        /// And now.
+        to: PathBuf,
+    }
     /// A piece was hashed and is good.
     PieceCompleted = "piece.completed", Debug {
         /// Its number.

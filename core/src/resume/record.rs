@@ -11,7 +11,7 @@ use sha1::{Digest, Sha1};
 use super::old;
 use crate::bitfield::Bitfield;
 use crate::settings::{GlobalSettings, TorrentSettings};
-use crate::storage::{CheckPlan, FileStamp, Layout};
+use crate::storage::{CheckPlan, FileStamp, Layout, Mount};
 use crate::tracker::trust::TrackerTrust;
 use crate::types::{InfoHash, PieceIndex, UnixTime};
 use crate::untrusted::Untrusted;
@@ -82,6 +82,13 @@ pub struct ResumeRecord {
     pub forced: bool,
     /// What a person lets single trackers do. Since version 3.
     pub trust: TrackerTrust,
+    /// The file system that its files were on at the last sync; `None`: unknown. Since version 3.
+    pub mount: Option<Mount>,
+    /// Files that a person has renamed: their places in torrent order and their paths. Since version 3.
+    pub names: Vec<(u32, String)>,
+    /// A rename is under way: the names that files get, or, once a move that goes with it is committed,
+    /// those that they had. Since version 3.
+    pub other_names: Option<Vec<(u32, String)>>,
 }
 
 /// A folder that a torrent's files have until it is complete.
@@ -249,7 +256,8 @@ pub fn trusted(record: &ResumeRecord, layout: &Layout) -> CheckPlan {
     match (have, maybe, assume) {
         (Some(have), Some(hash), assume) if record.files.len() == layout.files().len() => {
             let assume = assume.unwrap_or_else(|| Bitfield::new(geometry.pieces()));
-            CheckPlan { trust: have, assume, hash, stamps: record.files.clone() }
+            let (stamps, mount) = (record.files.clone(), record.mount.clone());
+            CheckPlan { trust: have, assume, hash, stamps, mount }
         }
         (_, _, Some(assume)) if record.files.is_empty() => {
             let mut plan = CheckPlan::full(geometry);

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot, watch};
 
 use crate::manager::RemoveData;
+use crate::metainfo::FileEntry;
 use crate::settings::{Setting, TorrentSettings};
 use crate::stats::{Detail, DetailKind};
 use crate::tracker::TrackerEdit;
@@ -40,6 +41,9 @@ pub enum Wish {
 /// A detail pane: what it shows and where the content goes.
 pub type Watch = (DetailKind, watch::Sender<Option<Arc<Detail>>>);
 
+/// Who hears whether it was done.
+pub type Tell = Option<oneshot::Sender<bool>>;
+
 /// Everything that was asked for since the session last looked.
 #[derive(Debug, Default)]
 pub struct Orders {
@@ -50,7 +54,9 @@ pub struct Orders {
     /// The torrent was taken off the list: leave no trace of it but, perhaps, its files.
     pub remove: Option<RemoveData>,
     /// Move the files to this folder, and tell whether that was done.
-    pub relocate: Option<(PathBuf, Option<oneshot::Sender<bool>>)>,
+    pub relocate: Option<(PathBuf, Tell)>,
+    /// Give the files these names, and tell whether that was done.
+    pub rename: Option<(Arc<[FileEntry]>, Tell)>,
     /// Hash all that is on disk again.
     pub recheck: bool,
     /// Ask the trackers again.

@@ -40,7 +40,8 @@ impl Actor {
     }
 
     fn file_stats(&self) -> Vec<FileStats> {
-        let files = self.torrent.metainfo.files.iter().enumerate().filter(|(_, file)| !file.pad);
+        let named = self.torrent.files();
+        let files = named.iter().enumerate().filter(|(_, file)| !file.pad);
         files
             .map(|(at, file)| FileStats {
                 index: at as u32,

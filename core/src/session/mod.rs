@@ -40,7 +40,7 @@ use crate::config::PEER_ID_PREFIX;
 use crate::error::Error;
 use crate::event::{EventBus, PatternError, Subscription};
 use crate::manager::RemoveData;
-use crate::metainfo::{Metainfo, Version};
+use crate::metainfo::{self, FileEntry, Metainfo, RenameError, Version};
 use crate::resume::ResumeRecord;
 use crate::settings::{Setting, TorrentSettings};
 use crate::shared::SharedResources;
@@ -91,7 +91,13 @@ impl Torrent {
     }
 
     fn layout(&self) -> Layout {
-        Layout::new(&self.metainfo, self.save_path())
+        let folders = self.folders.borrow();
+        Layout::named(&self.metainfo, folders.files.clone(), &*folders.save_path)
+    }
+
+    /// Its files under the names that they have.
+    fn files(&self) -> Arc<[FileEntry]> {
+        self.folders.borrow().files.clone()
     }
 
     fn save_path(&self) -> PathBuf {
@@ -104,8 +110,30 @@ impl Torrent {
 pub(crate) struct Folders {
     /// The folder that counts.
     pub(crate) save_path: PathBuf,
-    /// One that they come from or go to, now or when the torrent is complete.
-    pub(crate) other: Option<PathBuf>,
+    /// Their names there.
+    pub(crate) files: Arc<[FileEntry]>,
+    /// A folder that they come from or go to, now or when the torrent is complete, and their names there.
+    pub(crate) other: Option<(PathBuf, Arc<[FileEntry]>)>,
+}
+
+impl Folders {
+    /// As a record says it.
+    pub(crate) fn of(metainfo: &Metainfo, record: &ResumeRecord) -> Self {
+        let named = |names: &[(u32, String)]| -> Arc<[FileEntry]> {
+            metainfo::with_names(&metainfo.files, names).unwrap_or_else(|| metainfo.files.clone()).into()
+        };
+        let files = named(&record.names);
+        let other = record.other_folder().map(|folder| {
+            let names = record.other_names.as_ref().map_or_else(|| files.clone(), |names| named(names));
+            (folder.to_path_buf(), names)
+        });
+        Self { save_path: record.save_path.clone(), files, other }
+    }
+
+    /// Each folder with the names of the files there.
+    pub(crate) fn places(self) -> Vec<(PathBuf, Arc<[FileEntry]>)> {
+        std::iter::once((self.save_path, self.files)).chain(self.other).collect()
+    }
 }
 
 /// How a session is opened.
@@ -180,7 +208,7 @@ impl Session {
         let torrent = Arc::new(Torrent {
             folders: watch::Sender::new(Folders {
                 save_path,
-                other: record.as_ref().and_then(|record| record.other_folder().map(Into::into)),
+                ..Folders::of(&metainfo, &record.clone().unwrap_or_default())
             }),
             bus: EventBus::of_session(shared.hub(), metainfo.info_hash),
             peer_id: new_peer_id(),
@@ -249,6 +277,41 @@ impl Session {
         let (tell, told) = oneshot::channel();
         self.control.order(|orders| orders.relocate = Some((folder, Some(tell))));
         told
+    }
+
+    /// Gives another name to the element `depth` of the path of a file, by its place in torrent order: the
+    /// last one is the file's own, the others are folders, with all that is in them. The torrent leaves the
+    /// swarm for a moment. One at a time: of two that are asked for at once the later one counts. A torrent of a manager is renamed by
+    /// [`TorrentManager::rename`](crate::TorrentManager::rename), which knows who uses the files there.
+    ///
+    /// # Errors
+    /// A name that cannot be given.
+    pub fn rename(&self, file: usize, depth: usize, name: &str) -> Result<(), RenameError> {
+        let files = self.renamed(file, depth, name)?;
+        self.control.order(|orders| orders.rename = Some((files, None)));
+        Ok(())
+    }
+
+    /// Its files as they would be called then.
+    pub(crate) fn renamed(
+        &self,
+        file: usize,
+        depth: usize,
+        name: &str,
+    ) -> Result<Arc<[FileEntry]>, RenameError> {
+        metainfo::renamed(&self.files(), file, depth, name).map(Into::into)
+    }
+
+    /// Gives its files these names; the receiver hears whether they have them.
+    pub(crate) fn rename_and_tell(&self, files: Arc<[FileEntry]>) -> oneshot::Receiver<bool> {
+        let (tell, told) = oneshot::channel();
+        self.control.order(|orders| orders.rename = Some((files, Some(tell))));
+        told
+    }
+
+    /// Its files under the names that they have.
+    pub fn files(&self) -> Arc<[FileEntry]> {
+        self.torrent.files()
     }
 
     /// Checks what is on disk and begins to run.

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use super::actor::{Actor, Phase};
 use super::control::{Orders, Wish};
+use super::on_move::Moving;
 use crate::bitfield::Bitfield;
 use crate::event::{Event, Kind};
 use crate::manager::RemoveData;
@@ -58,6 +59,9 @@ impl Actor {
         }
         if let Some((folder, tell)) = orders.relocate {
             self.relocate(now, folder, tell);
+        }
+        if let Some((files, tell)) = orders.rename {
+            self.rename(now, files, tell);
         }
         if let Some(data) = orders.remove {
             self.remove(now, data);
@@ -251,7 +255,9 @@ impl Actor {
         let (torrent, shared, storage) = (&self.torrent, &self.shared, &self.storage);
         match self.removed {
             Some(data) => {
-                let other = self.moving.as_ref().map(|moving| moving.note().other);
+                // Before it is noted that the new place counts, what has its names there is not ours.
+                let committed = self.moving.as_ref().filter(|moving| moving.note().committed);
+                let other = committed.map(Moving::other);
                 super::over::take_away(torrent, shared, storage, other, data).await;
             }
             None => super::over::close(shared, storage).await,

@@ -78,8 +78,9 @@ impl Actor {
             complete: self.download.have().ones(),
             total: geometry.pieces(),
         });
-        for file in self.files.verified(piece) {
-            let file = &self.torrent.metainfo.files[file];
+        let (complete, files) = (self.files.verified(piece), self.torrent.files());
+        for file in complete {
+            let file = &files[file];
             if !file.pad {
                 self.torrent.bus.publish(Kind::FileCompleted, || Event::FileCompleted {
                     path: file.path.clone(),
@@ -320,8 +321,11 @@ impl Actor {
             self.lost(std::iter::once(piece));
         }
         match op {
-            // What could not be read is not known to be missing: the next start looks again.
-            Op::Check => self.saving.doubt_all_but(&self.storage.verified()),
+            // What could not be read is not known to be missing: the next start looks again. Where nothing was
+            // looked at the last record still holds.
+            Op::Check if *error != DiskError::OtherDevice => {
+                self.saving.doubt_all_but(&self.storage.verified())
+            }
             // What had begun is worth nothing. The workers forget it by themselves.
             Op::Sync => self.look_again(),
             _ => {}

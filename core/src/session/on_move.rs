@@ -2,13 +2,14 @@
 //! copied where that needs it, noted, settled, and opened again.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
 use super::actor::{Actor, Phase, TICK};
+use super::control::Tell;
 use super::{Folders, Trouble};
 use crate::event::{Event, Kind};
+use crate::metainfo::{FileEntry, differing};
 use crate::resume::{Incomplete, MoveNote};
 use crate::storage::{DiskDone, DiskError};
 use crate::untrusted::Untrusted;
@@ -21,6 +22,8 @@ const LETTING_GO: Duration = Duration::from_secs(10);
 pub struct Moving {
     from: PathBuf,
     to: PathBuf,
+    /// What the files are called there and here; a rename where that differs, which stays in the folder.
+    names: (Arc<[FileEntry]>, Arc<[FileEntry]>),
     step: Step,
     closed: bool,
     /// Where it leads back to; `None`: it runs again.
@@ -28,7 +31,7 @@ pub struct Moving {
     /// Bytes copied, and to copy.
     pub progress: (u64, u64),
     /// Who hears how it ended: whether the files are in the new folder.
-    tell: Option<oneshot::Sender<bool>>,
+    tell: Tell,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,12 +50,17 @@ enum Step {
 
 impl Moving {
     /// One that the last run did not bring to its end.
-    pub fn noted(save_path: &Path, note: &MoveNote, paused: bool) -> Self {
-        let (here, other) = (save_path.to_path_buf(), note.other.clone());
-        let (from, to, step) =
-            if note.committed { (other, here, Step::Stuck) } else { (here, other, Step::Closing) };
+    pub fn noted(folders: &Folders, note: &MoveNote, paused: bool) -> Self {
+        let (here, other) = (folders.save_path.clone(), note.other.clone());
+        let called = folders.files.clone();
+        let called_there = folders.other.as_ref().map_or_else(|| called.clone(), |(_, files)| files.clone());
+        let (from, to, names, step) = if note.committed {
+            (other, here, (called_there, called), Step::Stuck)
+        } else {
+            (here, other, (called, called_there), Step::Closing)
+        };
         let rest = Some(if paused { Phase::Paused } else { Phase::Idle });
-        Self { from, to, step, closed: false, rest, progress: (0, 0), tell: None }
+        Self { from, to, names, step, closed: false, rest, progress: (0, 0), tell: None }
     }
 
     /// What a record has to say of it.
@@ -63,6 +71,17 @@ impl Moving {
                 MoveNote { other: self.from.clone(), committed: true }
             }
         }
+    }
+
+    /// The place that does not count.
+    pub fn other(&self) -> (PathBuf, Arc<[FileEntry]>) {
+        let MoveNote { other, committed } = self.note();
+        (other, if committed { self.names.0.clone() } else { self.names.1.clone() })
+    }
+
+    /// Whether files get other names in the same folder.
+    pub fn is_rename(&self) -> bool {
+        !Arc::ptr_eq(&self.names.0, &self.names.1)
     }
 
     /// It pauses, or runs again, when it has come to its end.
@@ -84,9 +103,18 @@ impl Moving {
 impl Actor {
     /// From now on the files are, or are to be, at this place.
     pub(super) fn set_save_path(&self, path: &Path) {
-        self.torrent
-            .folders
-            .send_replace(Folders { save_path: path.to_path_buf(), other: self.other_folder() });
+        self.set_place(path, self.torrent.files());
+    }
+
+    fn set_place(&self, path: &Path, files: Arc<[FileEntry]>) {
+        let other = match (&self.moving, &self.incomplete) {
+            (Some(moving), _) => Some(moving.other()),
+            (None, Incomplete::Perhaps(folder) | Incomplete::Until(folder)) => {
+                Some((folder.clone(), files.clone()))
+            }
+            (None, Incomplete::No) => None,
+        };
+        self.torrent.folders.send_replace(Folders { save_path: path.to_path_buf(), files, other });
     }
 
     /// Tells where files may be besides.
@@ -95,7 +123,21 @@ impl Actor {
     }
 
     /// A person wants the files in another folder.
-    pub(super) fn relocate(&mut self, now: Instant, to: PathBuf, tell: Option<oneshot::Sender<bool>>) {
+    pub(super) fn relocate(&mut self, now: Instant, to: PathBuf, tell: Tell) {
+        if to != self.torrent.save_path() {
+            let files = self.torrent.files();
+            self.begin_move(now, to, files, tell);
+        }
+    }
+
+    /// A person wants the files to have these names.
+    pub(super) fn rename(&mut self, now: Instant, files: Arc<[FileEntry]>, tell: Tell) {
+        if files != self.torrent.files() {
+            self.begin_move(now, self.torrent.save_path(), files, tell);
+        }
+    }
+
+    fn begin_move(&mut self, now: Instant, to: PathBuf, names: Arc<[FileEntry]>, tell: Tell) {
         let rest = match &self.phase {
             // Who waits hears that it did not happen when `tell` is dropped.
             Phase::Stopping(_) | Phase::Stopped | Phase::Moving => return,
@@ -105,15 +147,20 @@ impl Actor {
             Phase::Failed(..) if self.moving.is_some() => return,
             Phase::Queued | Phase::Running | Phase::Failed(..) => None,
         };
-        let from = self.torrent.save_path();
-        if from == to {
-            return;
-        }
+        let (from, names) = (self.torrent.save_path(), (self.torrent.files(), names));
         self.leave_swarm(now, "its files are moved");
         self.phase = Phase::Moving;
         self.notice = None;
-        self.moving =
-            Some(Moving { from, to, step: Step::Closing, closed: false, rest, progress: (0, 0), tell });
+        self.moving = Some(Moving {
+            from,
+            to,
+            names,
+            step: Step::Closing,
+            closed: false,
+            rest,
+            progress: (0, 0),
+            tell,
+        });
         self.show_folders();
         self.shared.disk().close(&self.storage);
         self.pin(now);
@@ -148,9 +195,14 @@ impl Actor {
     fn copy(&mut self, now: Instant) {
         let Some(moving) = &mut self.moving else { return };
         moving.step = Step::Copying;
-        let (from, to) = (moving.from.clone(), moving.to.clone());
+        let (from, to, names) = (moving.from.clone(), moving.to.clone(), moving.names.clone());
+        let is_rename = moving.is_rename();
         self.save(now);
-        self.shared.disk().copy_files(&self.storage, from, to);
+        if is_rename {
+            self.shared.disk().look_for_rename(&self.storage, names.0, names.1);
+        } else {
+            self.shared.disk().copy_files(&self.storage, from, to);
+        }
         self.pin(now);
     }
 
@@ -168,8 +220,8 @@ impl Actor {
             return;
         }
         moving.step = Step::Noting;
-        let to = moving.to.clone();
-        self.set_save_path(&to);
+        let (to, files) = (moving.to.clone(), moving.names.1.clone());
+        self.set_place(&to, files);
         self.save(now);
         let (shared, storage) = (self.shared.clone(), self.storage.clone());
         self.shared.tasks().spawn(async move {
@@ -198,31 +250,46 @@ impl Actor {
         let Some(moving) = &mut self.moving else { return };
         moving.step = Step::Settling;
         let (from, to) = (moving.from.clone(), moving.to.clone());
-        self.shared.disk().settle_files(&self.storage, from, to);
+        if moving.is_rename() {
+            let names = moving.names.clone();
+            self.shared.disk().rename_files(&self.storage, names.0, names.1);
+        } else {
+            self.shared.disk().settle_files(&self.storage, from, to);
+        }
         self.pin(now);
     }
 
     /// All files are in the new folder.
     pub(super) fn on_files_moved(&mut self, now: Instant) {
         let Some(moving) = self.moving.take() else { return };
-        // Wherever it was to go when it is complete: it is there, or a person decided otherwise.
-        self.incomplete = Incomplete::No;
+        if !moving.is_rename() {
+            // Wherever it was to go when it is complete: it is there, or a person decided otherwise.
+            self.incomplete = Incomplete::No;
+        }
         self.show_folders();
         if let Some(tell) = moving.tell {
             // Nobody need wait for it.
             let _ = tell.send(true);
         }
-        self.torrent.bus.publish(Kind::SessionMoved, || Event::SessionMoved {
-            from: Untrusted::new(moving.from.to_string_lossy()),
-            to: Untrusted::new(moving.to.to_string_lossy()),
-        });
+        let renamed = moving.names.0.iter().zip(&*moving.names.1).find(|(old, new)| old.path != new.path);
+        match renamed {
+            Some((old, new)) => self.torrent.bus.publish(Kind::SessionRenamed, || Event::SessionRenamed {
+                from: old.path.clone(),
+                to: new.path.clone(),
+            }),
+            None => self.torrent.bus.publish(Kind::SessionMoved, || Event::SessionMoved {
+                from: Untrusted::new(moving.from.to_string_lossy()),
+                to: Untrusted::new(moving.to.to_string_lossy()),
+            }),
+        }
         self.open_again(now, moving.rest);
     }
 
     /// Nothing was moved, or not all.
     pub(super) fn on_move_failed(&mut self, now: Instant, path: &Path, error: &DiskError) {
         let Some(moving) = &mut self.moving else { return };
-        let message = format!("cannot move: {}: {error}", Untrusted::new(path.to_string_lossy()));
+        let what = if moving.is_rename() { "rename" } else { "move" };
+        let message = format!("cannot {what}: {}: {error}", Untrusted::new(path.to_string_lossy()));
         let code = error.code();
         if moving.step == Step::Settling {
             moving.step = Step::Stuck;
@@ -234,10 +301,11 @@ impl Actor {
         }
         let noted = moving.step == Step::Noting;
         let (from, to, rest) = (moving.from.clone(), moving.to.clone(), moving.rest.take());
+        let (files, is_rename) = (moving.names.0.clone(), moving.is_rename());
         // Who waits for it hears of it after the folders are right again.
         let tell = self.moving.take();
-        self.set_save_path(&from);
-        if noted {
+        self.set_place(&from, files);
+        if noted && !is_rename {
             self.shared.disk().abandon_copies(&self.storage, to);
         }
         drop(tell);
@@ -294,17 +362,18 @@ impl Actor {
         if tokio::time::timeout(LETTING_GO, over).await.is_err() {
             tracing::warn!(folder = %self.storage.layout().root().display(), "files are slow to move");
         }
-        if self.removed.is_some() && !settling {
+        if self.removed.is_some() && !settling && !moving.is_rename() {
             self.shared.disk().abandon_copies(&self.storage, moving.to.clone());
         }
     }
 
-    /// The folder beside the present one in which files of it may lie, or will.
-    pub(super) fn other_folder(&self) -> Option<PathBuf> {
-        match (&self.moving, &self.incomplete) {
-            (Some(moving), _) => Some(moving.note().other),
-            (None, Incomplete::Perhaps(folder) | Incomplete::Until(folder)) => Some(folder.clone()),
-            (None, Incomplete::No) => None,
-        }
+    /// The names of its files where they are not the torrent's, and those of a rename that is under way.
+    pub(super) fn names(&self) -> (Names, Option<Names>) {
+        let of = |files: &[FileEntry]| differing(&self.torrent.metainfo.files, files);
+        let renaming = self.moving.as_ref().filter(|moving| moving.is_rename());
+        (of(&self.torrent.files()), renaming.map(|moving| of(&moving.other().1)))
     }
 }
+
+/// Files by their place in torrent order, and their paths.
+type Names = Vec<(u32, String)>;

@@ -76,7 +76,7 @@ pub fn actor(
         phase: if kept.paused { Phase::Paused } else { Phase::Idle },
         storage_seen: watch::Sender::new(storage.clone()),
         storage,
-        moving: moving.map(|note| Moving::noted(&torrent.save_path(), note, kept.paused)),
+        moving: moving.map(|note| Moving::noted(&torrent.folders.borrow(), note, kept.paused)),
         incomplete: kept.incomplete,
         notice: None,
         download,

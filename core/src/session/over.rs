@@ -10,6 +10,7 @@ use super::Torrent;
 use super::control::Control;
 use crate::event::{Event, Kind};
 use crate::manager::RemoveData;
+use crate::metainfo::FileEntry;
 use crate::shared::SharedResources;
 use crate::stats::{Place, SessionState, SessionStats};
 use crate::storage::{DiskDone, Layout, Storage};
@@ -87,16 +88,17 @@ pub fn remove_ended(
     });
 }
 
-/// Closes the files or deletes them, in `other_folder` too where a move was cut short, and tells that the torrent is gone.
+/// Closes the files or deletes them, at `other_place` too where a move was cut short, and tells that the torrent is gone.
 pub async fn take_away(
     torrent: &Torrent,
     shared: &SharedResources,
     storage: &Arc<Storage>,
-    other_folder: Option<PathBuf>,
+    other_place: Option<(PathBuf, Arc<[FileEntry]>)>,
     data: RemoveData,
 ) {
     let mut data_deleted = false;
-    let others = other_folder.map(|folder| shared.disk().open(Layout::new(&torrent.metainfo, folder)));
+    let others = other_place
+        .map(|(folder, files)| shared.disk().open(Layout::named(&torrent.metainfo, files, folder)));
     let delete = async {
         if let Some(others) = &others {
             shared.disk().delete_files(others).await?;

@@ -187,6 +187,7 @@ impl Actor {
         if let Some(kept) = &self.saving.kept {
             // Not all was looked at: the last record still holds, but for what a person asked for.
             let (save_path, moving) = (self.torrent.save_path(), self.moving.as_ref().map(Moving::note));
+            let (names, other_names) = self.names();
             let (settings, trackers) = (self.settings.clone(), self.own_trackers.clone());
             let (incomplete, trust) = (self.incomplete.clone(), self.trust.clone());
             let kept = kept.clone();
@@ -199,6 +200,8 @@ impl Actor {
                 trackers,
                 incomplete,
                 trust,
+                names,
+                other_names,
                 ..kept
             };
             store.put(self.torrent.info_hash(), record);
@@ -217,6 +220,7 @@ impl Actor {
             assumed.clear(piece);
             maybe.set(piece);
         }
+        let (names, other_names) = self.names();
         let record = ResumeRecord {
             have: synced.to_wire(),
             maybe: maybe.to_wire(),
@@ -238,6 +242,9 @@ impl Actor {
             trust: self.trust.clone(),
             moving: self.moving.as_ref().map(Moving::note),
             incomplete: self.incomplete.clone(),
+            mount: storage.mount(),
+            names,
+            other_names,
             assumed: if assumed.ones() > 0 { assumed.to_wire() } else { Vec::new() },
             forced,
         };

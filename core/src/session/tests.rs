@@ -24,6 +24,7 @@ mod incomplete;
 mod meetings;
 mod moves;
 mod queue;
+mod rename;
 mod room;
 mod settings;
 mod trackers;

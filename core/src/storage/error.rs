@@ -32,6 +32,9 @@ pub enum DiskError {
     /// filled with empty files.
     #[error("the file is gone")]
     Vanished,
+    /// The folder lies on another file system than it did: most often a disk is not mounted.
+    #[error("another file system is there than before: is its disk mounted?")]
+    OtherDevice,
     /// A complete file has another size or time than it had.
     #[error("the file was changed by somebody else")]
     Changed,
@@ -69,6 +72,7 @@ impl DiskError {
         match self {
             Self::Full { .. } => "disk-full",
             Self::Vanished => "file-gone",
+            Self::OtherDevice => "other-device",
             Self::Changed => "file-changed",
             Self::Short => "file-short",
             Self::NotAFile => "not-a-file",

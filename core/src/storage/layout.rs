@@ -54,7 +54,16 @@ impl Layout {
     /// The files of a torrent below the folder `root`. The folder may be a symbolic link, and need
     /// not exist yet.
     pub fn new(metainfo: &Arc<Metainfo>, root: impl Into<PathBuf>) -> Self {
-        let (geometry, files): (_, Arc<[FileEntry]>) = (metainfo.geometry, metainfo.files.as_slice().into());
+        Self::named(metainfo, metainfo.files.as_slice(), root)
+    }
+
+    /// The same where the files have other names than the torrent gives them.
+    pub fn named(
+        metainfo: &Arc<Metainfo>,
+        files: impl Into<Arc<[FileEntry]>>,
+        root: impl Into<PathBuf>,
+    ) -> Self {
+        let (geometry, files): (_, Arc<[FileEntry]>) = (metainfo.geometry, files.into());
         let parts = PartFile::new(&geometry, &files, Some(&metainfo.info_hash));
         let padded = files.iter().any(|file| file.pad);
         Self {

@@ -10,6 +10,8 @@ mod bits;
 mod error;
 mod files;
 mod layout;
+mod marks;
+mod mount;
 mod parts;
 mod span;
 
@@ -30,6 +32,7 @@ pub(crate) use self::files::FileState;
 #[cfg(test)]
 pub(crate) use self::layout::entries;
 pub use self::layout::{Layout, NoteHashed, PieceHashes};
+pub use self::mount::Mount;
 pub use self::parts::PartFile;
 pub use self::span::{Span, pieces_of, spans};
 use crate::bitfield::Bitfield;
@@ -171,13 +174,16 @@ pub struct CheckPlan {
     /// How the files looked when `trust` and `assume` were noted, in torrent order, or nothing: pieces of
     /// files that look otherwise are hashed ([`FileStamp::is_plausible`]).
     pub stamps: Vec<FileStamp>,
+    /// What the folder lay on then, if that is known. If it lies on something else, nothing is looked at:
+    /// [`DiskError::OtherDevice`] is told and then [`DiskDone::CheckStopped`].
+    pub mount: Option<Mount>,
 }
 
 impl CheckPlan {
     /// Trusts these pieces if their files are there, and hashes those.
     pub fn new(trust: Bitfield, hash: Bitfield) -> Self {
         let assume = Bitfield::new(trust.len());
-        Self { trust, assume, hash, stamps: Vec::new() }
+        Self { trust, assume, hash, stamps: Vec::new(), mount: None }
     }
 
     /// Hashes everything that is there.
@@ -205,6 +211,7 @@ pub struct Storage {
     synced: Mutex<Bitfield>,
     /// Counts failed syncs: blocks from before one are worth nothing.
     epoch: AtomicU32,
+    mount: mount::Seen,
     sync_posted: AtomicBool,
     closed: AtomicBool,
     /// Blocks are dropped for now.
@@ -235,6 +242,7 @@ impl Storage {
             unsorted: AtomicBool::new(false),
             synced: Mutex::new(Bitfield::new(geometry.pieces())),
             epoch: AtomicU32::new(0),
+            mount: mount::Seen::default(),
             sync_posted: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             frozen: AtomicBool::new(false),
@@ -379,37 +387,6 @@ impl Storage {
         let path = file.map_or_else(|| self.layout.root().to_path_buf(), |file| self.layout.path(file));
         tracing::warn!(?op, path = %path.display(), ?piece, %error, "disk");
         self.tell(DiskDone::Error { op, path, piece, error });
-    }
-
-    /// Marks a piece as verified; says whether it was not before.
-    pub(crate) fn mark(&self, piece: PieceIndex) -> bool {
-        let fresh = self.verified.set(piece);
-        if fresh {
-            self.layout.piece_spans(piece).for_each(|span| self.files[span.file].gained());
-        }
-        fresh
-    }
-
-    /// A piece is not verified any more; says whether it was.
-    pub(crate) fn unmark(&self, piece: PieceIndex) -> bool {
-        let there = self.verified.clear(piece);
-        self.assumed.clear(piece);
-        if there {
-            self.layout.piece_spans(piece).for_each(|span| self.files[span.file].lost());
-            self.synced().clear(piece);
-        }
-        there
-    }
-
-    /// Marks all of these as lost and tells so.
-    pub(crate) fn unmark_all(&self, pieces: impl Iterator<Item = PieceIndex>) {
-        let mut lost = Bitfield::new(self.geometry().pieces());
-        for piece in pieces.filter(|piece| self.unmark(*piece)) {
-            lost.set(piece);
-        }
-        if lost.ones() > 0 {
-            self.tell(DiskDone::Unverified { pieces: lost });
-        }
     }
 
     /// Bytes of the pieces that are not verified, for the message of a full disk.

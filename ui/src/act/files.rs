@@ -7,7 +7,9 @@ use tc_core::settings::{Priority, Setting};
 use crate::format::plural;
 use crate::message::Effect;
 use crate::state::AppState;
+use crate::state::popup::{Popup, RenameLine};
 use crate::state::undo;
+use crate::widget::field::Field;
 
 /// Skips what is wanted of the file or folder under the cursor; where nothing is, wants all of it.
 pub fn want_toggle(state: &mut AppState, now: Instant, effects: &mut Vec<Effect>) {
@@ -46,6 +48,23 @@ pub fn step(state: &mut AppState, by: fn(Priority) -> Priority, now: Instant, ef
         return state.say(format!("it is {} already", word(most)));
     }
     set(state, steps, now, effects);
+}
+
+/// Opens the line for another name of what is under the cursor.
+pub fn ask_name(state: &mut AppState) {
+    let row = state.detail.scroll().cursor;
+    let (Some(torrent), Some(tree)) = (state.detail.torrent, &state.detail.files) else { return };
+    let Some((line, node)) = tree.at(row) else { return };
+    let Some(file) = tree.files_at(line, |_| true).first().copied() else { return };
+    let line = RenameLine { torrent, file, depth: node.depth, field: Field::new(&node.name) };
+    state.popups.push(Popup::Rename(line));
+}
+
+/// Takes the name that was typed. What stands against it the engine knows.
+pub fn rename(state: &mut AppState, effects: &mut Vec<Effect>) {
+    if let Some(Popup::Rename(RenameLine { torrent, file, depth, field })) = state.popups.pop() {
+        effects.push(Effect::Rename { torrent, file, depth, name: field.text().to_owned() });
+    }
 }
 
 /// Opens or shuts all folders.

@@ -130,6 +130,7 @@ pub fn act(state: &mut AppState, action: Action, now: Instant, effects: &mut Vec
         Action::WantAll => files::want_all(state, now, effects),
         Action::PriorityUp => files::step(state, Priority::raised, now, effects),
         Action::PriorityDown => files::step(state, Priority::lowered, now, effects),
+        Action::Rename => files::ask_name(state),
         Action::ShutAll => files::shut_all(state, true),
         Action::OpenAll => files::shut_all(state, false),
         Action::Limits => {

@@ -9,7 +9,7 @@ use crate::message::Effect;
 use crate::state::AppState;
 use crate::state::add::AddField;
 use crate::state::log::LogFilter;
-use crate::state::popup::{Popup, TrackerLine};
+use crate::state::popup::{Popup, RenameLine, TrackerLine};
 use crate::widget::field::Field;
 
 /// Opens the bar of the table's filter.
@@ -28,7 +28,10 @@ pub fn open_log_filter(state: &mut AppState) {
 pub fn key(state: &mut AppState, key: KeyEvent, effects: &mut Vec<Effect>) -> bool {
     let changed = match state.popups.last_mut() {
         Some(
-            Popup::Filter(field) | Popup::LogFilter { field, .. } | Popup::Tracker(TrackerLine { field, .. }),
+            Popup::Filter(field)
+            | Popup::LogFilter { field, .. }
+            | Popup::Tracker(TrackerLine { field, .. })
+            | Popup::Rename(RenameLine { field, .. }),
         ) => field.key(key),
         Some(Popup::Limit(edit)) => {
             edit.error = None;
@@ -81,7 +84,10 @@ pub fn key(state: &mut AppState, key: KeyEvent, effects: &mut Vec<Effect>) -> bo
 pub fn paste(state: &mut AppState, text: &str, effects: &mut Vec<Effect>) {
     match state.popups.last_mut() {
         Some(
-            Popup::Filter(field) | Popup::LogFilter { field, .. } | Popup::Tracker(TrackerLine { field, .. }),
+            Popup::Filter(field)
+            | Popup::LogFilter { field, .. }
+            | Popup::Tracker(TrackerLine { field, .. })
+            | Popup::Rename(RenameLine { field, .. }),
         ) => field.paste(text),
         Some(Popup::Limit(edit)) => edit.field.paste(text),
         Some(Popup::Help(help)) if help.searching => help.search.paste(text),
@@ -125,6 +131,7 @@ pub fn accept(state: &mut AppState, now: Instant, effects: &mut Vec<Effect>) {
         Some(Popup::Filter(_) | Popup::LogFilter { error: None, .. }) => _ = state.popups.pop(),
         Some(Popup::Help(help)) => help.searching = false,
         Some(Popup::Tracker(_)) => trackers::accept(state, effects),
+        Some(Popup::Rename(_)) => super::files::rename(state, effects),
         Some(Popup::Add(_)) => add::accept(state, effects),
         Some(Popup::Move(_)) => relocate::accept(state, now, effects),
         Some(Popup::Limit(_)) => super::limits::accept(state, effects),

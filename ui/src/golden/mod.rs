@@ -92,6 +92,12 @@ fn tabs() {
 }
 
 #[test]
+fn rename() {
+    check(Stage::full((80, 24)), "j Enter 2 r", "rename");
+    check(Stage::full((80, 24)), "j Enter 2 j r ^U 'new' Enter", "renamed");
+}
+
+#[test]
 fn pieces() {
     check_all("j Enter 5 r j l l", "pieces-rarity");
     check(Stage::full((80, 24)), "j 5", "split-pieces");

@@ -316,6 +316,7 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Files, "+ =", A::PriorityUp, "file-priority-up", "fetch sooner"),
         bind(C::Files, "-", A::PriorityDown, "file-priority-down", "fetch later").hint("+ priority", 2, 4),
         bind(C::Files, "*", A::WantAll, "want-all", "want all, or skip all"),
+        bind(C::Files, "r", A::Rename, "rename", "rename…").hint("rename", 3, 5),
         bind(C::Files, "H", A::ShutAll, "collapse-all", "shut all folders"),
         bind(C::Files, "E", A::OpenAll, "expand-all", "open all folders"),
         bind(C::Limits, "Space", A::LimitSwitch, "limit-switch", "on or off").hint("on/off", 2, 4),

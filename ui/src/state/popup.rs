@@ -33,6 +33,8 @@ pub enum Popup {
     Recheck(Vec<InfoHash>),
     /// The URL of a tracker is typed.
     Tracker(TrackerLine),
+    /// Another name for a file or folder is typed.
+    Rename(RenameLine),
     /// Change the trackers of a torrent, after all?
     TrackerChange(TrackerChange),
     /// Add torrents.
@@ -86,7 +88,7 @@ impl Popup {
                 }
             }
             Self::Bans(_) => Context::Bans,
-            Self::Tracker(_) => Context::Input,
+            Self::Tracker(_) | Self::Rename(_) => Context::Input,
             Self::TrackerChange(_) => Context::TrackerChange,
             Self::Add(_) => Context::Add,
             Self::Filter(_) | Self::LogFilter { .. } | Self::Limit(_) => Context::Input,
@@ -132,6 +134,19 @@ pub struct TrackerLine {
     pub field: Field,
     /// Why it cannot be taken.
     pub error: Option<String>,
+}
+
+/// The line in which another name for a file or folder is typed.
+#[derive(Clone, Debug)]
+pub struct RenameLine {
+    /// Of which torrent.
+    pub torrent: InfoHash,
+    /// Its place in torrent order, or that of a file in the folder.
+    pub file: u32,
+    /// Which element of the file's path it is.
+    pub depth: usize,
+    /// What is typed.
+    pub field: Field,
 }
 
 /// A change of trackers that waits for a yes.

@@ -210,7 +210,7 @@ fn done(stats: &SessionStats) -> String {
 pub fn eta(stats: &SessionStats) -> String {
     match stats.state {
         _ if is_unregistered(stats) => "unreg.".to_owned(),
-        _ if is_unmoved(stats) => "move!".to_owned(),
+        _ if is_unmoved(stats) => "files!".to_owned(),
         SessionState::Queued => "queued".to_owned(),
         SessionState::Checking => "check".to_owned(),
         SessionState::Moving => "move".to_owned(),

@@ -7,7 +7,7 @@ use super::{style, typed, whole};
 use crate::keymap::{self, Context};
 use crate::message::Action;
 use crate::state::panes::{Focus, Mode};
-use crate::state::popup::{LimitEdit, Popup, TrackerLine};
+use crate::state::popup::{LimitEdit, Popup, RenameLine, TrackerLine};
 use crate::state::{AppState, Leaving};
 use crate::theme::Role;
 use crate::widget::field::Field;
@@ -167,6 +167,11 @@ pub fn tracker(state: &AppState, line: &TrackerLine, buffer: &mut Buffer) {
         };
     }
     prompt(state, ">", &line.field, "Enter take  Esc cancel", buffer);
+}
+
+/// The bar in which another name for a file or folder is typed.
+pub fn rename(state: &AppState, line: &RenameLine, buffer: &mut Buffer) {
+    prompt(state, "Name: ", &line.field, "Enter rename  Esc cancel", buffer);
 }
 
 fn bar(state: &AppState, field: &Field, right: &str, buffer: &mut Buffer) {

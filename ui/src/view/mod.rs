@@ -88,6 +88,7 @@ fn over(state: &AppState, popup: &Popup, buffer: &mut Buffer) {
         Popup::Peer(peer) => dialog::peer(state, peer, buffer),
         Popup::Bans(scroll) => bans::draw(state, *scroll, buffer),
         Popup::Tracker(line) => footer::tracker(state, line, buffer),
+        Popup::Rename(line) => footer::rename(state, line, buffer),
         Popup::TrackerChange(change) => dialog::tracker_change(state, change, buffer),
         Popup::Add(form) => add::draw(state, form, buffer),
         Popup::Filter(field) => footer::filter(state, field, buffer),

@@ -178,3 +178,19 @@ async fn shutdown_writes_what_was_handed_over_and_leaves_no_file_open() {
     assert_eq!(torrent.disk.delete_files(&torrent.storage).await, Err(DiskError::Stopped));
     assert_eq!(torrent.read(0, 0, 1).await, Err(DiskError::Stopped));
 }
+
+#[tokio::test]
+async fn an_executable_file_can_be_run_by_those_who_may_read_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut torrent = Torrent::new(&[100, 100], 16_384);
+    let layout = torrent.storage.layout();
+    let mut files = layout.files().to_vec();
+    files[1].executable = true;
+    let hashes = vec![layout.piece_hash(PieceIndex::new(0))];
+    let layout = Layout::from_parts(*layout.geometry(), files, &torrent.root, Arc::new(hashes));
+    torrent.storage = torrent.disk.open(layout);
+    torrent.fill().await;
+    let mode = |at| fs::metadata(torrent.path(at)).unwrap().permissions().mode();
+    assert_eq!(mode(0) & 0o111, 0);
+    assert_eq!(mode(1) & 0o111, (mode(1) & 0o444) >> 2);
+}

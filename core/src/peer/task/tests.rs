@@ -335,7 +335,8 @@ async fn a_peer_that_never_reads_costs_little_and_is_let_go() {
     // From here on time passes when nobody has anything to do.
     tokio::time::pause();
     let start = Instant::now();
-    let rest = timeout(STUCK * 2, bench.reports.recv()).await.unwrap().unwrap().reports;
+    // The disk takes real time, while that of the link runs: its last block may come late.
+    let rest = timeout(STUCK * 20, bench.reports.recv()).await.unwrap().unwrap().reports;
     assert_eq!(closed(&rest), ("takes nothing we send", false));
     assert!(start.elapsed() >= STUCK);
     let sent = LinkGauge::get(&bench.gauge.uploaded);

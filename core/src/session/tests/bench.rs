@@ -90,6 +90,7 @@ impl Bench {
         let torrent = Arc::new(Torrent {
             folders: watch::Sender::new(crate::session::Folders {
                 save_path: dir.path().to_path_buf(),
+                files: metainfo.files.as_slice().into(),
                 other: None,
             }),
             bus: EventBus::of_session(shared.hub(), metainfo.info_hash),

@@ -183,6 +183,8 @@ fn a_skipped_file_is_not_on_disk_over_restarts_and_moves_until_it_is_wanted() {
     leech.set(&files(&[0], Priority::Normal));
     leech.add_peer(address(&seeder));
     wait("the rest", || leech.stats().is_some_and(|stats| stats.pieces_have == 20));
+    // It gets a file of its own soon, not at once.
+    wait("its own file", || of(&to) == (true, true));
     assert!(read_back(&to) == content);
     wait("the end of the part file", || std::fs::read_dir(&to).unwrap().count() == 1);
     leecher.shutdown();
