@@ -15,7 +15,7 @@ use super::searches::Search;
 const SETTLED: Duration = Duration::from_secs(15 * 60);
 
 /// ... and while hardly anybody is known.
-const SPARSE: Duration = Duration::from_secs(30);
+const SPARSE: Duration = Duration::from_secs(10);
 
 /// The first pause before the next try while nobody answers, and the longest.
 const RETRY: Duration = Duration::from_secs(2);
