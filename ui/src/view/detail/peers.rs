@@ -97,8 +97,9 @@ fn nobody(row: &Row) -> String {
     match (runs(stats.state), stats.connecting_peers, stats.known_peers) {
         (false, ..) => "No peers: the torrent does not run.".to_owned(),
         (true, 0, 0) => "No peers are known yet; the Trackers tab says when they are asked again.".to_owned(),
+        (true, 0, known) => format!("No peer is connected; {known} known."),
         (true, connecting, known) => {
-            format!("No peer is connected: calling {connecting}, {known} known.")
+            format!("No peer is connected yet: calling {connecting} of {known} known.")
         }
     }
 }
