@@ -7,6 +7,7 @@ use super::{
     Agreed, Dice, KEY_LEN, MAX_PAD, Method, Methods, MseError, Step, VC, call_sign, hash, number, skip_to,
 };
 use crate::types::InfoHash;
+use crate::wire::handshake::{PROTOCOL_LEN, may_be_handshake};
 
 /// A call under way.
 #[derive(Debug)]
@@ -47,6 +48,10 @@ impl Caller {
         loop {
             match std::mem::replace(&mut self.state, State::Over) {
                 State::Key => {
+                    // No key begins so but one in 2^160: it says who it is to whatever comes.
+                    if input.len() >= PROTOCOL_LEN && may_be_handshake(&input[..PROTOCOL_LEN]) {
+                        return Err(MseError::Plain);
+                    }
                     let Some(key) = input.first_chunk::<KEY_LEN>() else {
                         self.state = State::Key;
                         return Ok(Step::More);

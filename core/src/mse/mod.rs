@@ -116,6 +116,9 @@ pub enum MseError {
     /// A public key by which the secret would be known to all.
     #[error("a public key that is none")]
     WeakKey,
+    /// It answers a key with a plain handshake.
+    #[error("an answer without encryption")]
+    Plain,
     /// The bytes that both ends can compute did not come.
     #[error("no encrypted handshake")]
     NoSync,

@@ -196,6 +196,15 @@ fn what_is_no_call_ends_after_the_longest_padding() {
 }
 
 #[test]
+fn who_answers_a_key_with_a_plain_handshake_is_told_at_once() {
+    let (mut caller, _) = Caller::begin(dice(3, 0), TORRENT, Methods::ANY);
+    let mut input = BytesMut::from(&b"\x13BitTorrent protoco"[..]);
+    assert!(matches!(caller.feed(&mut input, b"hello"), Ok(Step::More)));
+    input.extend_from_slice(b"l");
+    assert_eq!(caller.feed(&mut input, b"hello").err(), Some(MseError::Plain));
+}
+
+#[test]
 fn another_torrent_is_not_revealed() {
     let (mut caller, first) = Caller::begin(dice(3, 20), InfoHash::new([8; 20]), Methods::ANY);
     let mut callee = Callee::new(dice(9, 20), Methods::ANY);
