@@ -158,6 +158,12 @@ pub struct EngineArgs {
     /// 0 picks a port; may be given several times
     #[arg(long, value_name = "[ADDR:]PORT")]
     pub listen: Vec<Listen>,
+    /// Begin in the DHT with this node, not with well-known ones; may be given several times
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
+    pub dht_bootstrap: Vec<String>,
+    /// No DHT: peers come from trackers and by hand, unless --dht-bootstrap is given
+    #[arg(long, env = "TC_TUI_NO_DHT", hide_env_values = true)]
+    pub no_dht: bool,
     /// Download at most this many bytes a second, for example 500K or 2.5M
     #[arg(long, value_name = "RATE", value_parser = amount::rate)]
     pub down_limit: Option<u64>,
@@ -261,6 +267,15 @@ fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(seconds @ 0.0..=LONGEST) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("a number of seconds from 0 to 3600 is wanted".to_owned()),
+    }
+}
+
+fn host_and_port(text: &str) -> Result<String, String> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0) => {
+            Ok(text.to_owned())
+        }
+        _ => Err("a host with a port is wanted: dht.libtorrent.org:25401, [2001:db8::1]:6881".to_owned()),
     }
 }
 

@@ -10,6 +10,7 @@ use std::{fs, io};
 use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tc_core::Config;
+use tc_core::config::DHT_ROUTERS;
 
 use crate::cli::{Allocate, Encryption, EngineArgs};
 
@@ -79,6 +80,7 @@ pub fn config(args: &EngineArgs, download_dir: &Path, state_dir: &Path) -> Confi
     config.max_connections = args.max_connections;
     config.max_peers = args.max_peers;
     config.upload_slots = args.upload_slots;
+    config.dht = dht(args);
     test_sync_interval(&mut config);
     fit_open_files(&mut config, raise_open_files());
     config
@@ -93,6 +95,14 @@ fn test_sync_interval(config: &mut Config) {
     }
     #[cfg(not(debug_assertions))]
     let _ = config;
+}
+
+/// Where the DHT begins; `None`: there is none.
+fn dht(args: &EngineArgs) -> Option<Vec<String>> {
+    if !args.dht_bootstrap.is_empty() {
+        return Some(args.dht_bootstrap.clone());
+    }
+    (!args.no_dht).then(|| DHT_ROUTERS.iter().map(ToString::to_string).collect())
 }
 
 fn listen(wanted: &[Listen], kept_port: impl FnOnce() -> u16) -> Vec<SocketAddr> {

@@ -31,6 +31,7 @@ pub const BEPS: &[Bep] = {
     use Support::{Partly, Yes};
     &[
         bep(3, "peer protocol, .torrent files, HTTP trackers", Yes, "libtorrent_seeds_we_download"),
+        bep(5, "DHT", Yes, "the_dht_brings_us_to_libtorrent"),
         bep(6, "fast extension", Yes, "libtorrent_and_we_speak_the_fast_extension"),
         bep(7, "IPv6 from trackers", Yes, "libtorrent_seeds_we_download_over_ipv6"),
         bep(10, "extension protocol", Yes, "every_key_is_read"),
@@ -47,8 +48,16 @@ pub const BEPS: &[Bep] = {
         bep(24, "our address as trackers see it", Yes, "trackers_that_name_us_do_not_make_us_call_ourselves"),
         bep(27, "private torrents", Yes, "public_torrents_ask_each_tier_and_private_ones_a_single_tracker"),
         bep(31, "trackers that say when to try again", Yes, "who_says_never_is_not_asked_again_in_this_run"),
+        bep(32, "DHT over IPv6", Yes, "the_dht_brings_us_to_libtorrent_over_ipv6"),
         bep(40, "canonical peer priority", Yes, "the_examples_of_the_specification"),
         bep(41, "paths and pass-keys for UDP trackers", Yes, "an_announce_with_the_pass_key_of_its_url"),
+        bep(42, "node ids that fit their address", Yes, "the_id_follows_the_address_that_others_see"),
+        bep(
+            43,
+            "nodes that only read",
+            Yes,
+            "who_only_asks_is_in_no_table_and_who_only_reads_is_not_even_asked",
+        ),
         bep(47, "pad files and attributes", Partly("pad files; no links"), "a_pad_file_takes_no_name"),
         bep(
             48,

@@ -81,7 +81,18 @@ pub struct Config {
     /// Addresses of private and loopback ranges that trackers name are dropped unless the tracker is
     /// itself in such a range; a swarm on one machine may allow them all.
     pub allow_inward_peers: bool,
+    /// `HOST:PORT` of nodes to begin with in the DHT, for example [`DHT_ROUTERS`]; nodes of the last run come
+    /// first. `None`: there is no DHT.
+    pub dht: Option<Vec<String>>,
 }
+
+/// Nodes that help others to begin in the DHT and do nothing else; other clients begin there too.
+pub const DHT_ROUTERS: [&str; 4] = [
+    "dht.libtorrent.org:25401",
+    "router.bittorrent.com:6881",
+    "dht.transmissionbt.com:6881",
+    "router.utorrent.com:6881",
+];
 
 /// Whether links are encrypted (MSE, also called PE).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -131,6 +142,8 @@ impl Config {
             stop_timeout: Duration::from_secs(3),
             any_certificate: Vec::new(),
             allow_inward_peers: false,
+            // Whoever embeds the engine decides what it talks to.
+            dht: None,
         }
     }
 

@@ -15,7 +15,7 @@
 //!
 //! Imports go downward only. *Words*: [`types`], [`untrusted`], [`geometry`], [`bitfield`], [`rate`],
 //! [`config`], [`settings`], [`stats`], [`event`], [`bep`]. *Formats*: [`bencode`], [`metainfo`], [`wire`], [`error`].
-//! *Deciders*, which see no socket, no thread and no clock: `download`, `upload`, `mse`, [`queue`],
+//! *Deciders*, which see no socket, no thread and no clock: `download`, `upload`, [`dht`], `mse`, [`queue`],
 //! `tracker::{schedule, udp::client}`, `peer::{conn, pipeline, pool}`, `bandwidth::bucket`.
 //! *Shells*: `net`, `disk`, `storage`, `tracker::{http, udp}`, `peer::task`, `session::actor`, `resume`.
 //! *Handles*: [`Session`], [`SharedResources`], [`TorrentManager`].
@@ -37,6 +37,7 @@ pub mod metainfo;
 pub mod wire;
 
 pub mod bandwidth;
+pub mod dht;
 pub mod download;
 pub mod mse;
 pub mod peer;

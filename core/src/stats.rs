@@ -182,8 +182,33 @@ pub struct GlobalStats {
     pub incoming_seen: bool,
     /// Bans that last.
     pub banned: u32,
+    /// How the DHT does.
+    pub dht: DhtStats,
     /// At the exit: trackers that have yet to hear that we leave.
     pub goodbyes: u32,
+}
+
+/// How the DHT does (BEP 5). Of two figures the first is of IPv4, the second of IPv6 (BEP 32).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DhtStats {
+    /// There is one.
+    pub on: bool,
+    /// Torrents can be searched for.
+    pub ready: [bool; 2],
+    /// Nodes that we know.
+    pub nodes: [u32; 2],
+    /// Those of them that were heard of within 15 minutes.
+    pub good: [u32; 2],
+    /// Torrents that are searched for now.
+    pub searches: u32,
+    /// Torrents whose turn is due and has not come.
+    pub waiting: u32,
+    /// Torrents that have turns.
+    pub torrents: u32,
+    /// Torrents that others announced to us.
+    pub stored: u32,
+    /// Our address as most nodes see it, or as we know it.
+    pub outside: [Option<std::net::IpAddr>; 2],
 }
 
 /// The parts of a torrent that are only gathered while somebody looks.
@@ -262,6 +287,8 @@ pub enum PeerSource {
     Manual,
     /// It was known in an earlier run.
     Resume,
+    /// A node of the DHT named it.
+    Dht,
 }
 
 /// One connected peer.

@@ -9,6 +9,8 @@ use std::path::Path;
 mod bencode;
 #[path = "../fuzz/checks/conn.rs"]
 mod conn;
+#[path = "../fuzz/checks/krpc.rs"]
+mod krpc;
 #[path = "../fuzz/checks/metainfo.rs"]
 mod metainfo;
 #[path = "../fuzz/checks/mse.rs"]
@@ -35,9 +37,10 @@ type Check = fn(&[u8]);
 /// The screen's is replayed beside the screen: `ui/src/tests/corpus.rs`.
 const OF_THE_SCREEN: &str = "keys";
 
-const TARGETS: [(&str, Check); 12] = [
+const TARGETS: [(&str, Check); 13] = [
     ("bencode", bencode::check),
     ("conn", conn::check),
+    ("krpc", krpc::check),
     ("metainfo", metainfo::check),
     ("mse", mse::check),
     ("patterns", patterns::check),

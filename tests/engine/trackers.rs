@@ -49,6 +49,7 @@ impl Get {
             .args(args)
             .arg(source)
             .env("HOME", dir.path())
+            .env("TC_TUI_NO_DHT", "true")
             .envs(env.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

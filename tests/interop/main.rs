@@ -22,6 +22,7 @@ mod wait;
 mod work;
 
 mod bench;
+mod dht;
 mod encryption;
 mod fast;
 mod lab;

@@ -303,6 +303,13 @@ events! {
         /// The address.
         address: SocketAddr,
     }
+    /// Torrents can be searched for in the DHT, over one family.
+    DhtReady = "dht.ready", Info {
+        /// IPv4 or IPv6.
+        family: Untrusted,
+        /// Nodes that are good.
+        nodes: u32,
+    }
     /// A wanted address could not be listened on; it is tried again.
     ListenFailed = "listen.failed", Error {
         /// The address.

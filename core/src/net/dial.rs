@@ -14,9 +14,9 @@ use crate::config::Encryption;
 use crate::mse::cipher::Cipher;
 use crate::mse::{Methods, MseError};
 use crate::stats::LinkEncryption;
-use crate::types::{InfoHash, PeerId};
+use crate::types::InfoHash;
 use crate::wire::WireError;
-use crate::wire::handshake::{Handshake, Reserved};
+use crate::wire::handshake::Handshake;
 
 /// From the first packet to the last byte of the handshake: who needs longer is too far to be of use.
 pub const DEADLINE: Duration = Duration::from_secs(10);
@@ -68,10 +68,8 @@ pub struct Call {
     pub address: SocketAddr,
     /// Where we call from; `None`: the system chooses.
     pub source: Option<IpAddr>,
-    /// The torrent.
-    pub info_hash: InfoHash,
-    /// Our name in its swarm.
-    pub peer_id: PeerId,
+    /// What we say: the torrent, our name in its swarm, and what we offer.
+    pub ours: Handshake,
     /// Whether the link is encrypted.
     pub encryption: Encryption,
 }
@@ -115,7 +113,8 @@ impl<E: Into<DialError>> From<E> for Failed {
 impl Call {
     /// Connects and exchanges handshakes once, encrypted by one of these methods or plain.
     async fn greet(&self, methods: Option<Methods>) -> Result<Greeted, Failed> {
-        let Self { address, info_hash, peer_id, .. } = *self;
+        let Self { address, ours, .. } = *self;
+        let info_hash = ours.info_hash;
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         if let Some(source) = self.source {
             socket.bind(SocketAddr::new(source, 0))?;
@@ -123,7 +122,6 @@ impl Call {
         let stream = socket.connect(address).await?;
         stream.set_nodelay(true)?;
         let mut greeting = Greeting::new(stream);
-        let ours = Handshake { reserved: Reserved::OURS, info_hash, peer_id };
         match methods {
             Some(methods) => {
                 let called = greeting.call(info_hash, methods, &ours.encode()).await;
@@ -142,8 +140,8 @@ impl Call {
 
 /// The torrents that are here, for those who call.
 pub trait Here: Send + Sync {
-    /// Our peer id for a torrent that is here.
-    fn peer_id(&self, info_hash: &InfoHash) -> Option<PeerId>;
+    /// What we say to those who call for a torrent that is here.
+    fn ours(&self, info_hash: &InfoHash) -> Option<Handshake>;
 
     /// The torrent of an encrypted call, by its [`call_sign`](crate::mse::call_sign).
     fn by_sign(&self, sign: &[u8; 20]) -> Option<InfoHash>;
@@ -180,8 +178,8 @@ pub async fn answer(
         if called_for.is_some_and(|torrent| torrent != info_hash) {
             return Err(DialError::OtherTorrent);
         }
-        let peer_id = here.peer_id(&info_hash).ok_or(DialError::OtherTorrent)?;
-        greeting.say(Handshake { reserved: Reserved::OURS, info_hash, peer_id }).await?;
+        let ours = here.ours(&info_hash).ok_or(DialError::OtherTorrent)?;
+        greeting.say(ours).await?;
         let peer_id = greeting.id().await?;
         Ok(greeting.greeted(address, Handshake { reserved, info_hash, peer_id }))
     };

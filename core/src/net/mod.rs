@@ -3,6 +3,7 @@
 pub mod dial;
 mod greeting;
 pub mod listen;
+pub mod outside;
 pub mod reach;
 pub mod resolver;
 pub mod scope;

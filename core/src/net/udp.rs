@@ -19,6 +19,9 @@ use tokio::task::AbortHandle;
 /// Replies of trackers that wait. Few are on their way at once; what a flood pushes out is asked again.
 const TRACKER_REPLIES: usize = 64;
 
+/// Datagrams of the DHT that wait: some milliseconds of a node that is asked a lot.
+const DHT_MESSAGES: usize = 256;
+
 /// The longest datagram there is.
 const MAX_DATAGRAM: usize = 1 << 16;
 
@@ -39,6 +42,8 @@ pub struct Datagram {
 pub enum Protocol {
     /// BEP 15: a reply begins with its action, a number below 256 in four bytes.
     Tracker,
+    /// BEP 5: a dictionary in bencode.
+    Dht,
 }
 
 impl Protocol {
@@ -46,6 +51,7 @@ impl Protocol {
     pub const fn of(datagram: &[u8]) -> Option<Self> {
         match datagram {
             [0, ..] => Some(Self::Tracker),
+            [b'd', ..] => Some(Self::Dht),
             _ => None,
         }
     }
@@ -57,11 +63,14 @@ impl Protocol {
 pub struct Takers {
     /// For [`Protocol::Tracker`].
     pub tracker: mpsc::Receiver<Datagram>,
+    /// For [`Protocol::Dht`].
+    pub dht: mpsc::Receiver<Datagram>,
 }
 
 #[derive(Clone, Debug)]
 struct Fork {
     tracker: mpsc::Sender<Datagram>,
+    dht: mpsc::Sender<Datagram>,
 }
 
 impl Fork {
@@ -69,6 +78,7 @@ impl Fork {
         let Some(protocol) = Protocol::of(bytes) else { return };
         let queue = match protocol {
             Protocol::Tracker => &self.tracker,
+            Protocol::Dht => &self.dht,
         };
         if let Ok(place) = queue.try_reserve() {
             place.send(Datagram { from, bytes: Bytes::copy_from_slice(bytes) });
@@ -107,10 +117,11 @@ impl UdpSockets {
     /// No socket yet; the loops of those to come run on `runtime`.
     pub fn new(runtime: Handle) -> (Self, Takers) {
         let (to_tracker, tracker) = mpsc::channel(TRACKER_REPLIES);
-        let fork = Fork { tracker: to_tracker };
+        let (to_dht, dht) = mpsc::channel(DHT_MESSAGES);
+        let fork = Fork { tracker: to_tracker, dht: to_dht };
         let state = Mutex::new(Some(State { fork, open: Vec::new() }));
         let inner = Arc::new(Inner { runtime, state });
-        (Self { inner }, Takers { tracker })
+        (Self { inner }, Takers { tracker, dht })
     }
 
     /// Opens a socket at `address` and returns where it is: at another port if this one is taken,
@@ -143,6 +154,13 @@ impl UdpSockets {
     /// Whether addresses of this one's family can be sent to.
     pub fn can_reach(&self, to: &SocketAddr) -> bool {
         self.socket_for(to).is_some()
+    }
+
+    /// The port that somebody at this address sees us at, unless there is something in between.
+    pub fn port(&self, to: &SocketAddr) -> Option<u16> {
+        let state = self.lock();
+        let open = state.as_ref()?.open.iter().find(|open| open.address.is_ipv4() == to.is_ipv4());
+        open.map(|open| open.address.port())
     }
 
     /// Sends one datagram from the first socket of the family.
@@ -228,8 +246,9 @@ mod tests {
         for action in 0..4_u32 {
             assert_eq!(Protocol::of(&action.to_be_bytes()), Some(Protocol::Tracker));
         }
-        // uTP headers begin with 0x01 to 0x41, DHT messages with 'd'.
-        for other in [&b""[..], b"\x01", b"\x41", b"d1:ad2:id", b"\xff"] {
+        assert_eq!(Protocol::of(b"d1:ad2:id"), Some(Protocol::Dht));
+        // uTP headers begin with 0x01 to 0x41.
+        for other in [&b""[..], b"\x01", b"\x41", b"l", b"\xff"] {
             assert_eq!(Protocol::of(other), None, "{other:?}");
         }
     }

@@ -54,6 +54,8 @@ pub enum Report {
         /// It hears of it when we lose a piece (BEP 54).
         takes_dont_have: bool,
     },
+    /// Where the peer's DHT node is, on its address (BEP 5).
+    DhtPort(u16),
     /// BEP 21, said in mid-connection: whether the peer downloads nothing more.
     UploadOnly(bool),
     /// The link has ended; nothing follows.

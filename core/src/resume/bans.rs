@@ -1,17 +1,12 @@
-//! The bans as they are kept: one value, with a version byte and four bytes of checksum as a resume
-//! record has. One that cannot be read stands for no bans.
+//! The bans as they are kept: one value. One that cannot be read stands for no bans.
 
 use serde::{Deserialize, Serialize};
-use sha1::{Digest, Sha1};
 
+use super::value;
 use crate::types::{BanReason, BanTarget, UnixTime};
 
 /// The version that this program writes.
 const VERSION: u8 = 1;
-
-/// Version and checksum.
-const HEADER: usize = 1 + CHECKSUM;
-const CHECKSUM: usize = 4;
 
 /// One ban, from one run to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,26 +21,12 @@ pub struct SavedBan {
 
 /// The form in the store.
 pub fn encode(bans: &[SavedBan]) -> Vec<u8> {
-    let mut bytes = vec![VERSION];
-    bytes.extend_from_slice(&[0; CHECKSUM]);
-    let mut bytes = postcard::to_extend(bans, bytes).expect("every field has a form in postcard");
-    let sum = checksum(&bytes);
-    bytes[1..HEADER].copy_from_slice(&sum);
-    bytes
+    value::encode(VERSION, bans)
 }
 
 /// Reads the form in the store; `None` when it is damaged or of another version.
 pub fn decode(bytes: &[u8]) -> Option<Vec<SavedBan>> {
-    if bytes.len() < HEADER || bytes[0] != VERSION || bytes[1..HEADER] != checksum(bytes) {
-        return None;
-    }
-    postcard::from_bytes(&bytes[HEADER..]).ok()
-}
-
-fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
-    let hash: [u8; 20] =
-        Sha1::new().chain_update(&bytes[..1]).chain_update(&bytes[HEADER..]).finalize().into();
-    std::array::from_fn(|at| hash[at])
+    value::decode(VERSION, bytes)
 }
 
 #[cfg(test)]

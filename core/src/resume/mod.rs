@@ -13,6 +13,7 @@ mod old;
 mod record;
 mod store;
 mod table;
+mod value;
 
 pub use self::bans::{SavedBan, decode as decode_bans, encode as encode_bans};
 pub use self::journal::decode as decode_journal;

@@ -17,6 +17,7 @@ use super::journal::Journal;
 use super::lock::{Lock, lock};
 use super::record::ResumeRecord;
 use super::table::{self, Table, Values};
+use crate::dht;
 use crate::error::Error;
 use crate::settings::GlobalSettings;
 use crate::storage::NoteHashed;
@@ -44,6 +45,8 @@ pub struct StateStore {
     bans: Mutex<Vec<SavedBan>>,
     /// The same of the order of the torrents.
     order: Mutex<Vec<InfoHash>>,
+    /// What the DHT of the last run knew.
+    dht: Option<dht::Saved>,
     journal: Journal,
     running: Mutex<Option<Running>>,
     kept: Option<GlobalSettings>,
@@ -113,6 +116,7 @@ impl StateStore {
         });
         let bans = Mutex::new(table.bans(&mut problems));
         let order = Mutex::new(table.order(&mut problems));
+        let dht = table.dht();
         let mut list: Vec<Saved> = Vec::new();
         for (info_hash, torrent) in folder.list(&mut problems).map_err(failed)? {
             let record = match records.remove(&info_hash) {
@@ -158,7 +162,7 @@ impl StateStore {
         let thread =
             std::thread::Builder::new().name("state".into()).spawn(|| saver.run()).map_err(Error::Start)?;
         let running = Mutex::new(Some(Running { thread, _lock: lock }));
-        Ok((Self { shared, bans, order, journal, running, kept }, list, problems))
+        Ok((Self { shared, bans, order, dht, journal, running, kept }, list, problems))
     }
 
     /// Where the disk notes the pieces of this torrent that it has hashed: what no record holds when the
@@ -202,6 +206,16 @@ impl StateStore {
     /// Replaces the bans that are kept.
     pub fn put_bans(&self, bans: Vec<SavedBan>) {
         self.shared.put(|values| values.bans = Some(bans));
+    }
+
+    /// What the DHT of the last run knew.
+    pub const fn kept_dht(&self) -> Option<&dht::Saved> {
+        self.dht.as_ref()
+    }
+
+    /// Keeps what the DHT knows.
+    pub fn put_dht(&self, dht: dht::Saved) {
+        self.shared.put(|values| values.dht = Some(dht));
     }
 
     /// Replaces the order of the torrents that is kept.

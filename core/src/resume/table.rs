@@ -11,6 +11,8 @@ use super::bans::{self, SavedBan};
 use super::record::{
     RecordError, ResumeRecord, decode_order, decode_settings, encode_order, encode_settings,
 };
+use super::value;
+use crate::dht;
 use crate::settings::GlobalSettings;
 use crate::types::InfoHash;
 
@@ -26,6 +28,12 @@ const ORDER: TableDefinition<'_, (), &[u8]> = TableDefinition::new("order");
 /// One value: all bans.
 const BANS: TableDefinition<'_, (), &[u8]> = TableDefinition::new("bans");
 
+/// One value: what the DHT knows.
+const DHT: TableDefinition<'_, (), &[u8]> = TableDefinition::new("dht");
+
+/// The version of its form that this program writes.
+const DHT_VERSION: u8 = 1;
+
 /// Ten thousand records of a few KiB are read once, at start; afterwards only inner pages matter.
 const CACHE: usize = 8 << 20;
 
@@ -38,12 +46,14 @@ pub(crate) struct Values {
     pub bans: Option<Vec<SavedBan>>,
     /// All torrents in their order.
     pub order: Option<Vec<InfoHash>>,
+    /// What the DHT knows.
+    pub dht: Option<dht::Saved>,
 }
 
 impl Values {
     /// Nothing has changed.
     pub(crate) const fn is_empty(&self) -> bool {
-        self.settings.is_none() && self.bans.is_none() && self.order.is_none()
+        self.settings.is_none() && self.bans.is_none() && self.order.is_none() && self.dht.is_none()
     }
 
     /// What was not saved, under what has come since.
@@ -52,6 +62,7 @@ impl Values {
             settings: self.settings.or(older.settings),
             bans: self.bans.or(older.bans),
             order: self.order.or(older.order),
+            dht: self.dht.or(older.dht),
         }
     }
 }
@@ -180,6 +191,13 @@ impl Table {
         })
     }
 
+    /// What the DHT knew. It is found again, so nobody needs to hear where it cannot be read.
+    pub(crate) fn dht(&self) -> Option<dht::Saved> {
+        let transaction = self.database.begin_read().ok()?;
+        let value = transaction.open_table(DHT).ok()?.get(()).ok()??;
+        value::decode(DHT_VERSION, value.value())
+    }
+
     /// Writes and removes records, and replaces values, all or none.
     pub(crate) fn write<'a>(
         &self,
@@ -192,6 +210,9 @@ impl Table {
         }
         if let Some(bans) = &values.bans {
             transaction.open_table(BANS)?.insert((), bans::encode(bans).as_slice())?;
+        }
+        if let Some(dht) = &values.dht {
+            transaction.open_table(DHT)?.insert((), value::encode(DHT_VERSION, dht).as_slice())?;
         }
         if let Some(order) = &values.order {
             transaction.open_table(ORDER)?.insert((), encode_order(order).as_slice())?;
@@ -303,6 +324,15 @@ pub(super) fn plant_bans(state: &Path, value: &[u8]) {
     let table = Table::reopen(state).unwrap();
     let transaction = table.database.begin_write().unwrap();
     transaction.open_table(BANS).unwrap().insert((), value).unwrap();
+    transaction.commit().unwrap();
+}
+
+/// Puts any bytes in the place of what the DHT knows.
+#[cfg(test)]
+pub(super) fn plant_dht(state: &Path, value: &[u8]) {
+    let table = Table::reopen(state).unwrap();
+    let transaction = table.database.begin_write().unwrap();
+    transaction.open_table(DHT).unwrap().insert((), value).unwrap();
     transaction.commit().unwrap();
 }
 

@@ -7,6 +7,7 @@ mod files;
 mod incomplete;
 mod links;
 mod on_command;
+mod on_dht;
 mod on_discovery;
 mod on_disk;
 mod on_greeting;

@@ -11,6 +11,7 @@ use crate::net::dial::{self, Call, DialError, Greeted};
 use crate::peer::pool::{Choice, Outcome};
 use crate::shared::ConnectionPermit;
 use crate::tracker::AnnounceEvent;
+use crate::wire::handshake::Handshake;
 
 /// Dials that one session starts in one go; libtorrent opens 30 connections a second over all.
 const DIALS: usize = 10;
@@ -68,8 +69,11 @@ impl Actor {
             let call = Call {
                 address,
                 source,
-                info_hash: self.torrent.info_hash(),
-                peer_id: self.torrent.peer_id,
+                ours: Handshake {
+                    reserved: self.reserved(),
+                    info_hash: self.torrent.info_hash(),
+                    peer_id: self.torrent.peer_id,
+                },
                 encryption: self.shared.config().encryption,
             };
             let found = self.to_discoveries.clone();

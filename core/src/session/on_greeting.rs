@@ -18,7 +18,6 @@ use crate::shared::ConnectionPermit;
 use crate::stats::PeerSource;
 use crate::types::{LinkId, UnixTime};
 use crate::wire::extended::OurHandshake;
-use crate::wire::handshake::Reserved;
 use crate::wire::message::Decoder;
 
 impl Actor {
@@ -61,7 +60,7 @@ impl Actor {
         let source = if incoming { source } else { known_by };
         let (mailbox, gauge) = (Arc::new(Mailbox::default()), Arc::new(LinkGauge::default()));
         let geometry = self.torrent.metainfo.geometry;
-        let agreed = handshake.reserved.and(Reserved::OURS);
+        let agreed = handshake.reserved.and(self.reserved());
         let complete_ago = self
             .totals
             .completed
@@ -78,6 +77,7 @@ impl Actor {
                 upload_only: self.upload_only,
                 complete_ago,
             },
+            dht_port: self.dht_port(&address),
             allows_fast: self.shared.first_slots(self.settings.upload_slots) > 0,
         };
         let conn = Conn::open(now, geometry, &opening);
@@ -203,7 +203,11 @@ impl Actor {
     pub(super) fn open_door(&mut self) {
         // The old one first: as it goes it would take the new one for its own.
         self.door = None;
-        let door = crate::shared::Door { peer_id: self.torrent.peer_id, incoming: self.to_door.clone() };
+        let door = crate::shared::Door {
+            peer_id: self.torrent.peer_id,
+            reserved: self.reserved(),
+            incoming: self.to_door.clone(),
+        };
         self.door = Some(self.shared.registry().open(self.torrent.info_hash(), door));
     }
 }

@@ -71,6 +71,7 @@ impl Actor {
                     self.feed = true;
                 }
             }
+            Report::DhtPort(port) => self.on_dht_port(link, port),
             Report::UploadOnly(upload_only) => self.on_upload_only(now, link, upload_only),
             Report::Introduced { client, listen_port, your_ip, upload_only, takes_dont_have } => {
                 if let Some(entry) = self.links.get_mut(&link) {

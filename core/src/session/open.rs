@@ -36,6 +36,7 @@ pub fn actor(
     let (to_reports, reports) = mpsc::channel(actor::REPORTS);
     let (to_discoveries, discoveries) = mpsc::channel(actor::DISCOVERIES);
     let (to_door, incoming) = mpsc::channel(actor::INCOMING);
+    let (to_found, found) = mpsc::channel(crate::dht::task::FOUND);
     let kept = record.clone().unwrap_or_default();
     // For viewers of a torrent that rests; what counts is what a check finds.
     let claimed = kept.claimed(geometry.pieces());
@@ -102,6 +103,8 @@ pub fn actor(
         to_reports,
         to_discoveries,
         door: None,
+        dht: None,
+        to_found,
         in_swarm: None,
         to_door,
         seat,
@@ -137,6 +140,7 @@ pub fn actor(
             reports,
             discoveries,
             incoming,
+            found,
             port: shared.port_changes(),
             stopping: shared.stopping(),
             told: false,

@@ -17,6 +17,7 @@ mod assumed;
 mod bench;
 mod board;
 mod crash;
+mod dht;
 mod ends;
 mod faults;
 mod incomplete;

@@ -6,10 +6,10 @@
 mod bans;
 mod connections;
 mod deal;
+mod dht;
 mod dials;
 mod goodbyes;
 mod incoming;
-mod outside;
 mod registry;
 mod slots;
 mod tasks;
@@ -32,7 +32,6 @@ use self::connections::Connections;
 pub use self::deal::DialTicket;
 use self::dials::Dials;
 pub use self::goodbyes::Goodbyes;
-use self::outside::Outside;
 pub use self::registry::{Door, Registration, Registry};
 use self::slots::Slots;
 pub use self::tasks::Tasks;
@@ -41,9 +40,11 @@ pub(crate) use self::turns::Seat;
 use self::turns::Turns;
 use crate::bandwidth::Limiter;
 use crate::config::Config;
+use crate::dht::task::Dht;
 use crate::disk::{Backend, Disk, System};
 use crate::error::Error;
 use crate::event::{Event, EventBus, Kind};
+use crate::net::outside::Outside;
 use crate::net::resolver::Resolver;
 use crate::net::udp::UdpSockets;
 use crate::resume::{Saved, StateStore};
@@ -82,6 +83,7 @@ pub struct SharedResources {
     resolver: Resolver,
     udp: UdpSockets,
     trackers: Trackers,
+    dht: Dht,
     registry: Arc<Registry>,
     bans: SharedBans,
     store: Option<StateStore>,
@@ -180,6 +182,7 @@ impl SharedResources {
         let order = store.as_ref().map(StateStore::take_order).unwrap_or_default();
         let speed = settings.speed_now();
         let shared = Arc::new(Self {
+            dht: if config.dht.is_some() { Dht::new(udp.clone()) } else { Dht::default() },
             udp,
             trackers,
             runtime: Mutex::new(runtime),
@@ -216,6 +219,7 @@ impl SharedResources {
             store.on_trouble(move |error| tell_unsaved(&hub, &dir, error));
         }
         incoming::listen(&shared);
+        dht::start(&shared, takers.dht);
         totals::keep(&shared);
         turns::keep(&shared);
         Ok(shared)
@@ -311,6 +315,11 @@ impl SharedResources {
     /// Trackers of every kind.
     pub const fn trackers(&self) -> &Trackers {
         &self.trackers
+    }
+
+    /// The DHT.
+    pub const fn dht(&self) -> &Dht {
+        &self.dht
     }
 
     /// What outlives the run; `None`: nothing does.

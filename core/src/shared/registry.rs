@@ -8,12 +8,15 @@ use tokio::sync::mpsc;
 use crate::mse;
 use crate::net::dial::{Greeted, Here};
 use crate::types::{InfoHash, PeerId};
+use crate::wire::handshake::{Handshake, Reserved};
 
 /// What the listener must know of a session.
 #[derive(Clone, Debug)]
 pub struct Door {
     /// Our name in this torrent's swarm.
     pub peer_id: PeerId,
+    /// What we offer there.
+    pub reserved: Reserved,
     /// Where greeted peers go; full means that the session has enough to do.
     pub incoming: mpsc::Sender<Greeted>,
 }
@@ -58,8 +61,9 @@ impl Registry {
 }
 
 impl Here for Registry {
-    fn peer_id(&self, info_hash: &InfoHash) -> Option<PeerId> {
-        self.find(info_hash).map(|door| door.peer_id)
+    fn ours(&self, info_hash: &InfoHash) -> Option<Handshake> {
+        let Door { peer_id, reserved, .. } = self.find(info_hash)?;
+        Some(Handshake { reserved, info_hash: *info_hash, peer_id })
     }
 
     fn by_sign(&self, sign: &[u8; 20]) -> Option<InfoHash> {

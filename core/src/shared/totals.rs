@@ -95,6 +95,7 @@ fn pin(shared: &SharedResources, free_space: Option<u64>) {
         limits: settings.speed_now(),
         alternative: settings.use_alternative,
         banned: shared.ban_count(),
+        dht: shared.dht.stats(),
         listening: listening.addresses,
         listen_error: listening.error,
         incoming_seen: shared.incoming_seen.load(Ordering::Relaxed),

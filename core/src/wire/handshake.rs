@@ -87,6 +87,12 @@ impl Reserved {
     const FAST: u8 = 0x04;
     const V2: u8 = 0x10;
 
+    /// ... and the DHT, where there is one and the torrent may use it.
+    pub const fn with_dht(mut self) -> Self {
+        self.0[7] |= Self::DHT;
+        self
+    }
+
     /// Wraps the raw bytes.
     pub const fn new(bytes: [u8; 8]) -> Self {
         Self(bytes)

@@ -32,6 +32,7 @@ pub fn check(bytes: &[u8]) {
         info_hash: InfoHash::new([7; 20]),
         peer_ip: Ipv4Addr::LOCALHOST.into(),
         ours: OurHandshake::default(),
+        dht_port: None,
         allows_fast: true,
     };
     let mut conn = Conn::open(now, geometry, &opening);

@@ -78,6 +78,11 @@ def connect(ip, port):
     added[0][0].connect_peer((ip, port))
 
 
+def nodes():
+    """Nodes of the DHT that it knows."""
+    return session.status().dht_nodes
+
+
 def watch():
     """Tells of what happened, with the seconds since the torrent was added."""
     while True:
@@ -104,5 +109,6 @@ serve(
         "status": status,
         "serve": serve_peers,
         "connect": connect,
+        "nodes": nodes,
     }
 )

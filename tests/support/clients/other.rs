@@ -83,6 +83,13 @@ impl Other {
         self.driver.ask("connect", json!({"ip": peer.ip().to_string(), "port": peer.port()}));
     }
 
+    /// Waits until it knows so many nodes of the DHT; libtorrent only.
+    pub fn wait_nodes(&mut self, nodes: u64, deadline: Deadline) {
+        until(deadline, "nodes of the DHT", || {
+            (self.driver.ask("nodes", json!({})).as_u64()? >= nodes).then_some(())
+        });
+    }
+
     /// Payload sent, bytes.
     pub fn uploaded(&mut self) -> u64 {
         self.status()["uploaded"].as_u64().expect("a number")

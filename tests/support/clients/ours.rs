@@ -47,6 +47,8 @@ impl Ours {
             .arg("--state-dir")
             .arg(work.join(&format!("{name}-state")))
             .args(["--json", "--listen", &at.to_string()])
+            // The nodes that it knows by itself are on the internet.
+            .env("TC_TUI_NO_DHT", "true")
             .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

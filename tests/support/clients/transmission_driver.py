@@ -1,4 +1,6 @@
-"""transmission-daemon as a driver, through its RPC. `settings` are those of settings.json."""
+"""transmission-daemon as a driver, through its RPC. `settings` are those of settings.json, and `dht-bootstrap`: lines
+of nodes to begin with.
+"""
 
 import base64
 import json
@@ -81,7 +83,9 @@ def status():
     }
 
 
-(folder / "settings.json").write_text(json.dumps({**settings, **start["settings"]}, indent=1))
+settings |= start["settings"]
+(folder / "dht.bootstrap").write_text("".join(f"{line}\n" for line in settings.pop("dht-bootstrap", [])))
+(folder / "settings.json").write_text(json.dumps(settings, indent=1))
 daemon.run(
     ["--foreground", "--config-dir", folder, "--logfile", folder / "transmission.log", "--log-debug"],
     version,

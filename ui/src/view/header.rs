@@ -106,6 +106,9 @@ fn right(state: &AppState, columns: u16, room: usize) -> (String, Role) {
     }
     let mut parts = Vec::new();
     if columns >= 120 {
+        if global.dht.on {
+            parts.push(format!("dht {}", global.dht.good[0].saturating_add(global.dht.good[1])));
+        }
         let (up, down) = state.table.all().fold((0u64, 0u64), |(up, down), row| {
             (up.saturating_add(row.stats.uploaded), down.saturating_add(row.stats.downloaded))
         });

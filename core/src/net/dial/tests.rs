@@ -5,16 +5,22 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::mse;
+use crate::types::PeerId;
+use crate::wire::handshake::Reserved;
 
 const TORRENT: InfoHash = InfoHash::new([7; 20]);
 const CALLER: PeerId = PeerId::new([1; 20]);
 const CALLEE: PeerId = PeerId::new([2; 20]);
 
+const fn says(peer_id: PeerId) -> Handshake {
+    Handshake { reserved: Reserved::OURS, info_hash: TORRENT, peer_id }
+}
+
 struct One;
 
 impl Here for One {
-    fn peer_id(&self, info_hash: &InfoHash) -> Option<PeerId> {
-        (*info_hash == TORRENT).then_some(CALLEE)
+    fn ours(&self, info_hash: &InfoHash) -> Option<Handshake> {
+        (*info_hash == TORRENT).then_some(says(CALLEE))
     }
 
     fn by_sign(&self, sign: &[u8; 20]) -> Option<InfoHash> {
@@ -23,7 +29,7 @@ impl Here for One {
 }
 
 fn call(address: SocketAddr, encryption: Encryption) -> Call {
-    Call { address, source: None, info_hash: TORRENT, peer_id: CALLER, encryption }
+    Call { address, source: None, ours: says(CALLER), encryption }
 }
 
 /// One calls, the other answers as often as it is called.
@@ -107,7 +113,8 @@ async fn who_does_not_listen_is_called_once_and_another_torrent_is_not_here() {
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let other = Call { info_hash: InfoHash::new([8; 20]), ..call(address, Encryption::Require) };
+    let ours = Handshake { info_hash: InfoHash::new([8; 20]), ..says(CALLER) };
+    let other = Call { ours, ..call(address, Encryption::Require) };
     let answering = async {
         let (stream, from) = listener.accept().await.unwrap();
         answer(stream, from, &One, Encryption::Prefer).await

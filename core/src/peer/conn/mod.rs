@@ -50,6 +50,8 @@ pub struct Opening<'a> {
     pub peer_ip: IpAddr,
     /// What we say about ourselves where the extension protocol was agreed on.
     pub ours: OurHandshake,
+    /// Where our DHT node is, if the peer may know (BEP 5).
+    pub dht_port: Option<u16>,
     /// Whether a beginner may fetch a few pieces while it is choked.
     pub allows_fast: bool,
 }
@@ -84,6 +86,8 @@ pub struct Conn {
     /// How to send extension messages.
     their_ids: ExtensionIds,
     peer_interested: bool,
+    /// The peer has said where its DHT node is. Once is enough: else it could have us ask anybody.
+    told_port: bool,
     /// Pieces that the peer has, as far as can be told without keeping which: one that is told twice
     /// counts twice.
     peer_has: u32,
@@ -104,7 +108,7 @@ impl Conn {
     /// then what we have. rtorrent takes any other order as "no bitfield".
     pub fn open(now: Instant, geometry: Geometry, opening: &Opening<'_>) -> Self {
         let mut out = Outbox { frames: BytesMut::new(), last: now };
-        let Opening { have, agreed, info_hash, peer_ip, ours, allows_fast } = *opening;
+        let Opening { have, agreed, info_hash, peer_ip, ours, dht_port, allows_fast } = *opening;
         if agreed.extensions() {
             let payload = ours.encode();
             out.send(now, &Message::Extended { id: extended::HANDSHAKE_ID, payload });
@@ -116,6 +120,9 @@ impl Conn {
         } else if agreed.fast() {
             out.send(now, &Message::HaveNone);
         }
+        if let Some(port) = dht_port.filter(|_| agreed.dht()) {
+            out.send(now, &Message::Port(port));
+        }
         Self {
             geometry,
             fetch: Fetch::new(now, geometry, agreed.fast()),
@@ -126,6 +133,7 @@ impl Conn {
             ours,
             their_ids: ExtensionIds::default(),
             peer_interested: false,
+            told_port: false,
             peer_has: 0,
             turns: 0,
             allows_fast: allows_fast && agreed.fast(),
@@ -206,7 +214,9 @@ impl Conn {
             }
             Message::Extended { id: extended::HANDSHAKE_ID, payload } => self.on_introduction(&payload),
             Message::Extended { id, payload } => self.on_extension(id, &payload)?,
-            // No DHT as yet.
+            Message::Port(port) if self.agreed.dht() && !std::mem::replace(&mut self.told_port, true) => {
+                self.reports.push(Report::DhtPort(port));
+            }
             Message::KeepAlive | Message::Port(_) => {}
         }
         Ok(())

@@ -174,6 +174,7 @@ fn opening(have: &Bitfield, fast: bool) -> Opening<'_> {
         info_hash: InfoHash::new([7; 20]),
         peer_ip: std::net::Ipv4Addr::LOCALHOST.into(),
         ours: OurHandshake::default(),
+        dht_port: None,
         allows_fast: false,
     }
 }

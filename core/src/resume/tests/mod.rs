@@ -13,6 +13,7 @@ use proptest::prelude::*;
 
 use super::record::with_version;
 use super::*;
+use crate::dht;
 use crate::error::Error;
 use crate::geometry::Geometry;
 use crate::settings::{GlobalSetting, GlobalSettings};
@@ -130,6 +131,31 @@ fn damaged_bans_are_no_bans_and_the_list_is_as_it_was() {
         store.close();
         let (store, _, problems) = open(folder.path());
         assert_eq!((store.take_bans(), problems), (bans(), 0));
+    }
+}
+
+#[test]
+fn what_the_dht_knows_outlives_a_run_and_damage_to_it_is_nothing() {
+    let folder = filled();
+    let mut dht = dht::Saved { ids: [Some(dht::NodeId::new([7; 20])), None], ..dht::Saved::default() };
+    for n in 0..100_u8 {
+        let address = std::net::SocketAddr::from(([11, n, 0, 1], 6881));
+        dht.nodes.push(dht::Contact { id: dht::NodeId::new([n; 20]), address });
+    }
+    for damage in [&b""[..], &[0; 600], &[0xff; 1 << 20], b"\x01 damaged"] {
+        let (store, list, _) = open(folder.path());
+        store.put_dht(dht.clone());
+        store.close();
+        drop(store);
+        assert_eq!(list, [saved(1), saved(2), saved(3)]);
+        let (store, _, problems) = open(folder.path());
+        assert_eq!((store.kept_dht(), problems), (Some(&dht), 0));
+        store.close();
+        drop(store);
+        table::plant_dht(folder.path(), damage);
+        let (store, list, problems) = open(folder.path());
+        assert_eq!((store.kept_dht(), problems), (None, 0), "it is found again");
+        assert_eq!(list, [saved(1), saved(2), saved(3)]);
     }
 }
 

@@ -79,6 +79,8 @@ impl Bench {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let mut config = Config::new(dir.path());
         config.listen = Vec::new();
+        // There is one, which knows nobody to begin with.
+        config.dht = Some(Vec::new());
         config.runtime = Some(runtime.handle().clone());
         config.state_dir = Some(dir.path().join("state"));
         let shared = SharedResources::start_over(config, backend).unwrap();

@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use tc_core::stats::{SessionState, SessionStats};
+use tc_core::stats::{DhtStats, SessionState, SessionStats};
 use tc_core::untrusted::clean;
 
 use crate::format;
@@ -59,6 +59,19 @@ fn speed(state: &AppState, row: &Row, buffer: &mut Buffer, area: Rect) {
     for (at, line) in graph::columns(samples.iter(), columns, rows.into()).iter().enumerate() {
         Pen::new(buffer, area, 1 + at as u16).skip(1 + LABEL).put(line, style(state, role));
     }
+}
+
+/// Whether nodes can be asked for peers, and how many there are.
+fn dht(dht: &DhtStats, private: bool) -> String {
+    if private {
+        return "not for private torrents".to_owned();
+    }
+    let families = ["IPv4", "IPv6"].into_iter().zip(dht.ready).zip(dht.good);
+    let ready: Vec<_> = families
+        .filter(|((_, ready), _)| *ready)
+        .map(|((family, _), nodes)| format!("{} over {family}", format::plural(nodes.into(), "node")))
+        .collect();
+    if ready.is_empty() { "nobody has answered yet".to_owned() } else { ready.join(", ") }
 }
 
 fn lines(state: &AppState, row: &Row, width: usize) -> Vec<(&'static str, String, Role)> {
@@ -132,6 +145,9 @@ fn lines(state: &AppState, row: &Row, width: usize) -> Vec<(&'static str, String
         }
         if stats.wasted > 0 {
             lines.push(("Waste", format!("{} received for nothing", format::size(stats.wasted)), Role::Text));
+        }
+        if state.global.dht.on {
+            lines.push(("DHT", dht(&state.global.dht, stats.private), Role::Text));
         }
         if let Some(comment) = &overview.comment {
             lines.push(("Note", comment.to_string(), Role::Text));

@@ -115,6 +115,7 @@ const fn from(peer: &PeerStats) -> &'static str {
         PeerSource::Tracker => "tracker",
         PeerSource::Incoming => "called us",
         PeerSource::Manual => "by hand",
+        PeerSource::Dht => "dht",
         PeerSource::Resume => "last run",
     }
 }

@@ -313,3 +313,30 @@ fn upload_only_is_said_by_message_where_that_is_taken_and_by_a_second_handshake_
         ],
     );
 }
+
+#[test]
+fn port_goes_out_after_what_we_have_and_counts_once_where_both_have_a_node() {
+    let have = ours(&[1]);
+    let dht = Reserved::default().with_dht();
+    let with = |agreed, port| {
+        let opening = Opening { agreed, dht_port: port, ..opening(&have, "") };
+        Conn::open(Instant::now(), geometry(), &opening)
+    };
+    let now = Instant::now();
+    for (agreed, port, said) in
+        [(dht, Some(7), true), (dht, None, false), (Reserved::default(), Some(7), false)]
+    {
+        let mut conn = with(agreed, port);
+        assert_eq!(taken(&mut conn).ends_with("> Port(7)"), said);
+    }
+    let mut conn = with(dht, Some(7));
+    taken(&mut conn);
+    for port in [9, 10] {
+        conn.on_message(now, Message::Port(port), |_| true).unwrap();
+    }
+    assert_eq!(taken(&mut conn), "node at 9", "else it could have us ask anybody");
+    let mut conn = with(Reserved::default(), None);
+    taken(&mut conn);
+    conn.on_message(now, Message::Port(9), |_| true).unwrap();
+    assert_eq!(taken(&mut conn), "");
+}

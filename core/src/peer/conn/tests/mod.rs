@@ -34,6 +34,7 @@ fn opening<'a>(have: &'a Bitfield, agreed: &str) -> Opening<'a> {
         info_hash: InfoHash::new([0xaa; 20]),
         peer_ip: Ipv4Addr::LOCALHOST.into(),
         ours: OurHandshake { port: Some(6881), ..OurHandshake::default() },
+        dht_port: None,
         allows_fast: true,
     }
 }
@@ -138,6 +139,7 @@ fn report(report: &Report) -> String {
         Report::Suggested(piece) => format!("suggests {piece:?}"),
         Report::AllowedFast(piece) => format!("allows {piece:?}"),
         Report::RefusedFast(piece) => format!("refuses {piece:?}"),
+        Report::DhtPort(port) => format!("node at {port}"),
         Report::UploadOnly(upload_only) => format!("upload only {upload_only}"),
         Report::Block(block) => format!("block {block}"),
         Report::Returned(blocks) => {

@@ -45,10 +45,22 @@ impl Outside {
     }
 
     fn heard(&self, v6: bool) -> Option<IpAddr> {
+        let (most, _, ip) = self.loudest(v6)?;
+        (most >= 2).then_some(ip)
+    }
+
+    /// What more than half of the voices say, if at least so many do: for what a few liars must not move.
+    pub fn agreed(&self, v6: bool, least: usize) -> Option<IpAddr> {
+        let (most, all, ip) = self.loudest(v6)?;
+        (most >= least && most * 2 > all).then_some(ip)
+    }
+
+    /// How many say the same, of how many.
+    fn loudest(&self, v6: bool) -> Option<(usize, usize, IpAddr)> {
         let voices = &self.voices[usize::from(v6)];
         let count = |ip: &IpAddr| voices.iter().filter(|(_, other)| other == ip).count();
-        let most = voices.iter().map(|(_, ip)| (count(ip), *ip)).max()?;
-        (most.0 >= 2).then_some(most.1)
+        let (most, ip) = voices.iter().map(|(_, ip)| (count(ip), *ip)).max()?;
+        Some((most, voices.len(), ip))
     }
 }
 
@@ -89,6 +101,18 @@ mod tests {
         let both = [("11.1.0.1", "2a11::1"), ("2a12::1", "2a11::1")];
         check(&both, None);
         assert_eq!(heard(&both).address(true), Some("2a11::1".parse().unwrap()));
+    }
+
+    #[test]
+    fn more_than_half_must_agree_where_it_matters() {
+        let said = ["80.1.1.1", "80.1.1.1", "80.1.1.2", "80.1.1.1", "80.1.1.2", "80.1.1.2", "80.1.1.1"];
+        let voices: Vec<String> = (0..7).map(|n| format!("11.{n}.0.1")).collect();
+        let agreed = |n: usize| {
+            let said: Vec<_> = voices.iter().map(String::as_str).zip(said).take(n).collect();
+            heard(&said).agreed(false, 3)
+        };
+        let first = Some([80, 1, 1, 1].into());
+        assert_eq!([2, 4, 5, 6, 7].map(agreed), [None, first, first, None, first]);
     }
 
     #[test]

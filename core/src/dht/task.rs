@@ -1,0 +1,307 @@
+//! The task between the sockets and those who want something of the DHT: carries out what the node decides.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::id::Family;
+use super::node::{Event, Node, Options};
+use super::saved::Saved;
+use super::schedule::Wish;
+use crate::config::DHT_ROUTERS;
+use crate::net::resolver::Resolver;
+use crate::net::udp::{Datagram, UdpSockets};
+use crate::stats::DhtStats;
+use crate::types::InfoHash;
+
+/// How often what the node knows is kept, beside the end of the run.
+const KEEP: Duration = Duration::from_secs(10 * 60);
+
+/// How often figures are gathered.
+const FIGURES: Duration = Duration::from_secs(1);
+
+/// Nodes of peers that wait to be met. More are met elsewhere.
+const MAX_MET: usize = 64;
+
+/// Lists of peers of one torrent that wait for its session; more are found again.
+pub const FOUND: usize = 8;
+
+/// The door to the node. Clones share it. One that was switched off takes what it is given and answers
+/// nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Dht {
+    inner: Option<Arc<Inner>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    sockets: UdpSockets,
+    /// A leaf lock, held for a look or a change.
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    torrents: FxHashMap<InfoHash, Torrent>,
+    /// Those that were added, changed or taken back since the task looked. Bounded by the torrents there
+    /// are.
+    changed: FxHashSet<InfoHash>,
+    met: Vec<SocketAddr>,
+    next: u64,
+    stats: DhtStats,
+}
+
+#[derive(Debug)]
+struct Torrent {
+    registration: u64,
+    wish: Wish,
+    found: mpsc::Sender<Vec<SocketAddr>>,
+}
+
+/// A torrent that has its turns; dropping it ends them.
+#[derive(Debug)]
+pub struct DhtRegistration {
+    inner: Arc<Inner>,
+    info_hash: InfoHash,
+    registration: u64,
+}
+
+/// What the task needs.
+pub struct Setup {
+    /// Datagrams for it.
+    pub datagrams: mpsc::Receiver<Datagram>,
+    /// For names of those to begin with.
+    pub resolver: Resolver,
+    /// `HOST:PORT` of nodes to begin with.
+    pub bootstrap: Vec<String>,
+    /// For the node.
+    pub options: Options,
+    /// What the last run knew.
+    pub saved: Saved,
+    /// The port at which peers can call us.
+    pub port: watch::Receiver<Option<u16>>,
+    /// The engine is shutting down.
+    pub stopping: watch::Receiver<bool>,
+    /// Takes what the next run should know.
+    pub keep: Box<dyn Fn(Saved) + Send>,
+    /// Is told when a family can be searched: which, and how many nodes are good.
+    pub ready: Box<dyn Fn(Family, u32) + Send>,
+}
+
+impl Dht {
+    /// The door to a node that [`run`] is to be called for.
+    pub fn new(sockets: UdpSockets) -> Self {
+        let (state, changed) = Default::default();
+        Self { inner: Some(Arc::new(Inner { sockets, state, changed })) }
+    }
+
+    /// Whether there is a node.
+    pub const fn is_on(&self) -> bool {
+        self.inner.is_some()
+    }
+
+    /// The port of our node for somebody at this address (BEP 5, PORT).
+    pub fn port(&self, to: &SocketAddr) -> Option<u16> {
+        self.inner.as_ref()?.sockets.port(to)
+    }
+
+    /// Gives a torrent its turns for as long as the registration lives. Peers come to `found`; what does not
+    /// fit there is lost.
+    pub fn register(
+        &self,
+        info_hash: InfoHash,
+        wish: Wish,
+        found: mpsc::Sender<Vec<SocketAddr>>,
+    ) -> Option<DhtRegistration> {
+        let inner = self.inner.clone()?;
+        let mut state = inner.lock();
+        state.next += 1;
+        let registration = state.next;
+        state.torrents.insert(info_hash, Torrent { registration, wish, found });
+        state.changed.insert(info_hash);
+        drop(state);
+        inner.changed.notify_one();
+        Some(DhtRegistration { inner, info_hash, registration })
+    }
+
+    /// A peer says that there is a node.
+    pub fn meet(&self, node: SocketAddr) {
+        let Some(inner) = &self.inner else { return };
+        let mut state = inner.lock();
+        if state.met.len() < MAX_MET {
+            state.met.push(node);
+            drop(state);
+            inner.changed.notify_one();
+        }
+    }
+
+    /// Torrents that have turns, and which of them are urgent.
+    #[cfg(test)]
+    pub(crate) fn registered(&self) -> Vec<(InfoHash, bool)> {
+        let inner = self.inner.as_ref();
+        inner.map_or_else(Vec::new, |inner| {
+            inner.lock().torrents.iter().map(|(hash, torrent)| (*hash, torrent.wish.urgent)).collect()
+        })
+    }
+
+    /// How it does, as of a second ago.
+    pub fn stats(&self) -> DhtStats {
+        self.inner.as_ref().map(|inner| inner.lock().stats.clone()).unwrap_or_default()
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Changes go in and out whole, so a panic elsewhere leaves them usable.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands over what was asked for since the last time.
+    fn carry_over(&self, now: std::time::Instant, node: &mut Node) {
+        let mut state = self.lock();
+        for info_hash in std::mem::take(&mut state.changed) {
+            match state.torrents.get(&info_hash) {
+                Some(torrent) => node.add(now, info_hash, torrent.wish),
+                None => node.remove(&info_hash),
+            }
+        }
+        for met in std::mem::take(&mut state.met) {
+            node.meet(now, met);
+        }
+    }
+
+    fn found(&self, info_hash: &InfoHash, peers: Vec<SocketAddr>) {
+        if let Some(torrent) = self.lock().torrents.get(info_hash) {
+            // A session that has enough to do finds them again.
+            let _ = torrent.found.try_send(peers);
+        }
+    }
+}
+
+impl DhtRegistration {
+    /// The torrent wants its turns otherwise.
+    pub fn wish(&self, wish: Wish) {
+        let mut state = self.inner.lock();
+        let ours = |torrent: &&mut Torrent| torrent.registration == self.registration;
+        let Some(torrent) = state.torrents.get_mut(&self.info_hash).filter(ours) else { return };
+        if std::mem::replace(&mut torrent.wish, wish) != wish {
+            state.changed.insert(self.info_hash);
+            drop(state);
+            self.inner.changed.notify_one();
+        }
+    }
+}
+
+impl Drop for DhtRegistration {
+    fn drop(&mut self) {
+        let mut state = self.inner.lock();
+        // A torrent that was removed and added again has turns of its own by now.
+        let ours = |torrent: &Torrent| torrent.registration == self.registration;
+        if state.torrents.get(&self.info_hash).is_some_and(ours) {
+            state.torrents.remove(&self.info_hash);
+            state.changed.insert(self.info_hash);
+            drop(state);
+            self.inner.changed.notify_one();
+        }
+    }
+}
+
+type Resolving = Pin<Box<dyn Future<Output = Vec<(bool, SocketAddr)>> + Send>>;
+
+/// Runs the node until the engine stops; what it knows is kept then.
+pub async fn run(dht: Dht, setup: Setup) {
+    let Some(inner) = dht.inner else { return };
+    let Setup { mut datagrams, resolver, bootstrap, options, saved, port, mut stopping, keep, ready } = setup;
+    let clock = || Instant::now().into_std();
+    let mut node = Node::new(clock(), rand::random(), options, &saved);
+    drop(saved);
+    let mut resolving: Option<Resolving> = None;
+    let (mut keep_at, mut figures_at) = (Instant::now() + KEEP, Instant::now());
+    loop {
+        let due = Instant::from_std(node.next_due());
+        tokio::select! {
+            _ = stopping.wait_for(|stopping| *stopping) => {
+                keep(node.save());
+                return;
+            }
+            datagram = datagrams.recv() => {
+                let Some(Datagram { from, bytes }) = datagram else { return };
+                node.received(clock(), from, &bytes);
+            }
+            () = inner.changed.notified() => inner.carry_over(clock(), &mut node),
+            found = resolved(&mut resolving) => {
+                for routers in [false, true] {
+                    let found = found.iter().filter(|(is_router, _)| *is_router == routers);
+                    let found: Vec<_> = found.map(|(_, address)| *address).collect();
+                    node.bootstrap(clock(), &found, routers);
+                }
+            }
+            () = sleep_until(due) => {
+                node.open(reachable(&inner.sockets), *port.borrow());
+                node.timeout(clock());
+            }
+        }
+        for (to, datagram) in node.take_sends() {
+            if let Err(error) = inner.sockets.send(to, &datagram).await {
+                tracing::trace!(%to, %error, "not sent");
+            }
+        }
+        for event in node.take_events() {
+            match event {
+                Event::Peers { info_hash, peers } => inner.found(&info_hash, peers),
+                Event::Ready(family) => ready(family, node.stats(clock()).good[family as usize]),
+                Event::Lonely if resolving.is_none() && !bootstrap.is_empty() => {
+                    resolving = Some(Box::pin(resolve(resolver.clone(), bootstrap.clone())));
+                }
+                Event::Announced { info_hash, family, nodes } => {
+                    tracing::debug!(%info_hash, ?family, nodes, "announced");
+                }
+                Event::Lonely => {}
+            }
+        }
+        let now = Instant::now();
+        if now >= figures_at {
+            figures_at = now + FIGURES;
+            inner.lock().stats = node.stats(now.into_std());
+        }
+        if now >= keep_at {
+            keep_at = now + KEEP;
+            keep(node.save());
+        }
+    }
+}
+
+async fn resolved(resolving: &mut Option<Resolving>) -> Vec<(bool, SocketAddr)> {
+    let Some(work) = resolving else { return std::future::pending().await };
+    let found = work.await;
+    *resolving = None;
+    found
+}
+
+/// The addresses of nodes to begin with, and which of them are for that only.
+async fn resolve(resolver: Resolver, bootstrap: Vec<String>) -> Vec<(bool, SocketAddr)> {
+    let mut found = Vec::new();
+    for name in &bootstrap {
+        let Some((host, port)) = name.rsplit_once(':') else { continue };
+        let Ok(port) = port.parse() else { continue };
+        match resolver.resolve(host, port).await {
+            Ok(addresses) => {
+                let is_router = DHT_ROUTERS.contains(&name.as_str());
+                found.extend(addresses.into_iter().map(|address| (is_router, address)));
+            }
+            Err(error) => tracing::debug!(name = %name.escape_debug(), %error, "no node to begin with"),
+        }
+    }
+    found
+}
+
+fn reachable(sockets: &UdpSockets) -> [bool; 2] {
+    [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)]
+        .map(|any| sockets.can_reach(&SocketAddr::new(any, 0)))
+}

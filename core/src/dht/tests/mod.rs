@@ -1,0 +1,7 @@
+//! The node as a whole: in nets of many under a clock of their own, and against hostile packets.
+
+mod hostile;
+mod krpc;
+mod net;
+mod node;
+mod trickle;

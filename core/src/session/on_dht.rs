@@ -1,0 +1,65 @@
+//! What happens when the torrent meets the DHT (BEP 5). A private torrent never does (BEP 27): it neither
+//! asks nor announces, and its links neither send nor take PORT.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::actor::{Actor, Phase};
+use crate::dht::Wish;
+use crate::stats::PeerSource;
+use crate::types::LinkId;
+use crate::wire::handshake::Reserved;
+
+impl Actor {
+    /// What our handshakes of this torrent offer.
+    pub(super) fn reserved(&self) -> Reserved {
+        if self.meets_dht() { Reserved::OURS.with_dht() } else { Reserved::OURS }
+    }
+
+    /// Where a peer at this address finds our node, if it may know.
+    pub(super) fn dht_port(&self, peer: &SocketAddr) -> Option<u16> {
+        if self.meets_dht() { self.shared.dht().port(peer) } else { None }
+    }
+
+    /// The torrent runs, and wants to be found; or it has all that it wants, or not any more.
+    pub(super) fn keep_turns(&mut self) {
+        if !self.meets_dht() {
+            return;
+        }
+        let wish = Wish { urgent: !self.download.is_finished() };
+        match &self.dht {
+            Some(registration) => registration.wish(wish),
+            None => {
+                let found = self.to_found.clone();
+                self.dht = self.shared.dht().register(self.torrent.info_hash(), wish, found);
+            }
+        }
+    }
+
+    /// Nodes named peers.
+    pub(super) fn on_found(&mut self, now: Instant, peers: &[SocketAddr]) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        for address in peers {
+            if !self.shared.is_us(address) && !self.shared.is_banned(*address) {
+                self.learn(now, *address, PeerSource::Dht);
+            }
+        }
+        self.dial(now);
+    }
+
+    /// A peer says where its node is.
+    pub(super) fn on_dht_port(&self, link: LinkId, port: u16) {
+        if let Some(entry) = self.links.get(&link)
+            && self.meets_dht()
+            && port != 0
+        {
+            self.shared.dht().meet(SocketAddr::new(entry.address.ip(), port));
+        }
+    }
+
+    fn meets_dht(&self) -> bool {
+        self.shared.dht().is_on() && !self.torrent.metainfo.private
+    }
+}

@@ -1,0 +1,8 @@
+//! `checks/krpc.rs` under the fuzzer.
+
+#![no_main]
+
+#[path = "../checks/krpc.rs"]
+mod check;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| check::check(bytes));
