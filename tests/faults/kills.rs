@@ -130,7 +130,7 @@ impl Download {
             let_pass(dice.below(1_500));
         }
         if dice.below(6) == 0 {
-            run.signal(Signal::INT);
+            run.signal(Signal::TERM);
             let_pass(dice.below(60));
         }
         let (status, lines) = run.kill();

@@ -93,10 +93,11 @@ impl Run {
         self.end()
     }
 
-    /// Ends it in order.
+    /// Ends it in order, as Ctrl-C does. Not by SIGINT, which is ignored from the start where a shell runs the
+    /// tests in the background.
     #[track_caller]
     pub fn interrupt(self) -> (ExitStatus, Vec<Value>) {
-        self.signal(Signal::INT);
+        self.signal(Signal::TERM);
         self.end()
     }
 }
