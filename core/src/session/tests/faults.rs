@@ -12,7 +12,6 @@ use crate::event::Subscription;
 use crate::{InfoHash, SharedResources};
 
 const EIO: i32 = 5;
-const SPLIT: usize = 300_000;
 
 /// Fails below one folder with these error numbers; 0: works.
 #[derive(Debug, Default)]
@@ -83,7 +82,9 @@ impl Two {
         let mut config = Config::new(dirs[0].path());
         config.listen = vec![SocketAddr::from(([127, 0, 9, hosts[0]], 0))];
         config.state_dir = Some(dirs[0].path().join("state"));
-        config.sync_interval = Duration::from_millis(100);
+        // Long enough that pieces have been hashed before the first sync, on a busy machine too: before that it
+        // would take nothing back.
+        config.sync_interval = Duration::from_secs(3);
         config.stop_timeout = Duration::from_millis(500);
         let shared = SharedResources::start_over(config, disk.clone()).unwrap();
         let events = shared.hub().subscribe("session.* storage.*").unwrap();
