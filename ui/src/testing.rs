@@ -16,6 +16,7 @@ use tc_core::stats::{Changes, GlobalStats, QueueStats, SessionStats};
 
 pub use self::replay::replay;
 pub use self::samples::{deliveries, detail, hostile, torrents};
+use crate::keymap;
 use crate::message::{Effect, Message};
 use crate::state::{AppState, Look};
 use crate::theme::Theme;
@@ -52,32 +53,12 @@ pub fn work() -> Work {
 
 /// The key with this name, as the keymap writes it.
 pub fn key(name: &str) -> KeyEvent {
-    let code = match name {
-        "Space" => KeyCode::Char(' '),
-        "Enter" => KeyCode::Enter,
-        "Esc" => KeyCode::Esc,
-        "Tab" => KeyCode::Tab,
-        "BackTab" => KeyCode::BackTab,
-        "Del" => KeyCode::Delete,
-        "Up" => KeyCode::Up,
-        "Down" => KeyCode::Down,
-        "Left" => KeyCode::Left,
-        "Right" => KeyCode::Right,
-        "Home" => KeyCode::Home,
-        "End" => KeyCode::End,
-        "PgUp" => KeyCode::PageUp,
-        "PgDn" => KeyCode::PageDown,
-        "Backspace" => KeyCode::Backspace,
-        "F1" => KeyCode::F(1),
-        name => {
-            let letter = name.chars().next_back().expect("a key has a name");
-            if name.len() > 1 && name.starts_with('^') {
-                return KeyEvent::new(KeyCode::Char(letter.to_ascii_lowercase()), KeyModifiers::CONTROL);
-            }
-            KeyCode::Char(letter)
-        }
-    };
-    KeyEvent::new(code, KeyModifiers::NONE)
+    let code = keymap::named(name);
+    let letter = name.chars().next_back().expect("a key has a name");
+    if code.is_none() && name.len() > 1 && name.starts_with('^') {
+        return KeyEvent::new(KeyCode::Char(letter.to_ascii_lowercase()), KeyModifiers::CONTROL);
+    }
+    KeyEvent::new(code.unwrap_or(KeyCode::Char(letter)), KeyModifiers::NONE)
 }
 
 /// A screen with a pretended engine: it answers what is watched, and keeps what is asked of it.

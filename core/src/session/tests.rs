@@ -111,6 +111,19 @@ fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// Where the second file of most torrents here begins.
+const SPLIT: usize = 300_000;
+
+/// An engine that seeds a torrent of two files from this folder.
+fn seeding(dir: &Path, host: u8) -> (TorrentManager, Session, Vec<u8>) {
+    let content = content(1_000_000);
+    lay_out(dir, &content, SPLIT);
+    let manager = engine(dir, host);
+    let session = manager.add_metainfo(torrent(&content, SPLIT), AddOptions::default()).unwrap();
+    wait_for(&session, SessionState::Seeding);
+    (manager, session, content)
+}
+
 fn wait_for(session: &Session, state: SessionState) {
     let shown = || session.stats().map(|stats| (stats.state, stats.message.clone()));
     let deadline = Instant::now() + PATIENCE;

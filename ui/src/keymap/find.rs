@@ -69,8 +69,9 @@ fn is(wanted: char, key: KeyEvent) -> bool {
     key.code == KeyCode::Char(wanted) && !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
 }
 
-fn matches(wanted: &str, key: KeyEvent) -> bool {
-    let code = match wanted {
+/// The keys that the table calls by a name.
+pub(crate) fn named(name: &str) -> Option<KeyCode> {
+    Some(match name {
         "Space" => KeyCode::Char(' '),
         "Enter" => KeyCode::Enter,
         "Esc" => KeyCode::Esc,
@@ -87,17 +88,21 @@ fn matches(wanted: &str, key: KeyEvent) -> bool {
         "PgUp" => KeyCode::PageUp,
         "PgDn" => KeyCode::PageDown,
         "F1" => KeyCode::F(1),
-        _ => {
-            let mut chars = wanted.chars();
-            return match (chars.next(), chars.next()) {
-                (Some('^'), Some(letter)) => {
-                    key.modifiers.contains(KeyModifiers::CONTROL)
-                        && key.code == KeyCode::Char(letter.to_ascii_lowercase())
-                }
-                (Some(letter), None) => is(letter, key),
-                _ => false,
-            };
-        }
+        _ => return None,
+    })
+}
+
+fn matches(wanted: &str, key: KeyEvent) -> bool {
+    let Some(code) = named(wanted) else {
+        let mut chars = wanted.chars();
+        return match (chars.next(), chars.next()) {
+            (Some('^'), Some(letter)) => {
+                key.modifiers.contains(KeyModifiers::CONTROL)
+                    && key.code == KeyCode::Char(letter.to_ascii_lowercase())
+            }
+            (Some(letter), None) => is(letter, key),
+            _ => false,
+        };
     };
     key.code == code && !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
 }

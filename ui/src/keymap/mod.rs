@@ -4,6 +4,8 @@ mod find;
 
 use tc_core::queue::Shift;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::find::named;
 pub use self::find::{Found, elsewhere, find};
 use crate::message::{Action, CopyWhat, Step};
 use crate::state::filter::StatusFilter;

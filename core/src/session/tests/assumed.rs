@@ -4,8 +4,6 @@ use super::*;
 use crate::bitfield::Bitfield;
 use crate::types::PieceIndex;
 
-const SPLIT: usize = 300_000;
-
 fn pieces(wire: &[u8], of: u32) -> Vec<u32> {
     let bits = Bitfield::from_wire(wire, of).unwrap_or_else(|| Bitfield::new(of));
     bits.iter().map(PieceIndex::get).collect()

@@ -4,8 +4,6 @@ use super::*;
 use crate::Error;
 use crate::resume::Incomplete;
 
-const SPLIT: usize = 300_000;
-
 struct Dirs {
     dir: tempfile::TempDir,
     content: Vec<u8>,

@@ -4,17 +4,6 @@ use super::*;
 use crate::Error;
 use crate::resume::MoveNote;
 
-const SPLIT: usize = 300_000;
-
-fn seeding(dir: &Path, host: u8) -> (TorrentManager, Session, Vec<u8>) {
-    let content = content(1_000_000);
-    lay_out(dir, &content, SPLIT);
-    let manager = engine(dir, host);
-    let session = manager.add_metainfo(torrent(&content, SPLIT), AddOptions::default()).unwrap();
-    wait_for(&session, SessionState::Seeding);
-    (manager, session, content)
-}
-
 /// The next event of this kind.
 fn event(events: &mut crate::Subscription, wanted: &str) -> String {
     let mut found = None;

@@ -2,8 +2,6 @@
 
 use super::*;
 
-const SPLIT: usize = 300_000;
-
 struct Pair {
     dir: tempfile::TempDir,
     content: Vec<u8>,

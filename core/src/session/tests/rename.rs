@@ -5,17 +5,6 @@ use crate::Error;
 use crate::metainfo::RenameError;
 use crate::resume::MoveNote;
 
-const SPLIT: usize = 300_000;
-
-fn seeding(dir: &Path, host: u8) -> (TorrentManager, Session, Vec<u8>) {
-    let content = content(1_000_000);
-    lay_out(dir, &content, SPLIT);
-    let manager = engine(dir, host);
-    let session = manager.add_metainfo(torrent(&content, SPLIT), AddOptions::default()).unwrap();
-    wait_for(&session, SessionState::Seeding);
-    (manager, session, content)
-}
-
 fn read(dir: &Path, names: [&str; 2]) -> Vec<u8> {
     names.iter().flat_map(|name| std::fs::read(dir.join(name)).unwrap()).collect()
 }

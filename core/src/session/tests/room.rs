@@ -27,6 +27,22 @@ fn is_here(bench: &Bench, link: LinkId) -> bool {
     bench.actor.links.contains_key(&link)
 }
 
+fn unchoked(bench: &Bench) -> usize {
+    bench.actor.links.values().filter(|entry| entry.am_unchoked).count()
+}
+
+/// A seed with eight peers, all of which are served.
+fn served() -> Bench {
+    let mut bench = Bench::running(true);
+    let links: Vec<_> = (0..8).map(|n| bench.link(&caller(n).to_string(), false)).collect();
+    for link in &links {
+        bench.report(*link, Report::Interested(true));
+    }
+    bench.sleep(3 * ROUND);
+    assert_eq!(unchoked(&bench), 8);
+    bench
+}
+
 #[test]
 fn a_caller_that_is_worth_more_takes_the_place_of_the_least() {
     let mut bench = Bench::running(false);
@@ -169,14 +185,7 @@ fn a_torrent_may_have_fewer_links_than_others_or_more() {
 
 #[test]
 fn a_torrent_may_serve_fewer_peers_than_others() {
-    let mut bench = Bench::running(true);
-    let links: Vec<_> = (0..8).map(|n| bench.link(&caller(n).to_string(), false)).collect();
-    for link in &links {
-        bench.report(*link, Report::Interested(true));
-    }
-    let unchoked = |bench: &Bench| bench.actor.links.values().filter(|entry| entry.am_unchoked).count();
-    bench.sleep(3 * ROUND);
-    assert_eq!(unchoked(&bench), 8);
+    let mut bench = served();
     bench.set(&Setting::UploadSlots(Some(2)));
     bench.sleep(2 * ROUND);
     assert_eq!(unchoked(&bench), 3, "two slots and the optimistic one");
@@ -200,14 +209,7 @@ fn one_public_address_has_one_link_to_each_torrent() {
 
 #[test]
 fn upload_slots_that_other_torrents_need_are_taken_back() {
-    let mut bench = Bench::running(true);
-    let links: Vec<_> = (0..8).map(|n| bench.link(&caller(n).to_string(), false)).collect();
-    for link in &links {
-        bench.report(*link, Report::Interested(true));
-    }
-    let unchoked = |bench: &Bench| bench.actor.links.values().filter(|entry| entry.am_unchoked).count();
-    bench.sleep(3 * ROUND);
-    assert_eq!(unchoked(&bench), 8);
+    let mut bench = served();
     // Another torrent has as many who wait, and there are four slots in all.
     bench.shared.set(GlobalSetting::UploadSlots(4));
     for _ in 0..6 {
