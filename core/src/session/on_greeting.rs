@@ -55,6 +55,7 @@ impl Actor {
             return;
         }
         let link = self.shared.new_link();
+        let transport = stream.transport();
         let source = if incoming { PeerSource::Incoming } else { PeerSource::Tracker };
         let Ok(known_by) = self.pool.connected(now, address, source, link) else { return };
         let source = if incoming { source } else { known_by };
@@ -114,6 +115,7 @@ impl Actor {
             peer_unchoked: false,
             upload_only: false,
             fast: agreed.fast(),
+            transport,
             encryption,
             takes_dont_have: false,
             allowed_fast: Vec::new(),
@@ -131,6 +133,7 @@ impl Actor {
             peer_id: entry.peer_id,
             client: entry.client.clone(),
             incoming,
+            transport,
             encryption,
         });
         self.links.insert(link, entry);
