@@ -46,7 +46,7 @@ impl Extension {
         [Self::UtMetadata, Self::UtPex, Self::UtHolepunch, Self::LtDontHave, Self::UploadOnly];
 
     /// Those that the engine takes, in the order of their names, as a dictionary wants them.
-    const OURS: [Self; 2] = [Self::LtDontHave, Self::UploadOnly];
+    const OURS: [Self; 3] = [Self::LtDontHave, Self::UploadOnly, Self::UtPex];
 
     /// The id under which we receive it. A peer may use it whether or not it has named one of its own.
     pub const fn our_id(self) -> u8 {
@@ -171,9 +171,19 @@ pub struct OurHandshake {
     pub upload_only: bool,
     /// Seconds since we became a seed.
     pub complete_ago: Option<u32>,
+    /// Whether we take lists of peers (BEP 11); never of a private torrent (BEP 27).
+    pub takes_pex: bool,
 }
 
 impl OurHandshake {
+    /// Whether we take messages of this extension.
+    pub const fn offers(&self, extension: Extension) -> bool {
+        match extension {
+            Extension::UtPex => self.takes_pex,
+            _ => true,
+        }
+    }
+
     /// The payload of extended message 0: a dictionary with its keys in order. It stays below 500
     /// bytes, because rtorrent reads the first messages into a buffer of about 1 KiB.
     pub fn encode(&self) -> Bytes {
@@ -183,7 +193,7 @@ impl OurHandshake {
             out.extend_from_slice(format!("12:complete_agoi{seconds}e").as_bytes());
         }
         out.extend_from_slice(b"1:md");
-        for extension in Extension::OURS {
+        for extension in Extension::OURS.into_iter().filter(|extension| self.offers(*extension)) {
             let (name, id) = (extension.name(), extension.our_id());
             out.extend_from_slice(format!("{}:{name}i{id}e", name.len()).as_bytes());
         }

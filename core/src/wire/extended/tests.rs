@@ -136,16 +136,19 @@ proptest! {
         v6: [u8; 16],
         upload_only: bool,
         complete_ago: Option<u32>,
+        takes_pex: bool,
     ) {
         let yourip = v4.map(IpAddr::from).unwrap_or_else(|| IpAddr::from(v6)).to_canonical();
-        let bytes = OurHandshake { port, yourip: Some(yourip), upload_only, complete_ago }.encode();
+        let ours = OurHandshake { port, yourip: Some(yourip), upload_only, complete_ago, takes_pex };
+        let bytes = ours.encode();
         prop_assert!(bytes.len() < 500);
         prop_assert!(bencode::scan(&bytes, &Limits::MESSAGE).is_ok_and(|scan| scan.canonical));
         let got = ExtendedHandshake::parse(&bytes).unwrap();
         for extension in Extension::OURS {
+            let offered = extension != Extension::UtPex || takes_pex;
             let id = id(&got, extension);
-            prop_assert_eq!(id, Some(extension.our_id()));
-            prop_assert_eq!(id.and_then(Extension::received), Some(extension));
+            prop_assert_eq!(id, offered.then(|| extension.our_id()));
+            prop_assert_eq!(id.and_then(Extension::received), offered.then_some(extension));
         }
         prop_assert_eq!(got.clone(), ExtendedHandshake {
             m: got.m,
