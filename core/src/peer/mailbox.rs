@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use crate::types::{BlockRef, PieceIndex};
+use crate::wire::ut_pex::UtPex;
 
 /// The slots. A newer choke or interest replaces an older one; a cancel takes a block out of a hand
 /// that still lies here, so a block in both lists was dealt again after its cancel. A block is
@@ -29,6 +30,8 @@ pub struct Mail {
     pub lost: Vec<PieceIndex>,
     /// BEP 21: we download nothing more, or something again.
     pub upload_only: Option<bool>,
+    /// Peers that we have met and lost (BEP 11).
+    pub pex: Option<UtPex>,
     /// End the link, and why.
     pub close: Option<&'static str>,
 }

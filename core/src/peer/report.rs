@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::download::PeerPieces;
 use crate::types::{BlockRef, LinkId, PieceIndex};
 use crate::untrusted::Untrusted;
+use crate::wire::ut_pex::UtPex;
 
 /// A batch from one link, in the order things happened.
 #[derive(Debug)]
@@ -53,7 +54,11 @@ pub enum Report {
         upload_only: Option<bool>,
         /// It hears of it when we lose a piece (BEP 54).
         takes_dont_have: bool,
+        /// It takes lists of peers (BEP 11).
+        takes_pex: bool,
     },
+    /// The peer says whom it has met and lost (BEP 11).
+    Pex(UtPex),
     /// Where the peer's DHT node is, on its address (BEP 5).
     DhtPort(u16),
     /// BEP 21, said in mid-connection: whether the peer downloads nothing more.

@@ -1,4 +1,4 @@
-//! One link's side of the peer protocol (BEP 3, 6, 10, 21, 54), without the socket.
+//! One link's side of the peer protocol (BEP 3, 6, 10, 11, 21, 54), without the socket.
 //!
 //! Takes messages, mail and time; leaves frames to send, blocks for the disk and reports for the
 //! session, which `peer::task` carries away. It plays the *hand* of blocks it was dealt without
@@ -18,6 +18,7 @@ use self::fetch::Fetch;
 use self::serve::Serve;
 use super::fast::{self, Allowance};
 use super::mailbox::Mail;
+use super::pex::Pace;
 use super::report::Report;
 use crate::bitfield::Bitfield;
 use crate::download::PeerPieces;
@@ -26,6 +27,7 @@ use crate::types::{BlockRef, InfoHash, PieceIndex, PieceRange};
 use crate::wire::extended::{self, ExtendedHandshake, Extension, ExtensionIds, OurHandshake};
 use crate::wire::handshake::Reserved;
 use crate::wire::message::{self, Message};
+use crate::wire::ut_pex::UtPex;
 
 /// Silence in our direction after which a keep-alive goes out: clients send one each 100 to 120 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(110);
@@ -92,6 +94,8 @@ pub struct Conn {
     /// counts twice.
     peer_has: u32,
     turns: u32,
+    /// How often it names peers.
+    pex: Pace,
     /// A beginner is still to be told what it may fetch while it is choked.
     allows_fast: bool,
     last_in: Instant,
@@ -136,6 +140,7 @@ impl Conn {
             told_port: false,
             peer_has: 0,
             turns: 0,
+            pex: Pace::default(),
             allows_fast: allows_fast && agreed.fast(),
             last_in: now,
             out,
@@ -213,7 +218,7 @@ impl Conn {
                 }
             }
             Message::Extended { id: extended::HANDSHAKE_ID, payload } => self.on_introduction(&payload),
-            Message::Extended { id, payload } => self.on_extension(id, &payload)?,
+            Message::Extended { id, payload } => self.on_extension(now, id, &payload)?,
             Message::Port(port) if self.agreed.dht() && !std::mem::replace(&mut self.told_port, true) => {
                 self.reports.push(Report::DhtPort(port));
             }
@@ -224,7 +229,7 @@ impl Conn {
 
     /// Takes what the session posted.
     pub fn on_mail(&mut self, now: Instant, mail: Mail) {
-        let Mail { choke, interested, hand, cancel, dealt, have, lost, upload_only, close: _ } = mail;
+        let Mail { choke, interested, hand, cancel, dealt, have, lost, upload_only, pex, close: _ } = mail;
         for piece in lost {
             self.lose(now, piece);
         }
@@ -233,6 +238,11 @@ impl Conn {
         }
         if let Some(upload_only) = upload_only {
             self.say_upload_only(now, upload_only);
+        }
+        if let Some(pex) = pex
+            && let Some(id) = self.their_ids.get(Extension::UtPex)
+        {
+            self.out.send(now, &Message::Extended { id: id.get(), payload: pex.encode() });
         }
         if let Some(interested) = interested
             && std::mem::replace(&mut self.fetch.am_interested, interested) != interested
@@ -394,8 +404,8 @@ impl Conn {
         }
     }
 
-    fn on_extension(&mut self, id: u8, payload: &[u8]) -> Result<(), PeerFault> {
-        match (Extension::received(id), payload) {
+    fn on_extension(&mut self, now: Instant, id: u8, payload: &[u8]) -> Result<(), PeerFault> {
+        match (Extension::received(id).filter(|extension| self.ours.offers(*extension)), payload) {
             (Some(Extension::LtDontHave), [a, b, c, d]) => {
                 let index = u32::from_be_bytes([*a, *b, *c, *d]);
                 let want = self.geometry.pieces();
@@ -409,6 +419,13 @@ impl Conn {
                 self.reports.push(Report::HasNot(piece));
             }
             (Some(Extension::UploadOnly), [flag]) => self.reports.push(Report::UploadOnly(*flag != 0)),
+            (Some(Extension::UtPex), payload) => {
+                if self.pex.hears(now).ok_or(PeerFault::PexFlood)?
+                    && let Ok(pex) = UtPex::parse(payload)
+                {
+                    self.reports.push(Report::Pex(pex));
+                }
+            }
             // What we have not offered, or not so.
             _ => {}
         }
@@ -428,6 +445,7 @@ impl Conn {
             your_ip: theirs.yourip,
             upload_only: theirs.upload_only,
             takes_dont_have: self.their_ids.get(Extension::LtDontHave).is_some(),
+            takes_pex: self.their_ids.get(Extension::UtPex).is_some(),
         });
     }
 }
