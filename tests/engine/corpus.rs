@@ -25,6 +25,8 @@ mod tracker_reply;
 mod tracker_url;
 #[path = "../fuzz/checks/udp_tracker.rs"]
 mod udp_tracker;
+#[path = "../fuzz/checks/ut_pex.rs"]
+mod ut_pex;
 #[path = "../fuzz/checks/wire_extended.rs"]
 mod wire_extended;
 #[path = "../fuzz/checks/wire_handshake.rs"]
@@ -37,7 +39,7 @@ type Check = fn(&[u8]);
 /// The screen's is replayed beside the screen: `ui/src/tests/corpus.rs`.
 const OF_THE_SCREEN: &str = "keys";
 
-const TARGETS: [(&str, Check); 13] = [
+const TARGETS: [(&str, Check); 14] = [
     ("bencode", bencode::check),
     ("conn", conn::check),
     ("krpc", krpc::check),
@@ -48,6 +50,7 @@ const TARGETS: [(&str, Check); 13] = [
     ("tracker_reply", tracker_reply::check),
     ("tracker_url", tracker_url::check),
     ("udp_tracker", udp_tracker::check),
+    ("ut_pex", ut_pex::check),
     ("wire_extended", wire_extended::check),
     ("wire_handshake", wire_handshake::check),
     ("wire_message", wire_message::check),

@@ -29,6 +29,7 @@ mod lab;
 mod liar;
 mod limits;
 mod others;
+mod pex;
 mod restarts;
 mod sequential;
 mod swarm;
