@@ -67,6 +67,8 @@ impl Actor {
             .completed
             .filter(|_| self.download.is_complete())
             .map(|at| u32::try_from(UnixTime::now().0.saturating_sub(at.0)).unwrap_or(u32::MAX));
+        let metainfo = &self.torrent.metainfo;
+        let metadata = (!metainfo.private).then(|| metainfo.info_bytes());
         let opening = Opening {
             have: self.download.have(),
             agreed,
@@ -77,10 +79,13 @@ impl Actor {
                 yourip: Some(address.ip()),
                 upload_only: self.upload_only,
                 complete_ago,
-                takes_pex: self.reach().pex,
+                metadata_size: metadata.as_ref().and_then(|metadata| u32::try_from(metadata.len()).ok()),
+                sharing: self.reach().sharing,
+                takes_pex: self.shared.config().pex,
             },
             dht_port: self.dht_port(&address),
             allows_fast: self.shared.first_slots(self.settings.upload_slots) > 0,
+            metadata,
         };
         let conn = Conn::open(now, geometry, &opening);
         let setup = Setup {

@@ -9,6 +9,7 @@ use std::time::Instant;
 use super::actor::Actor;
 use crate::shared::SharedResources;
 use crate::stats::PeerSource;
+use crate::wire::extended::Sharing;
 
 /// Ways that are open to one torrent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +18,8 @@ pub struct Reach {
     pub dht: bool,
     /// Its links tell each other of peers (BEP 11).
     pub pex: bool,
-    /// Its metadata is given to peers that have only its hash (BEP 9).
-    pub metadata: bool,
+    /// Its peers may ask us for metadata (BEP 9) and for peers.
+    pub sharing: Sharing,
 }
 
 impl Reach {
@@ -27,7 +28,7 @@ impl Reach {
         Self {
             dht: shared.dht().is_on() && !private,
             pex: shared.config().pex && !private,
-            metadata: !private,
+            sharing: if private { Sharing::Private } else { Sharing::Public },
         }
     }
 }

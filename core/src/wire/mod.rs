@@ -1,5 +1,5 @@
-//! Messages between peers: handshake (BEP 3), messages (BEP 3, BEP 6), extension protocol (BEP 10) and what
-//! goes through it (BEP 11).
+//! Messages between peers: handshake (BEP 3), messages (BEP 3, BEP 6), extension protocol (BEP 10), metadata (BEP 9),
+//! lists of peers (BEP 11).
 //!
 //! Formats only: what a message means on a link is decided in `peer::conn`. Numbers come out as they
 //! stand on the wire; [`Geometry`](crate::geometry::Geometry) turns them into pieces and blocks.
@@ -7,6 +7,7 @@
 pub mod extended;
 pub mod handshake;
 pub mod message;
+pub mod ut_metadata;
 pub mod ut_pex;
 
 /// Bytes that no honest peer sends.

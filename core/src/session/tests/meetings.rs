@@ -121,6 +121,7 @@ fn introduced(port: u16) -> Report {
         upload_only: None,
         takes_dont_have: false,
         takes_pex: false,
+        metadata_size: None,
     }
 }
 
@@ -269,6 +270,7 @@ fn a_banned_caller_that_names_its_port_is_known_again() {
         upload_only: None,
         takes_dont_have: false,
         takes_pex: false,
+        metadata_size: None,
     };
     bench.report(link, introduced);
     assert!(!bench.actor.links.contains_key(&link));

@@ -8,6 +8,7 @@ use crate::peer::Report;
 use crate::session::actor::Phase;
 use crate::session::control::Wish;
 use crate::types::LinkId;
+use crate::wire::extended::Sharing;
 use crate::wire::ut_pex::{PexFlags, PexPeer, UtPex};
 
 fn at(address: &str) -> SocketAddr {
@@ -25,6 +26,7 @@ fn introduce(bench: &mut Bench, link: LinkId, listen_port: Option<u16>) {
             upload_only: None,
             takes_dont_have: false,
             takes_pex: true,
+            metadata_size: None,
         },
     );
 }
@@ -109,7 +111,7 @@ fn those_that_a_peer_names_are_called() {
 #[test]
 fn peers_of_a_private_torrent_tell_each_other_nothing() {
     let mut bench = private();
-    assert!(!bench.actor.reach().pex && !bench.actor.reach().metadata);
+    assert_eq!((bench.actor.reach().pex, bench.actor.reach().sharing), (false, Sharing::Private));
     let links = ["11.1.0.1:1", "11.2.0.1:2"].map(|address| bench.link(address, false));
     links.iter().for_each(|link| introduce(&mut bench, *link, None));
     bench.report(links[0], added(&[("11.3.0.1:1", PexFlags::default())]));
