@@ -56,6 +56,7 @@ impl Actor {
             return;
         }
         let link = self.shared.new_link();
+        let transport = stream.transport();
         let source = if incoming { PeerSource::Incoming } else { PeerSource::Tracker };
         let Ok(known_by) = self.pool.connected(now, address, source, link) else { return };
         let source = if incoming { source } else { known_by };
@@ -121,6 +122,7 @@ impl Actor {
             peer_unchoked: false,
             upload_only: false,
             fast: agreed.fast(),
+            transport,
             encryption,
             takes_dont_have: false,
             listens: (!incoming).then_some(address),
@@ -141,6 +143,7 @@ impl Actor {
             peer_id: entry.peer_id,
             client: entry.client.clone(),
             incoming,
+            transport,
             encryption,
         });
         self.links.insert(link, entry);

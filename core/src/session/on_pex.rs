@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::actor::{Actor, Phase};
 use super::links::LinkEntry;
-use crate::stats::{LinkEncryption, PeerSource};
+use crate::stats::{LinkEncryption, PeerSource, Transport};
 use crate::types::LinkId;
 use crate::wire::ut_pex::{PexFlags, PexPeer, UtPex};
 
@@ -56,6 +56,7 @@ impl Actor {
             let flags = PexFlags::default()
                 .with(PexFlags::ENCRYPTION, entry.encryption != LinkEncryption::None)
                 .with(PexFlags::SEED, entry.upload_only || self.download.is_seed(*link))
+                .with(PexFlags::UTP, entry.transport == Transport::Utp)
                 .with(PexFlags::REACHABLE, !entry.incoming);
             let address = entry.listens?;
             Some((address, PexPeer { address, flags }))

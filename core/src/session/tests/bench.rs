@@ -196,6 +196,7 @@ impl Bench {
             peer_unchoked: false,
             upload_only: false,
             fast: false,
+            transport: crate::stats::Transport::Tcp,
             encryption: crate::stats::LinkEncryption::None,
             takes_dont_have: false,
             listens: (!incoming).then_some(address),

@@ -1,6 +1,7 @@
 //! Conversations with the fast extension (BEP 6), `lt_donthave` (BEP 54) and `upload_only` (BEP 21).
 
 use super::*;
+use crate::wire::ut_pex::UtPex;
 
 #[test]
 fn messages_of_the_fast_extension_end_a_link_that_did_not_agree_on_it() {
