@@ -33,6 +33,7 @@ pub mod types;
 pub mod untrusted;
 
 pub mod bencode;
+pub mod magnet;
 pub mod metainfo;
 pub mod wire;
 
@@ -41,6 +42,7 @@ pub mod dht;
 pub mod download;
 pub mod mse;
 pub mod peer;
+pub mod portmap;
 pub mod queue;
 pub mod tracker;
 pub mod upload;

@@ -11,6 +11,8 @@ mod bencode;
 mod conn;
 #[path = "../fuzz/checks/krpc.rs"]
 mod krpc;
+#[path = "../fuzz/checks/magnet.rs"]
+mod magnet;
 #[path = "../fuzz/checks/metainfo.rs"]
 mod metainfo;
 #[path = "../fuzz/checks/mse.rs"]
@@ -25,6 +27,10 @@ mod tracker_reply;
 mod tracker_url;
 #[path = "../fuzz/checks/udp_tracker.rs"]
 mod udp_tracker;
+#[path = "../fuzz/checks/ut_metadata.rs"]
+mod ut_metadata;
+#[path = "../fuzz/checks/ut_pex.rs"]
+mod ut_pex;
 #[path = "../fuzz/checks/wire_extended.rs"]
 mod wire_extended;
 #[path = "../fuzz/checks/wire_handshake.rs"]
@@ -37,10 +43,11 @@ type Check = fn(&[u8]);
 /// The screen's is replayed beside the screen: `ui/src/tests/corpus.rs`.
 const OF_THE_SCREEN: &str = "keys";
 
-const TARGETS: [(&str, Check); 13] = [
+const TARGETS: [(&str, Check); 16] = [
     ("bencode", bencode::check),
     ("conn", conn::check),
     ("krpc", krpc::check),
+    ("magnet", magnet::check),
     ("metainfo", metainfo::check),
     ("mse", mse::check),
     ("patterns", patterns::check),
@@ -48,6 +55,8 @@ const TARGETS: [(&str, Check); 13] = [
     ("tracker_reply", tracker_reply::check),
     ("tracker_url", tracker_url::check),
     ("udp_tracker", udp_tracker::check),
+    ("ut_metadata", ut_metadata::check),
+    ("ut_pex", ut_pex::check),
     ("wire_extended", wire_extended::check),
     ("wire_handshake", wire_handshake::check),
     ("wire_message", wire_message::check),

@@ -24,13 +24,16 @@ mod wait;
 mod work;
 
 mod bench;
+mod crowd;
 mod dht;
+mod dht_net;
 mod encryption;
 mod fast;
 mod lab;
 mod liar;
 mod limits;
 mod others;
+mod pex;
 mod restarts;
 mod sequential;
 mod slow_link;

@@ -11,6 +11,7 @@ use crate::event::{Event, Kind};
 use crate::net::dial::Greeted;
 use crate::net::scope::Scope;
 use crate::peer::conn::Opening;
+use crate::peer::pex::Named;
 use crate::peer::pool::{MAX_KNOWN, Outcome};
 use crate::peer::task::{self, Setup};
 use crate::peer::{Conn, LinkGauge, Mailbox, client};
@@ -67,6 +68,8 @@ impl Actor {
             .completed
             .filter(|_| self.download.is_complete())
             .map(|at| u32::try_from(UnixTime::now().0.saturating_sub(at.0)).unwrap_or(u32::MAX));
+        let metainfo = &self.torrent.metainfo;
+        let metadata = (!metainfo.private).then(|| metainfo.info_bytes());
         let opening = Opening {
             have: self.download.have(),
             agreed,
@@ -77,9 +80,13 @@ impl Actor {
                 yourip: Some(address.ip()),
                 upload_only: self.upload_only,
                 complete_ago,
+                metadata_size: metadata.as_ref().and_then(|metadata| u32::try_from(metadata.len()).ok()),
+                sharing: self.reach().sharing,
+                takes_pex: self.shared.config().pex,
             },
             dht_port: self.dht_port(&address),
             allows_fast: self.shared.first_slots(self.settings.upload_slots) > 0,
+            metadata,
         };
         let conn = Conn::open(now, geometry, &opening);
         let setup = Setup {
@@ -118,6 +125,9 @@ impl Actor {
             transport,
             encryption,
             takes_dont_have: false,
+            listens: (!incoming).then_some(address),
+            telling: None,
+            named: Named::default(),
             allowed_fast: Vec::new(),
             suggested: Vec::new(),
             hungry: 0,
@@ -137,6 +147,7 @@ impl Actor {
             encryption,
         });
         self.links.insert(link, entry);
+        self.met_changes += 1;
     }
 
     /// Whether as many peers of one public address are here as may be.
@@ -179,6 +190,10 @@ impl Actor {
     /// be dialled when it has gone.
     pub(super) fn on_listen_port(&mut self, now: Instant, link: LinkId, port: u16) {
         let Some(entry) = self.links.get_mut(&link) else { return };
+        if entry.listens.is_none() && port != 0 {
+            entry.listens = Some(SocketAddr::new(entry.address.ip(), port));
+            self.met_changes += 1;
+        }
         // Once for each link, and not beyond the pool's bound: else a peer could name ports without end,
         // and we would dial them all.
         let named = entry.known_as != entry.address;

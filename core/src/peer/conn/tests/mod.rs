@@ -2,11 +2,13 @@
 //! passes, and what comes out after each.
 
 mod fast;
+mod metadata;
 mod model;
 
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
+use super::extensions::MAX_TURNS;
 use super::fetch::{HAND_STALE, MAX_UNSOLICITED};
 use super::serve::{MAX_RANGE, MAX_VOID_REQUESTS, REQQ};
 use super::*;
@@ -36,6 +38,7 @@ fn opening<'a>(have: &'a Bitfield, agreed: &str) -> Opening<'a> {
         ours: OurHandshake { port: Some(6881), ..OurHandshake::default() },
         dht_port: None,
         allows_fast: true,
+        metadata: None,
     }
 }
 
@@ -139,6 +142,12 @@ fn report(report: &Report) -> String {
         Report::Suggested(piece) => format!("suggests {piece:?}"),
         Report::AllowedFast(piece) => format!("allows {piece:?}"),
         Report::RefusedFast(piece) => format!("refuses {piece:?}"),
+        Report::Pex(list) => {
+            let words = |(word, address)| format!("{word} {address}");
+            let met = list.added.iter().map(|peer| ("met", peer.address));
+            let lost = list.dropped.iter().map(|address| ("lost", *address));
+            met.chain(lost).map(words).collect::<Vec<_>>().join(" ")
+        }
         Report::DhtPort(port) => format!("node at {port}"),
         Report::UploadOnly(upload_only) => format!("upload only {upload_only}"),
         Report::Block(block) => format!("block {block}"),
@@ -155,6 +164,8 @@ fn report(report: &Report) -> String {
                 upload_only.map_or("", |only| if only { " upload-only" } else { " download-too" });
             format!("introduced {client:?} {listen_port:?}{upload_only}")
         }
+        Report::MetadataPiece { piece, .. } => format!("metadata {piece}"),
+        Report::MetadataRejected(piece) => format!("no metadata {piece}"),
         Report::Closed { .. } => unreachable!("the task says that"),
     }
 }
