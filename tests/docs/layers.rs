@@ -34,7 +34,7 @@ const LAYERS: &[(Layer, &[&str])] = {
         ),
         (Formats, &["bencode", "error", "metainfo", "net/scope", "wire"]),
         (Deciders, &["bandwidth/bucket", "dht", "download", "mse", "net/outside", "peer", "queue"]),
-        (Deciders, &["tracker", "upload"]),
+        (Deciders, &["tracker", "upload", "utp"]),
         (Deciders, &["tracker/udp/client", "tracker/udp/packet"]),
         (Shells, &["bandwidth", "dht/task", "disk", "net", "peer/mailbox", "peer/task", "resume", "storage"]),
         (Shells, &["tracker/clients", "tracker/families", "tracker/http", "tracker/trackers"]),

@@ -25,6 +25,10 @@ mod tracker_reply;
 mod tracker_url;
 #[path = "../fuzz/checks/udp_tracker.rs"]
 mod udp_tracker;
+#[path = "../fuzz/checks/utp_connection.rs"]
+mod utp_connection;
+#[path = "../fuzz/checks/utp_packet.rs"]
+mod utp_packet;
 #[path = "../fuzz/checks/wire_extended.rs"]
 mod wire_extended;
 #[path = "../fuzz/checks/wire_handshake.rs"]
@@ -37,7 +41,7 @@ type Check = fn(&[u8]);
 /// The screen's is replayed beside the screen: `ui/src/tests/corpus.rs`.
 const OF_THE_SCREEN: &str = "keys";
 
-const TARGETS: [(&str, Check); 13] = [
+const TARGETS: [(&str, Check); 15] = [
     ("bencode", bencode::check),
     ("conn", conn::check),
     ("krpc", krpc::check),
@@ -48,6 +52,8 @@ const TARGETS: [(&str, Check); 13] = [
     ("tracker_reply", tracker_reply::check),
     ("tracker_url", tracker_url::check),
     ("udp_tracker", udp_tracker::check),
+    ("utp_connection", utp_connection::check),
+    ("utp_packet", utp_packet::check),
     ("wire_extended", wire_extended::check),
     ("wire_handshake", wire_handshake::check),
     ("wire_message", wire_message::check),
