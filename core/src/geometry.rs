@@ -11,6 +11,9 @@ pub struct Geometry {
 }
 
 impl Geometry {
+    /// That of a torrent of which only the hash is known: it has no pieces.
+    pub const NOTHING: Self = Self { total: 0, piece_length: 1, pieces: 0 };
+
     /// `None` when `piece_length` is 0 or the pieces cannot be counted in 32 bits.
     pub fn new(total: u64, piece_length: u32) -> Option<Self> {
         if piece_length == 0 {

@@ -33,6 +33,7 @@ pub mod types;
 pub mod untrusted;
 
 pub mod bencode;
+pub mod magnet;
 pub mod metainfo;
 pub mod wire;
 

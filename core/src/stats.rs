@@ -328,10 +328,23 @@ pub struct PeerStats {
     pub snubbed: bool,
     /// The fast extension was agreed on (BEP 6).
     pub fast: bool,
+    /// What carries the link.
+    pub transport: Transport,
     /// What of the link is encrypted (MSE).
     pub encryption: LinkEncryption,
     /// Requests it has yet to answer.
     pub requests: u32,
+}
+
+/// What carries a link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// TCP.
+    #[default]
+    Tcp,
+    /// uTP, which gives way to others (BEP 29).
+    Utp,
 }
 
 /// What of a link is encrypted (MSE).

@@ -1,4 +1,5 @@
-//! `cargo bench --bench bench`: download, upload and recheck of 2 GiB beside libtorrent, as a table.
+//! `cargo bench --bench bench`: download, upload and recheck of 2 GiB beside libtorrent, and what encryption
+//! costs, as tables.
 //!
 //! Both talk over loopback to the same cheap peers of the project's own, take turns, and work in a
 //! tmpfs where it has room, so that the disk of the machine is not what is measured.
@@ -22,9 +23,9 @@ mod work;
 
 mod rounds;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum as _};
 
-use self::rounds::{Client, Options};
+use self::rounds::{Client, Options, Part};
 
 /// Download, upload and recheck beside libtorrent.
 #[derive(Parser)]
@@ -38,6 +39,9 @@ struct Arguments {
     /// One client alone.
     #[arg(long, value_enum)]
     only: Option<Client>,
+    /// One part alone.
+    #[arg(long, value_enum)]
+    part: Option<Part>,
     /// `cargo bench` adds it.
     #[arg(long, hide = true)]
     bench: bool,
@@ -46,6 +50,7 @@ struct Arguments {
 fn main() {
     let arguments = Arguments::parse();
     let clients = arguments.only.map_or_else(|| vec![Client::TcTui, Client::Libtorrent], |one| vec![one]);
-    let options = Options { rounds: arguments.rounds.max(1), size: arguments.size << 20, clients };
-    print!("{}", rounds::run(&options));
+    let parts = arguments.part.map_or_else(|| Part::value_variants().to_vec(), |one| vec![one]);
+    let options = Options { rounds: arguments.rounds.max(1), size: arguments.size << 20, clients, parts };
+    rounds::run(&options, |answer| println!("{answer}"));
 }

@@ -32,7 +32,7 @@ const LAYERS: &[(Layer, &[&str])] = {
                 "untrusted",
             ],
         ),
-        (Formats, &["bencode", "error", "metainfo", "net/scope", "wire"]),
+        (Formats, &["bencode", "error", "magnet", "metainfo", "net/scope", "wire"]),
         (Deciders, &["bandwidth/bucket", "dht", "download", "mse", "net/outside", "peer", "queue"]),
         (Deciders, &["tracker", "upload", "utp"]),
         (Deciders, &["tracker/udp/client", "tracker/udp/packet"]),

@@ -11,6 +11,8 @@ mod bencode;
 mod conn;
 #[path = "../fuzz/checks/krpc.rs"]
 mod krpc;
+#[path = "../fuzz/checks/magnet.rs"]
+mod magnet;
 #[path = "../fuzz/checks/metainfo.rs"]
 mod metainfo;
 #[path = "../fuzz/checks/mse.rs"]
@@ -25,6 +27,8 @@ mod tracker_reply;
 mod tracker_url;
 #[path = "../fuzz/checks/udp_tracker.rs"]
 mod udp_tracker;
+#[path = "../fuzz/checks/ut_metadata.rs"]
+mod ut_metadata;
 #[path = "../fuzz/checks/utp_connection.rs"]
 mod utp_connection;
 #[path = "../fuzz/checks/utp_packet.rs"]
@@ -41,10 +45,11 @@ type Check = fn(&[u8]);
 /// The screen's is replayed beside the screen: `ui/src/tests/corpus.rs`.
 const OF_THE_SCREEN: &str = "keys";
 
-const TARGETS: [(&str, Check); 15] = [
+const TARGETS: [(&str, Check); 17] = [
     ("bencode", bencode::check),
     ("conn", conn::check),
     ("krpc", krpc::check),
+    ("magnet", magnet::check),
     ("metainfo", metainfo::check),
     ("mse", mse::check),
     ("patterns", patterns::check),
@@ -52,6 +57,7 @@ const TARGETS: [(&str, Check); 15] = [
     ("tracker_reply", tracker_reply::check),
     ("tracker_url", tracker_url::check),
     ("udp_tracker", udp_tracker::check),
+    ("ut_metadata", ut_metadata::check),
     ("utp_connection", utp_connection::check),
     ("utp_packet", utp_packet::check),
     ("wire_extended", wire_extended::check),

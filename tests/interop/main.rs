@@ -7,6 +7,8 @@
 mod clients;
 #[path = "../support/lines.rs"]
 mod lines;
+#[path = "../support/link/mod.rs"]
+mod link;
 #[path = "../support/net.rs"]
 mod net;
 #[allow(dead_code, reason = "the engine suite uses the rest")]
@@ -31,6 +33,7 @@ mod limits;
 mod others;
 mod restarts;
 mod sequential;
+mod slow_link;
 mod swarm;
 mod tap;
 mod transfer;

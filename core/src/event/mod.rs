@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 pub use self::bus::{Delivery, EventBus, PatternError, Subscription};
-use crate::stats::{LinkEncryption, SessionState};
+use crate::stats::{LinkEncryption, SessionState, Transport};
 use crate::types::{InfoHash, PeerId, PieceIndex};
 use crate::untrusted::Untrusted;
 
@@ -212,6 +212,8 @@ events! {
         client: Untrusted,
         /// Whether it called us.
         incoming: bool,
+        /// What carries the link.
+        transport: Transport,
         /// What of the link is encrypted.
         encryption: LinkEncryption,
     }

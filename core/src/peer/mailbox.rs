@@ -1,9 +1,11 @@
 //! What a session tells a link: merged slots, so that posting never waits and nothing piles up.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::conn::Shape;
+use crate::storage::Storage;
 use crate::types::{BlockRef, PieceIndex};
 
 /// The slots. A newer choke or interest replaces an older one; a cancel takes a block out of a hand
@@ -29,6 +31,10 @@ pub struct Mail {
     pub lost: Vec<PieceIndex>,
     /// BEP 21: we download nothing more, or something again.
     pub upload_only: Option<bool>,
+    /// Pieces of the metadata to ask for (BEP 9). The session asks for few at a time.
+    pub metadata: Vec<u32>,
+    /// The metadata is there: what the torrent is, and its files.
+    pub became: Option<(Shape, Arc<Storage>)>,
     /// End the link, and why.
     pub close: Option<&'static str>,
 }

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use bytes::Bytes;
+
 use crate::download::PeerPieces;
 use crate::types::{BlockRef, LinkId, PieceIndex};
 use crate::untrusted::Untrusted;
@@ -53,7 +55,20 @@ pub enum Report {
         upload_only: Option<bool>,
         /// It hears of it when we lose a piece (BEP 54).
         takes_dont_have: bool,
+        /// It has the metadata, says that it is of so many bytes, and can be asked for it (BEP 9).
+        metadata_size: Option<u32>,
     },
+    /// A piece of the metadata that it was asked for (BEP 9).
+    MetadataPiece {
+        /// Its number.
+        piece: u32,
+        /// Bytes of all metadata, says the peer.
+        total_size: Option<u32>,
+        /// The piece: at most 16 KiB.
+        data: Bytes,
+    },
+    /// The peer does not give this piece of the metadata, or not now (BEP 9).
+    MetadataRejected(u32),
     /// Where the peer's DHT node is, on its address (BEP 5).
     DhtPort(u16),
     /// BEP 21, said in mid-connection: whether the peer downloads nothing more.

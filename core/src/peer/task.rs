@@ -213,6 +213,7 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
             // Also for a peer that never answers: its session looks whether it is snubbed.
             self.next_gauge.get_or_insert(now + GAUGE);
         }
+        self.conn.give_metadata(now.into_std(), self.queue.control_bytes());
         self.enqueue(now, |queue, conn| queue.control(&mut conn.out.frames));
         self.start_reading();
         if !self.conn.reports.is_empty() {
@@ -306,9 +307,15 @@ impl<S: AsyncRead + AsyncWrite + Send> Link<S> {
         self.waiting.is_empty() && self.paying.is_none() && self.queue.control_bytes() < CONTROL_AHEAD
     }
 
-    fn on_mail(&mut self, mail: Mail) -> Result<(), End> {
+    fn on_mail(&mut self, mut mail: Mail) -> Result<(), End> {
         if let Some(why) = mail.close {
             return Err(End::Closed(why));
+        }
+        if let Some((shape, storage)) = mail.became.take() {
+            self.setup.decoder = Decoder::new(Some(shape.geometry.pieces()));
+            self.setup.storage = storage.clone();
+            let now = Instant::now().into_std();
+            self.conn.learn(now, shape, |piece| storage.has(piece)).map_err(End::Fault)?;
         }
         self.conn.on_mail(Instant::now().into_std(), mail);
         if !self.conn.is_reading() {

@@ -9,7 +9,7 @@ use std::time::Instant;
 use crate::download::LinkSpeed;
 use crate::peer::{LinkGauge, Mailbox};
 use crate::shared::ConnectionPermit;
-use crate::stats::{LinkEncryption, PeerSource};
+use crate::stats::{LinkEncryption, PeerSource, Transport};
 use crate::types::{LinkId, PeerId, PieceIndex};
 use crate::untrusted::Untrusted;
 use crate::upload::Candidate;
@@ -61,6 +61,8 @@ pub struct LinkEntry {
     pub upload_only: bool,
     /// The fast extension was agreed on (BEP 6).
     pub fast: bool,
+    /// What carries it.
+    pub transport: Transport,
     /// What of it is encrypted.
     pub encryption: LinkEncryption,
     /// It hears of it when we lose a piece (BEP 54).

@@ -17,7 +17,7 @@ use crate::peer::{Conn, LinkGauge, Mailbox, client};
 use crate::shared::ConnectionPermit;
 use crate::stats::PeerSource;
 use crate::types::{LinkId, UnixTime};
-use crate::wire::extended::OurHandshake;
+use crate::wire::extended::{OurHandshake, Sharing};
 use crate::wire::message::Decoder;
 
 impl Actor {
@@ -55,6 +55,7 @@ impl Actor {
             return;
         }
         let link = self.shared.new_link();
+        let transport = stream.transport();
         let source = if incoming { PeerSource::Incoming } else { PeerSource::Tracker };
         let Ok(known_by) = self.pool.connected(now, address, source, link) else { return };
         let source = if incoming { source } else { known_by };
@@ -66,6 +67,8 @@ impl Actor {
             .completed
             .filter(|_| self.download.is_complete())
             .map(|at| u32::try_from(UnixTime::now().0.saturating_sub(at.0)).unwrap_or(u32::MAX));
+        let metainfo = &self.torrent.metainfo;
+        let metadata = (!metainfo.private).then(|| metainfo.info_bytes());
         let opening = Opening {
             have: self.download.have(),
             agreed,
@@ -76,9 +79,12 @@ impl Actor {
                 yourip: Some(address.ip()),
                 upload_only: self.upload_only,
                 complete_ago,
+                metadata_size: metadata.as_ref().and_then(|metadata| u32::try_from(metadata.len()).ok()),
+                sharing: if self.torrent.metainfo.private { Sharing::Private } else { Sharing::Public },
             },
             dht_port: self.dht_port(&address),
             allows_fast: self.shared.first_slots(self.settings.upload_slots) > 0,
+            metadata,
         };
         let conn = Conn::open(now, geometry, &opening);
         let setup = Setup {
@@ -114,6 +120,7 @@ impl Actor {
             peer_unchoked: false,
             upload_only: false,
             fast: agreed.fast(),
+            transport,
             encryption,
             takes_dont_have: false,
             allowed_fast: Vec::new(),
@@ -131,6 +138,7 @@ impl Actor {
             peer_id: entry.peer_id,
             client: entry.client.clone(),
             incoming,
+            transport,
             encryption,
         });
         self.links.insert(link, entry);

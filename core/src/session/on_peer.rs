@@ -73,7 +73,16 @@ impl Actor {
             }
             Report::DhtPort(port) => self.on_dht_port(link, port),
             Report::UploadOnly(upload_only) => self.on_upload_only(now, link, upload_only),
-            Report::Introduced { client, listen_port, your_ip, upload_only, takes_dont_have } => {
+            // Metadata that is there is asked for no more.
+            Report::MetadataPiece { .. } | Report::MetadataRejected(_) => {}
+            Report::Introduced {
+                client,
+                listen_port,
+                your_ip,
+                upload_only,
+                takes_dont_have,
+                metadata_size: _,
+            } => {
                 if let Some(entry) = self.links.get_mut(&link) {
                     if client.is_some() {
                         entry.client = client::name(&entry.peer_id, client.as_ref());

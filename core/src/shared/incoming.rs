@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
-use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::SharedResources;
 use crate::event::{Event, Kind};
+use crate::net::link::Stream;
 use crate::net::{dial, listen};
 
 /// A taken port is tried again this often.
@@ -26,7 +26,7 @@ const CALLERS: usize = 16;
 /// Peers that are being greeted.
 struct Greetings {
     /// Where listeners hand callers over.
-    callers: mpsc::Sender<(TcpStream, SocketAddr)>,
+    callers: mpsc::Sender<(Stream, SocketAddr)>,
     room: Arc<Semaphore>,
     by_address: Mutex<FxHashMap<std::net::IpAddr, usize>>,
 }
@@ -118,7 +118,7 @@ fn try_again(shared: &Arc<SharedResources>, mut missing: Vec<SocketAddr>, greeti
 /// Takes callers from all listeners, until the engine stops; then the listeners end too.
 fn take_callers(
     shared: &Arc<SharedResources>,
-    mut callers: mpsc::Receiver<(TcpStream, SocketAddr)>,
+    mut callers: mpsc::Receiver<(Stream, SocketAddr)>,
     greetings: Arc<Greetings>,
 ) {
     let mut stopping = shared.stopping();
@@ -136,7 +136,7 @@ fn take_callers(
 }
 
 /// Greets one peer in a task of its own; too many at once, or from one address, are turned away.
-fn greet(shared: &Arc<SharedResources>, stream: TcpStream, address: SocketAddr, greetings: &Arc<Greetings>) {
+fn greet(shared: &Arc<SharedResources>, stream: Stream, address: SocketAddr, greetings: &Arc<Greetings>) {
     // Nobody is told that there is a listener who knows them.
     if shared.is_banned(address) {
         return;

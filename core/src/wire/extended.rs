@@ -46,7 +46,12 @@ impl Extension {
         [Self::UtMetadata, Self::UtPex, Self::UtHolepunch, Self::LtDontHave, Self::UploadOnly];
 
     /// Those that the engine takes, in the order of their names, as a dictionary wants them.
-    const OURS: [Self; 2] = [Self::LtDontHave, Self::UploadOnly];
+    const OURS: [Self; 3] = [Self::LtDontHave, Self::UploadOnly, Self::UtMetadata];
+
+    /// Whether a private torrent goes without it (BEP 27).
+    const fn is_for_public_only(self) -> bool {
+        matches!(self, Self::UtMetadata | Self::UtPex)
+    }
 
     /// The id under which we receive it. A peer may use it whether or not it has named one of its own.
     pub const fn our_id(self) -> u8 {
@@ -160,6 +165,18 @@ fn address(compact: &[u8]) -> Option<IpAddr> {
     Some(IpAddr::from(Ipv6Addr::from(v6)).to_canonical())
 }
 
+/// Whether peers may have of us what makes a torrent known to others: its metadata, and other peers (BEP 27).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sharing {
+    /// They may.
+    #[default]
+    Public,
+    /// They may not.
+    Private,
+    /// They may not any more: a magnet turned out to be private, and the first handshake said otherwise.
+    NoLonger,
+}
+
 /// What we say about ourselves on one link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OurHandshake {
@@ -171,9 +188,19 @@ pub struct OurHandshake {
     pub upload_only: bool,
     /// Seconds since we became a seed.
     pub complete_ago: Option<u32>,
+    /// Bytes of the info dictionary, if we have it (BEP 9).
+    pub metadata_size: Option<u32>,
+    /// Whether the peer may ask for metadata and for peers.
+    pub sharing: Sharing,
 }
 
 impl OurHandshake {
+    /// Whether this extension is on offer.
+    pub fn offers(&self, extension: Extension) -> bool {
+        Extension::OURS.contains(&extension)
+            && (self.sharing == Sharing::Public || !extension.is_for_public_only())
+    }
+
     /// The payload of extended message 0: a dictionary with its keys in order. It stays below 500
     /// bytes, because rtorrent reads the first messages into a buffer of about 1 KiB.
     pub fn encode(&self) -> Bytes {
@@ -184,10 +211,17 @@ impl OurHandshake {
         }
         out.extend_from_slice(b"1:md");
         for extension in Extension::OURS {
-            let (name, id) = (extension.name(), extension.our_id());
+            let (name, id) = match (self.offers(extension), self.sharing) {
+                (true, _) => (extension.name(), extension.our_id()),
+                (false, Sharing::NoLonger) => (extension.name(), 0),
+                (false, _) => continue,
+            };
             out.extend_from_slice(format!("{}:{name}i{id}e", name.len()).as_bytes());
         }
         out.push(b'e');
+        if let Some(size) = self.metadata_size.filter(|_| self.sharing == Sharing::Public) {
+            out.extend_from_slice(format!("13:metadata_sizei{size}e").as_bytes());
+        }
         if let Some(port) = self.port.filter(|port| *port > 0) {
             out.extend_from_slice(format!("1:pi{port}e").as_bytes());
         }

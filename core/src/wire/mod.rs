@@ -1,4 +1,4 @@
-//! Messages between peers: handshake (BEP 3), messages (BEP 3, BEP 6), extension protocol (BEP 10).
+//! Messages between peers: handshake (BEP 3), messages (BEP 3, BEP 6), extension protocol (BEP 10), metadata (BEP 9).
 //!
 //! Formats only: what a message means on a link is decided in `peer::conn`. Numbers come out as they
 //! stand on the wire; [`Geometry`](crate::geometry::Geometry) turns them into pieces and blocks.
@@ -6,6 +6,7 @@
 pub mod extended;
 pub mod handshake;
 pub mod message;
+pub mod ut_metadata;
 
 /// Bytes that no honest peer sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,5 +1,6 @@
 //! The jobs and the order they are done in.
 
+mod encryption;
 mod leecher;
 mod report;
 mod seeder;
@@ -16,7 +17,7 @@ use rustix::fs::statvfs;
 use serde_json::json;
 
 use self::leecher::Leecher;
-pub use self::report::Report;
+use self::report::Report;
 use self::seeder::Seeder;
 use self::usage::usage;
 use crate::clients::make::Make;
@@ -44,6 +45,17 @@ pub struct Options {
     pub size: u64,
     /// In the order of the table.
     pub clients: Vec<Client>,
+    /// What is asked.
+    pub parts: Vec<Part>,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// How fast are download, upload and recheck?
+    Jobs,
+    /// What does encryption cost?
+    Encryption,
 }
 
 /// Who is measured.
@@ -102,6 +114,7 @@ impl fmt::Display for Job {
 
 /// The content and where it lies.
 struct Bench {
+    place: PathBuf,
     work: Work,
     content: Content,
     torrent: PathBuf,
@@ -109,41 +122,21 @@ struct Bench {
     source: PathBuf,
 }
 
-/// Runs all jobs; each round has each client do each.
-pub fn run(options: &Options) -> Report {
+/// Asks what is wanted, and tells each answer when it is there.
+pub fn run(options: &Options, mut tell: impl FnMut(String)) {
     let place = place_for(options.size);
     let work = Work::below(&place, "tc-tui-bench");
     let content = Content::single(options.size, PIECE, 31);
     let (torrent, source) = (work.join("test.torrent"), work.join("source"));
     let info_hash = content.torrent(&[], &torrent);
     content.write(&source);
-    let bench = Bench { work, content, torrent, info_hash, source };
-    let sum = torrent::sha256(&bench.source);
-
-    let mut report = Report::new(options, &place);
-    for round in 0..options.rounds {
-        for job in Job::ALL {
-            // Who goes first changes, so that neither always finds the machine as the other left it.
-            let mut clients = options.clients.clone();
-            clients.rotate_left(round % options.clients.len());
-            for client in clients {
-                // What the last job left to be written is not this one's.
-                rustix::fs::sync();
-                let sample = bench.measure(client, job);
-                if job == Job::Download {
-                    assert_eq!(
-                        torrent::sha256(&bench.downloads()),
-                        sum,
-                        "{client} downloaded something else"
-                    );
-                    fs::remove_dir_all(bench.downloads()).expect("it is ours");
-                }
-                eprintln!("round {}: {job} with {client}: {:.2} s", round + 1, sample.seconds);
-                report.add(job, client, sample);
-            }
+    let bench = Bench { place, work, content, torrent, info_hash, source };
+    for part in &options.parts {
+        match part {
+            Part::Jobs => tell(bench.jobs(options).to_string()),
+            Part::Encryption => tell(encryption::run(options, &bench).to_string()),
         }
     }
-    report
 }
 
 /// A tmpfs with room for the content and a copy, else the folder of builds.
@@ -157,6 +150,32 @@ fn place_for(size: u64) -> PathBuf {
 }
 
 impl Bench {
+    /// All jobs; each round has each client do each.
+    fn jobs(&self, options: &Options) -> Report {
+        let sum = torrent::sha256(&self.source);
+        let mut report = Report::new(options, &self.place);
+        for round in 0..options.rounds {
+            for job in Job::ALL {
+                // Who goes first changes, so that neither always finds the machine as the other left it.
+                let mut clients = options.clients.clone();
+                clients.rotate_left(round % options.clients.len());
+                for client in clients {
+                    // What the last job left to be written is not this one's.
+                    rustix::fs::sync();
+                    let sample = self.measure(client, job);
+                    if job == Job::Download {
+                        let downloaded = torrent::sha256(&self.downloads());
+                        assert_eq!(downloaded, sum, "{client} downloaded something else");
+                        fs::remove_dir_all(self.downloads()).expect("it is ours");
+                    }
+                    eprintln!("round {}: {job} with {client}: {:.2} s", round + 1, sample.seconds);
+                    report.add(job, client, sample);
+                }
+            }
+        }
+        report
+    }
+
     fn downloads(&self) -> PathBuf {
         self.work.join("downloads")
     }

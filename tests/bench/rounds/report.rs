@@ -7,20 +7,46 @@ use std::path::{Path, PathBuf};
 
 use super::{Client, Job, Options, Sample};
 
-/// All samples.
-#[derive(Debug)]
-pub struct Report {
+/// What was measured where: what a reader must know to judge figures.
+#[derive(Clone, Debug)]
+pub struct Heading {
     size: u64,
     rounds: usize,
     place: PathBuf,
+}
+
+impl Heading {
+    /// Of what was asked for.
+    pub fn new(options: &Options, place: &Path) -> Self {
+        Self { size: options.size, rounds: options.rounds, place: place.to_owned() }
+    }
+}
+
+impl fmt::Display for Heading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+        let cpu = cpu.map_or("an unknown CPU", |(_, name)| name);
+        let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        let (mebi, rounds, place) = (self.size >> 20, self.rounds, self.place.display());
+        write!(
+            f,
+            "{mebi} MiB, pieces of 1 MiB, {rounds} rounds, medians; {cpu} with {cores} cores; in {place}"
+        )
+    }
+}
+
+/// All samples.
+#[derive(Debug)]
+pub struct Report {
+    heading: Heading,
     samples: BTreeMap<(Job, Client), Vec<Sample>>,
 }
 
 impl Report {
     /// Of nothing as yet.
     pub fn new(options: &Options, place: &Path) -> Self {
-        let (size, rounds) = (options.size, options.rounds);
-        Self { size, rounds, place: place.to_owned(), samples: BTreeMap::new() }
+        Self { heading: Heading::new(options, place), samples: BTreeMap::new() }
     }
 
     /// Takes a sample in.
@@ -41,7 +67,7 @@ impl Report {
         let [wall, cpu, resident] = self.medians(job, client).expect("it has samples");
         let seconds = samples.iter().map(|sample| sample.seconds);
         let (low, high) = (seconds.clone().fold(f64::INFINITY, f64::min), seconds.fold(0.0, f64::max));
-        let (rate, resident) = (self.size as f64 / mebi / wall, resident / mebi);
+        let (rate, resident) = (self.heading.size as f64 / mebi / wall, resident / mebi);
         writeln!(
             table,
             "| {job} | {client} | {wall:.2} s ({low:.2} to {high:.2}) | {rate:.0} MiB/s | {cpu:.2} s | {resident:.0} MiB |"
@@ -51,9 +77,6 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-        let cores = std::thread::available_parallelism().map_or(0, usize::from);
         let mut table = String::new();
         for ((job, client), samples) in &self.samples {
             self.row(&mut table, *job, *client, samples)?;
@@ -65,14 +88,7 @@ impl fmt::Display for Report {
                 writeln!(table, "| | **ratio** | **{wall:.2}** | | {cpu:.2} | {resident:.2} |")?;
             }
         }
-        writeln!(
-            f,
-            "{} MiB, pieces of 1 MiB, {} rounds, medians (lowest to highest); {} with {cores} cores; in {}\n",
-            self.size >> 20,
-            self.rounds,
-            cpu.map_or("an unknown CPU", |(_, name)| name),
-            self.place.display(),
-        )?;
+        writeln!(f, "{} (lowest to highest)\n", self.heading)?;
         writeln!(
             f,
             "| job | client | wall time | rate | CPU time | peak memory |\n|---|---|---|---|---|---|"
@@ -81,7 +97,8 @@ impl fmt::Display for Report {
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// The middle one, or between the two in the middle.
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
     f64::midpoint(low, high)

@@ -43,3 +43,10 @@ impl Usage {
         Sample { seconds, cpu: self.cpu, resident: self.resident }
     }
 }
+
+impl Sample {
+    /// With what another process used meanwhile.
+    pub fn and(self, other: Usage) -> Self {
+        Self { cpu: self.cpu + other.cpu, resident: self.resident.max(other.resident), ..self }
+    }
+}

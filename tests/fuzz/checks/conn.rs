@@ -7,15 +7,21 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use tc_core::bitfield::Bitfield;
 use tc_core::geometry::Geometry;
-use tc_core::peer::conn::Opening;
+use tc_core::peer::conn::{Opening, Shape};
 use tc_core::peer::{Conn, Mail};
 use tc_core::types::{BlockRef, InfoHash, PieceIndex};
-use tc_core::wire::extended::OurHandshake;
+use tc_core::wire::extended::{OurHandshake, Sharing};
 use tc_core::wire::handshake::Reserved;
 use tc_core::wire::message::{Decoder, Message};
 
 /// Five pieces of four blocks and a short one.
 const TOTAL: u64 = 5 * 65_536 + 20_000;
+
+/// Three pieces.
+const METADATA: usize = 40_000;
+
+/// What a step makes us say at most: pieces of metadata up to a bound, and an answer for each of some messages.
+const MOST_AT_ONCE: usize = (64 + 16 + 64) << 10;
 
 pub fn check(bytes: &[u8]) {
     let Some((&first, mut rest)) = bytes.split_first() else { return };
@@ -34,8 +40,12 @@ pub fn check(bytes: &[u8]) {
         ours: OurHandshake::default(),
         dht_port: None,
         allows_fast: true,
+        metadata: (first & 0x20 == 0).then(|| vec![1; METADATA].into()),
     };
-    let mut conn = Conn::open(now, geometry, &opening);
+    // Of every other torrent the shape is not known at first.
+    let mut unknown = first & 1 == 1;
+    let mut conn =
+        if unknown { Conn::open_unknown(now, &opening) } else { Conn::open(now, geometry, &opening) };
     let (theirs, ours) = (Decoder::new(Some(geometry.pieces())), Decoder::new(Some(geometry.pieces())));
     let (mut asked, mut answered) = (0_usize, 0_usize);
     let mut inbox = BytesMut::new();
@@ -66,8 +76,18 @@ pub fn check(bytes: &[u8]) {
             208..=227 => mail.deal(rest.iter().take(usize::from(step) - 207).map(|byte| block(*byte))),
             228..=235 => mail.cancel(block(rest.first().copied().unwrap_or_default())),
             236..=237 => mail.have.push(block(step).piece),
-            238 => mail.lose(block(rest.first().copied().unwrap_or_default()).piece),
-            239 => mail.upload_only = Some(rest.len() % 2 == 0),
+            238 if !unknown => mail.lose(block(rest.first().copied().unwrap_or_default()).piece),
+            238 if std::mem::take(&mut unknown) => {
+                let shape =
+                    Shape { geometry, metadata: Some(vec![1; METADATA].into()), sharing: Sharing::Public };
+                if conn.learn(now, shape, |piece| have.get(piece)).is_err() {
+                    return;
+                }
+            }
+            239 => {
+                mail.upload_only = Some(rest.len() % 2 == 0);
+                mail.metadata.push(rest.len() as u32 % 5);
+            }
             _ => {
                 now += Duration::from_millis(1 << (step - 240));
                 if conn.on_timeout(now).is_err() {
@@ -77,6 +97,8 @@ pub fn check(bytes: &[u8]) {
         }
         conn.on_mail(now, mail);
         conn.play(now);
+        conn.give_metadata(now, 0);
+        assert!(conn.out.frames.len() < MOST_AT_ONCE, "{} bytes at once", conn.out.frames.len());
         assert!(conn.outstanding() <= 2_000);
         assert!(conn.next_timeout() <= now + Duration::from_secs(240));
         while let Some(message) = ours.decode(&mut conn.out.frames).expect("we make sense") {

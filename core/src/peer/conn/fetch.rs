@@ -90,6 +90,11 @@ impl Fetch {
         }
     }
 
+    /// The shape of the torrent is known.
+    pub(super) const fn learn(&mut self, geometry: Geometry) {
+        self.geometry = geometry;
+    }
+
     /// The peer lets us ask, or not any more. A choke gives back all that was dealt, but what is on its
     /// way to a fast peer: that is answered, or given back after [`CHOKE_PATIENCE`].
     pub(super) fn on_choke(&mut self, now: Instant, choke: bool, reports: &mut Vec<Report>) {

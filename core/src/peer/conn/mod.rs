@@ -1,11 +1,14 @@
-//! One link's side of the peer protocol (BEP 3, 6, 10, 21, 54), without the socket.
+//! One link's side of the peer protocol (BEP 3, 6, 9, 10, 21, 54), without the socket.
 //!
 //! Takes messages, mail and time; leaves frames to send, blocks for the disk and reports for the
 //! session, which `peer::task` carries away. It plays the *hand* of blocks it was dealt without
 //! asking back, so that the hop to the session does not show in the throughput.
 
+mod early;
+mod extensions;
 mod fault;
 mod fetch;
+mod metadata;
 mod serve;
 
 use std::net::IpAddr;
@@ -13,8 +16,10 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
+use self::early::Early;
 pub use self::fault::PeerFault;
 use self::fetch::Fetch;
+use self::metadata::Metadata;
 use self::serve::Serve;
 use super::fast::{self, Allowance};
 use super::mailbox::Mail;
@@ -23,7 +28,7 @@ use crate::bitfield::Bitfield;
 use crate::download::PeerPieces;
 use crate::geometry::Geometry;
 use crate::types::{BlockRef, InfoHash, PieceIndex, PieceRange};
-use crate::wire::extended::{self, ExtendedHandshake, Extension, ExtensionIds, OurHandshake};
+use crate::wire::extended::{self, Extension, ExtensionIds, OurHandshake, Sharing};
 use crate::wire::handshake::Reserved;
 use crate::wire::message::{self, Message};
 
@@ -32,10 +37,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(110);
 
 /// Silence in their direction after which the peer is gone: two keep-alives and some slack.
 const IDLE: Duration = Duration::from_secs(240);
-
-/// Turns from a seed to a peer that lacks something, on one link (BEP 54). Each costs a look at all
-/// pieces; who drops pieces for want of room does so once, and then lacks others too.
-const MAX_TURNS: u32 = 16;
 
 /// What is needed to open a link.
 #[derive(Debug)]
@@ -54,6 +55,19 @@ pub struct Opening<'a> {
     pub dht_port: Option<u16>,
     /// Whether a beginner may fetch a few pieces while it is choked.
     pub allows_fast: bool,
+    /// The info dictionary, where we have it and peers may have it too (BEP 9).
+    pub metadata: Option<Bytes>,
+}
+
+/// What a link is told once the metadata of its torrent is there (BEP 9).
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// Pieces and blocks.
+    pub geometry: Geometry,
+    /// The info dictionary, where peers may have it too.
+    pub metadata: Option<Bytes>,
+    /// Whether they may.
+    pub sharing: Sharing,
 }
 
 /// Frames that wait to be taken by the task.
@@ -78,6 +92,9 @@ pub struct Conn {
     geometry: Geometry,
     fetch: Fetch,
     serve: Serve,
+    metadata: Metadata,
+    /// There until the shape of the torrent is known.
+    early: Option<Early>,
     agreed: Reserved,
     info_hash: InfoHash,
     peer_ip: IpAddr,
@@ -108,12 +125,13 @@ impl Conn {
     /// then what we have. rtorrent takes any other order as "no bitfield".
     pub fn open(now: Instant, geometry: Geometry, opening: &Opening<'_>) -> Self {
         let mut out = Outbox { frames: BytesMut::new(), last: now };
-        let Opening { have, agreed, info_hash, peer_ip, ours, dht_port, allows_fast } = *opening;
+        let Opening { have, agreed, info_hash, peer_ip, ours, dht_port, allows_fast, ref metadata } =
+            *opening;
         if agreed.extensions() {
             let payload = ours.encode();
             out.send(now, &Message::Extended { id: extended::HANDSHAKE_ID, payload });
         }
-        if agreed.fast() && have.is_full() {
+        if agreed.fast() && have.is_full() && geometry.pieces() > 0 {
             out.send(now, &Message::HaveAll);
         } else if have.ones() > 0 {
             out.send(now, &Message::Bitfield(have.to_wire().into()));
@@ -127,6 +145,8 @@ impl Conn {
             geometry,
             fetch: Fetch::new(now, geometry, agreed.fast()),
             serve: Serve::new(),
+            metadata: Metadata::new(metadata.clone()),
+            early: None,
             agreed,
             info_hash,
             peer_ip,
@@ -144,6 +164,13 @@ impl Conn {
         }
     }
 
+    /// A link of a torrent of which only the hash is known: what the peer has is kept until
+    /// [`learn`](Self::learn) says what there is (BEP 9).
+    pub fn open_unknown(now: Instant, opening: &Opening<'_>) -> Self {
+        let early = Some(Early::default());
+        Self { early, ..Self::open(now, Geometry::NOTHING, opening) }
+    }
+
     /// Takes one message. `serves` tells which pieces are checked and may be given away.
     ///
     /// # Errors
@@ -158,6 +185,11 @@ impl Conn {
         if is_of_fast(&message) && !self.agreed.fast() {
             return Err(PeerFault::NotFast);
         }
+        let message = match &mut self.early {
+            Some(early) => early.keep(message),
+            None => Some(message),
+        };
+        let Some(message) = message else { return Ok(()) };
         match message {
             Message::Choke => self.fetch.on_choke(now, true, &mut self.reports),
             Message::Unchoke => self.fetch.on_choke(now, false, &mut self.reports),
@@ -213,7 +245,7 @@ impl Conn {
                 }
             }
             Message::Extended { id: extended::HANDSHAKE_ID, payload } => self.on_introduction(&payload),
-            Message::Extended { id, payload } => self.on_extension(id, &payload)?,
+            Message::Extended { id, payload } => self.on_extension(now, id, &payload)?,
             Message::Port(port) if self.agreed.dht() && !std::mem::replace(&mut self.told_port, true) => {
                 self.reports.push(Report::DhtPort(port));
             }
@@ -224,7 +256,7 @@ impl Conn {
 
     /// Takes what the session posted.
     pub fn on_mail(&mut self, now: Instant, mail: Mail) {
-        let Mail { choke, interested, hand, cancel, dealt, have, lost, upload_only, close: _ } = mail;
+        let Mail { choke, interested, hand, cancel, dealt, have, lost, upload_only, metadata, .. } = mail;
         for piece in lost {
             self.lose(now, piece);
         }
@@ -248,6 +280,9 @@ impl Conn {
             }
             Some(false) if self.serve.unchoke() => self.out.send(now, &Message::Unchoke),
             _ => {}
+        }
+        if let Some(id) = self.their_ids.get(Extension::UtMetadata) {
+            metadata.into_iter().for_each(|piece| self.metadata.ask(now, id.get(), piece, &mut self.out));
         }
         for block in cancel {
             self.fetch.cancel(now, block, &mut self.out);
@@ -377,58 +412,6 @@ impl Conn {
         }
         let refused = self.serve.lose(piece);
         self.reject(now, &refused);
-    }
-
-    /// Says whether we download anything: by libtorrent's message where the peer takes it, else by a
-    /// second handshake.
-    fn say_upload_only(&mut self, now: Instant, upload_only: bool) {
-        if std::mem::replace(&mut self.ours.upload_only, upload_only) == upload_only {
-            return;
-        }
-        let said = match self.their_ids.get(Extension::UploadOnly) {
-            Some(id) => (id.get(), Bytes::copy_from_slice(&[u8::from(upload_only)])),
-            None => (extended::HANDSHAKE_ID, self.ours.encode()),
-        };
-        if self.agreed.extensions() {
-            self.out.send(now, &Message::Extended { id: said.0, payload: said.1 });
-        }
-    }
-
-    fn on_extension(&mut self, id: u8, payload: &[u8]) -> Result<(), PeerFault> {
-        match (Extension::received(id), payload) {
-            (Some(Extension::LtDontHave), [a, b, c, d]) => {
-                let index = u32::from_be_bytes([*a, *b, *c, *d]);
-                let want = self.geometry.pieces();
-                let piece = self.geometry.piece(index).ok_or(PeerFault::WrongPiece { got: index, want })?;
-                self.turns += u32::from(self.peer_has == want);
-                if self.turns > MAX_TURNS {
-                    return Err(PeerFault::Fickle);
-                }
-                self.peer_has = self.peer_has.saturating_sub(1);
-                self.fetch.on_lost(piece, &mut self.reports);
-                self.reports.push(Report::HasNot(piece));
-            }
-            (Some(Extension::UploadOnly), [flag]) => self.reports.push(Report::UploadOnly(*flag != 0)),
-            // What we have not offered, or not so.
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// A dictionary that does not parse is an introduction that says nothing: clients send odd ones.
-    fn on_introduction(&mut self, payload: &[u8]) {
-        let Ok(theirs) = ExtendedHandshake::parse(payload) else { return };
-        if let Some(reqq) = theirs.reqq {
-            self.fetch.pipeline.set_reqq(reqq);
-        }
-        self.their_ids.update(&theirs.m);
-        self.reports.push(Report::Introduced {
-            client: theirs.v,
-            listen_port: theirs.p,
-            your_ip: theirs.yourip,
-            upload_only: theirs.upload_only,
-            takes_dont_have: self.their_ids.get(Extension::LtDontHave).is_some(),
-        });
     }
 }
 

@@ -176,6 +176,7 @@ fn opening(have: &Bitfield, fast: bool) -> Opening<'_> {
         ours: OurHandshake::default(),
         dht_port: None,
         allows_fast: false,
+        metadata: None,
     }
 }
 

@@ -195,6 +195,7 @@ impl Bench {
             peer_unchoked: false,
             upload_only: false,
             fast: false,
+            transport: crate::stats::Transport::Tcp,
             encryption: crate::stats::LinkEncryption::None,
             takes_dont_have: false,
             allowed_fast: Vec::new(),

@@ -128,6 +128,25 @@ fn an_ipv4_address_in_ipv6_form_is_ipv4() {
     assert_eq!(ExtendedHandshake::parse(&payload).unwrap().yourip, Some([192, 0, 2, 1].into()));
 }
 
+#[test]
+fn a_private_torrent_offers_neither_metadata_nor_peers() {
+    let said = |sharing| {
+        let bytes = OurHandshake { metadata_size: Some(7), sharing, ..OurHandshake::default() }.encode();
+        (String::from_utf8_lossy(&bytes).into_owned(), ExtendedHandshake::parse(&bytes).unwrap())
+    };
+    let (_, public) = said(Sharing::Public);
+    assert_eq!((id(&public, Extension::UtMetadata), public.metadata_size), (Some(1), Some(7)));
+    let (text, private) = said(Sharing::Private);
+    assert!(!text.contains("ut_") && !text.contains("metadata"), "{text}");
+    assert_eq!(id(&private, Extension::LtDontHave), Some(Extension::LtDontHave.our_id()));
+    // One that was offered before is taken back.
+    let (text, closed) = said(Sharing::NoLonger);
+    assert!(text.contains("11:ut_metadatai0e"), "{text}");
+    let mut ids = public.m;
+    ids.update(&closed.m);
+    assert_eq!((ids.get(Extension::UtMetadata), closed.metadata_size), (None, None));
+}
+
 proptest! {
     #[test]
     fn ours_reads_back_and_is_short(
@@ -136,9 +155,18 @@ proptest! {
         v6: [u8; 16],
         upload_only: bool,
         complete_ago: Option<u32>,
+        metadata_size: Option<u32>,
     ) {
         let yourip = v4.map(IpAddr::from).unwrap_or_else(|| IpAddr::from(v6)).to_canonical();
-        let bytes = OurHandshake { port, yourip: Some(yourip), upload_only, complete_ago }.encode();
+        let ours = OurHandshake {
+            port,
+            yourip: Some(yourip),
+            upload_only,
+            complete_ago,
+            metadata_size,
+            sharing: Sharing::Public,
+        };
+        let bytes = ours.encode();
         prop_assert!(bytes.len() < 500);
         prop_assert!(bencode::scan(&bytes, &Limits::MESSAGE).is_ok_and(|scan| scan.canonical));
         let got = ExtendedHandshake::parse(&bytes).unwrap();
@@ -155,7 +183,7 @@ proptest! {
             yourip: Some(yourip),
             upload_only: Some(upload_only),
             complete_ago,
-            ..ExtendedHandshake::default()
+            metadata_size: metadata_size.filter(|size| *size > 0),
         });
     }
 

@@ -2,11 +2,13 @@
 //! passes, and what comes out after each.
 
 mod fast;
+mod metadata;
 mod model;
 
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
+use super::extensions::MAX_TURNS;
 use super::fetch::{HAND_STALE, MAX_UNSOLICITED};
 use super::serve::{MAX_RANGE, MAX_VOID_REQUESTS, REQQ};
 use super::*;
@@ -36,6 +38,7 @@ fn opening<'a>(have: &'a Bitfield, agreed: &str) -> Opening<'a> {
         ours: OurHandshake { port: Some(6881), ..OurHandshake::default() },
         dht_port: None,
         allows_fast: true,
+        metadata: None,
     }
 }
 
@@ -155,6 +158,8 @@ fn report(report: &Report) -> String {
                 upload_only.map_or("", |only| if only { " upload-only" } else { " download-too" });
             format!("introduced {client:?} {listen_port:?}{upload_only}")
         }
+        Report::MetadataPiece { piece, .. } => format!("metadata {piece}"),
+        Report::MetadataRejected(piece) => format!("no metadata {piece}"),
         Report::Closed { .. } => unreachable!("the task says that"),
     }
 }
