@@ -7,6 +7,8 @@
 //! lost, [`incoming`] puts packets in order. [`ledbat`] says how much may be under way, by the [`delay`] that
 //! it causes; [`mtu`] how large packets are, [`rtt`] how long to wait. [`packet`] is what they look like,
 //! [`seq`] numbers that wrap.
+//!
+//! The shells: [`task`] lends the node sockets and clock, [`stream`] is a connection as its owner has it.
 
 mod connection;
 mod delay;
@@ -18,6 +20,8 @@ mod outgoing;
 pub mod packet;
 mod rtt;
 pub mod seq;
+pub mod stream;
+pub mod task;
 
 #[cfg(test)]
 mod tests;

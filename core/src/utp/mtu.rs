@@ -31,8 +31,6 @@ const AGAIN: Duration = Duration::from_secs(600);
 pub struct Mtu {
     /// Passes.
     passes: usize,
-    /// Passes on all paths there are.
-    floor: usize,
     /// May pass.
     ceiling: usize,
     /// Is not looked beyond.
@@ -49,7 +47,7 @@ impl Mtu {
             SocketAddr::V4(_) => (FLOOR_V4 - AROUND_V4, CEILING - AROUND_V4),
             SocketAddr::V6(_) => (FLOOR_V6 - AROUND_V6, CEILING - AROUND_V6),
         };
-        Self { passes: floor, floor, ceiling: limit, limit, lost: 0, under_way: false, again: None }
+        Self { passes: floor, ceiling: limit, limit, lost: 0, under_way: false, again: None }
     }
 
     /// The size of packets, headers of uTP included.
@@ -106,15 +104,6 @@ impl Mtu {
             self.again = Some(now + AGAIN);
         }
     }
-
-    /// Nothing gets through any more: the path may have become narrower. Packets are small again.
-    pub fn black_hole(&mut self, now: Instant) {
-        let search_again = self.passes > self.floor;
-        *self = Self { passes: self.floor, ceiling: self.floor, lost: 0, under_way: false, ..*self };
-        if search_again {
-            self.again = Some(now + AGAIN / 10);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -156,14 +145,5 @@ mod tests {
             // Later the path is a better one.
             assert_eq!(search(&mut mtu, now + AGAIN, 1472).0, 1472);
         }
-    }
-
-    #[test]
-    fn a_black_hole_ends_large_packets() {
-        let (mut mtu, now) = (Mtu::new(&V4.parse().unwrap()), Instant::now());
-        search(&mut mtu, now, 1472);
-        mtu.black_hole(now);
-        assert_eq!((mtu.size(), mtu.probe(now)), (548, None));
-        assert!(mtu.probe(now + AGAIN).is_some());
     }
 }

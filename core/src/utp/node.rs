@@ -5,7 +5,7 @@
 //! answered with a RESET, at most so many a second, and never a RESET with anything.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
@@ -13,7 +13,7 @@ use rand::{RngExt, SeedableRng};
 use rustc_hash::FxHashMap;
 
 use super::UtpError;
-use super::connection::{Batch, Connection, MAX_WINDOW, State};
+use super::connection::{Connection, MAX_WINDOW, State};
 use super::packet::{Header, Kind, Packet};
 use super::seq::{Clock, Micros, Seq};
 
@@ -55,10 +55,10 @@ pub enum Event {
 pub struct Transmit {
     /// Where to.
     pub to: SocketAddr,
+    /// The address of ours that it leaves from: where their packets come to; `None`: not known.
+    pub from: Option<IpAddr>,
     /// Bytes of each packet but the last, which may be shorter.
     pub segment: usize,
-    /// It may be cut up on its way (DF is not to be set).
-    pub fragment: bool,
 }
 
 /// The node.
@@ -77,7 +77,7 @@ pub struct Node {
     ready: VecDeque<Handle>,
     events: VecDeque<Event>,
     /// Answers to packets of nobody: RESETs.
-    resets: VecDeque<(SocketAddr, Header)>,
+    resets: VecDeque<(SocketAddr, Option<IpAddr>, Header)>,
     resets_left: u32,
     resets_since: Instant,
     /// Bytes that readers have left with us.
@@ -158,8 +158,9 @@ impl Node {
         handle
     }
 
-    /// A datagram came. What is no packet, or of no connection, changes nothing.
-    pub fn handle(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+    /// A datagram came, to this address of ours if that is known. What is no packet, or of no connection,
+    /// changes nothing.
+    pub fn handle(&mut self, now: Instant, from: SocketAddr, to: Option<IpAddr>, datagram: &[u8]) {
         let Some(packet) = Packet::decode(datagram) else { return };
         let header = packet.header;
         let id = match header.kind {
@@ -168,10 +169,11 @@ impl Node {
         };
         let known = self.by_id.get(&(from, id)).copied();
         let known = known.or_else(|| self.named_by_reset(from, &header));
-        let Some(handle) = known else { return self.stranger(now, from, &header) };
+        let Some(handle) = known else { return self.stranger(now, from, to, &header) };
         let room = BUFFERS.saturating_sub(self.held);
         let Some(connection) = self.connections.get_mut(&handle) else { return };
         let (held, was_half_open) = (connection.held(), connection.state == State::SynReceived);
+        connection.local = connection.local.or(to);
         connection.handle(now, &packet, room);
         self.held = self.held + connection.held() - held;
         if was_half_open && connection.state == State::Connected {
@@ -192,16 +194,16 @@ impl Node {
         handles.find(|handle| self.connections.get(handle).is_some_and(|it| it.is_named(header.id)))
     }
 
-    fn stranger(&mut self, now: Instant, from: SocketAddr, header: &Header) {
+    fn stranger(&mut self, now: Instant, from: SocketAddr, to: Option<IpAddr>, header: &Header) {
         match header.kind {
-            Kind::Syn if self.accepts && from.port() != 0 => self.called(now, from, header),
+            Kind::Syn if self.accepts && from.port() != 0 => self.called(now, from, to, header),
             // A RESET is never answered, and an acknowledgement has nobody who waits.
             Kind::Reset | Kind::State | Kind::Syn => {}
-            Kind::Data | Kind::Fin => self.refuse(now, from, header),
+            Kind::Data | Kind::Fin => self.refuse(now, from, to, header),
         }
     }
 
-    fn refuse(&mut self, now: Instant, from: SocketAddr, header: &Header) {
+    fn refuse(&mut self, now: Instant, from: SocketAddr, to: Option<IpAddr>, header: &Header) {
         if now.saturating_duration_since(self.resets_since) >= Duration::from_secs(1) {
             (self.resets_since, self.resets_left) = (now, RESETS);
         }
@@ -212,10 +214,10 @@ impl Node {
         let difference = Micros(self.clock.at(now).since(header.timestamp));
         let seq = Seq(self.random.random());
         let reset = Header { kind: Kind::Reset, difference, window: 0, seq, ack: header.seq, ..*header };
-        self.resets.push_back((from, reset));
+        self.resets.push_back((from, to, reset));
     }
 
-    fn called(&mut self, now: Instant, from: SocketAddr, syn: &Header) {
+    fn called(&mut self, now: Instant, from: SocketAddr, to: Option<IpAddr>, syn: &Header) {
         let of_one = |handle: &&Handle| {
             self.connections.get(handle).is_some_and(|other| neighbourhood(&other.to) == neighbourhood(&from))
         };
@@ -231,10 +233,12 @@ impl Node {
         }
         // Our ids for them are theirs plus one; one that we call with would be mixed up.
         if self.connections.len() >= MAX_CONNECTIONS || self.by_id.contains_key(&(from, syn.id)) {
-            return self.refuse(now, from, syn);
+            return self.refuse(now, from, to, syn);
         }
         let seq = Seq(self.random.random());
-        let handle = self.insert(now, Connection::answer(now, self.clock, from, syn, seq));
+        let mut answer = Connection::answer(now, self.clock, from, syn, seq);
+        answer.local = to;
+        let handle = self.insert(now, answer);
         self.half_open.push_back(handle);
     }
 
@@ -316,29 +320,61 @@ impl Node {
     /// Fills `out` with packets that are to go out now; `None`: there are none. Connections take turns.
     pub fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Transmit> {
         out.clear();
-        if let Some((to, reset)) = self.resets.pop_front() {
+        if let Some((to, from, reset)) = self.resets.pop_front() {
             Header { timestamp: self.clock.at(now), ..reset }.write(out);
-            return Some(Transmit { to, segment: out.len(), fragment: false });
+            return Some(Transmit { to, from, segment: out.len() });
         }
         while let Some(handle) = self.ready.pop_front() {
             let Some(connection) = self.connections.get_mut(&handle) else { continue };
             connection.is_queued = false;
-            let batch = connection.poll_transmit(now, out);
-            let to = connection.to;
-            let Some(Batch { segment, fragment }) = batch else {
+            let segment = connection.poll_transmit(now, out);
+            let (to, from) = (connection.to, connection.local);
+            let Some(segment) = segment else {
                 // What to wait for may be another thing than before.
                 self.settle(now, handle);
                 continue;
             };
             self.touched(now, handle);
-            return Some(Transmit { to, segment, fragment });
+            return Some(Transmit { to, from, segment });
         }
         None
+    }
+
+    /// Whether [`poll_transmit`](Self::poll_transmit) may have something.
+    pub fn is_ready(&self) -> bool {
+        !self.ready.is_empty() || !self.resets.is_empty()
+    }
+
+    /// The address of ours that the other side's packets come to.
+    pub fn local(&self, handle: Handle) -> Option<IpAddr> {
+        self.connections.get(&handle)?.local
+    }
+
+    /// Whether all that owners wrote has arrived, with the end of those that have gone.
+    pub fn is_said(&self) -> bool {
+        self.connections.values().all(|connection| !connection.has_owner || connection.is_said())
+    }
+
+    /// Ends all connections: there is no network any more.
+    pub fn end(&mut self, now: Instant) {
+        let mut all: Vec<_> = self.connections.keys().copied().collect();
+        all.sort_unstable();
+        for handle in all {
+            if let Some(connection) = self.connections.get_mut(&handle) {
+                connection.reset();
+                self.touched(now, handle);
+            }
+        }
     }
 
     /// The next piece of news.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+
+    /// Bytes that can be read from a connection at once.
+    pub fn readable(&self, handle: Handle) -> usize {
+        self.connections.get(&handle).map_or(0, Connection::ready)
     }
 
     /// Moves what came on a connection into `out`: how much, 0 at its end; `None`: nothing yet.
@@ -350,7 +386,7 @@ impl Node {
         let held = connection.held();
         let read = connection.read(now, out);
         self.held = self.held + connection.held() - held;
-        if matches!(read, Ok(Some(1..))) {
+        if connection.has_word(now) {
             self.touched(now, handle);
         }
         read

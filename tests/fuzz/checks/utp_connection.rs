@@ -37,12 +37,12 @@ pub fn check(bytes: &[u8]) {
     let (handle, id, mut seen) = if called % 2 == 0 {
         let handle = node.connect(now, them).expect("room for one");
         let syn = sends(&mut node, now, them)[0];
-        node.handle(now, them, &packet(Kind::State, syn.id, Seq(50), syn.seq, 1 << 20));
+        node.handle(now, them, None, &packet(Kind::State, syn.id, Seq(50), syn.seq, 1 << 20));
         (handle, syn.id, syn.seq)
     } else {
-        node.handle(now, them, &packet(Kind::Syn, 9, Seq(49), Seq(0), 1 << 20));
+        node.handle(now, them, None, &packet(Kind::Syn, 9, Seq(49), Seq(0), 1 << 20));
         let seen = sends(&mut node, now, them)[0].seq.before();
-        node.handle(now, them, &packet(Kind::Data, 10, Seq(50), seen, 1 << 20));
+        node.handle(now, them, None, &packet(Kind::Data, 10, Seq(50), seen, 1 << 20));
         let Some(Event::Incoming(handle, _)) = node.poll_event() else { panic!("it has proven its address") };
         (handle, 10, seen)
     };
@@ -67,9 +67,9 @@ pub fn check(bytes: &[u8]) {
                     header.write_with_sack(&[b, c, d, e], &mut out);
                 }
                 out.resize(out.len() + usize::from(e), d);
-                node.handle(now, them, &out);
+                node.handle(now, them, None, &out);
             }
-            8 => node.handle(now, them, step),
+            8 => node.handle(now, them, None, step),
             9 => drop(node.read(now, handle, &mut vec![0; usize::from(a) * 64])),
             10..12 => drop(node.write(now, handle, &[&vec![a; usize::from(b) * 256], step])),
             12 => node.shutdown(now, handle),

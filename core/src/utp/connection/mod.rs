@@ -3,7 +3,7 @@
 mod timer;
 mod transmit;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::UtpError;
@@ -69,19 +69,12 @@ pub enum State {
     Closed,
 }
 
-/// What a batch of packets needs to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Batch {
-    /// Bytes of each packet in it but the last, which may be shorter.
-    pub segment: usize,
-    /// It may have to be cut up on its way: it was made for a path that was wider.
-    pub fragment: bool,
-}
-
 /// One connection. It owns no name; the node knows it by address and id.
 #[derive(Debug)]
 pub struct Connection {
     pub to: SocketAddr,
+    /// The address of ours that their packets come to.
+    pub local: Option<IpAddr>,
     /// The id in packets to us, and in packets from us.
     pub receive_id: u16,
     send_id: u16,
@@ -132,6 +125,7 @@ impl Connection {
         let mtu = Mtu::new(&to);
         Self {
             to,
+            local: None,
             receive_id: ids[0],
             send_id: ids[1],
             clock,
@@ -192,6 +186,11 @@ impl Connection {
     /// Bytes of memory that buffers of the reader hold.
     pub fn held(&self) -> usize {
         self.incoming.held()
+    }
+
+    /// Bytes that can be read.
+    pub fn ready(&self) -> usize {
+        self.incoming.ready()
     }
 
     /// The reader may leave so much with us; said to the other side with the next packet.
@@ -375,6 +374,11 @@ impl Connection {
         matches!(self.state, State::Closed) && !self.say_reset
     }
 
+    /// Whether the other side knows that nothing comes any more.
+    pub fn is_said(&self) -> bool {
+        self.is_over() || self.outgoing.is_done()
+    }
+
     /// Moves what came in order into `out`.
     ///
     /// # Errors
@@ -394,6 +398,11 @@ impl Connection {
             None if self.incoming.has_ended() || self.state == State::Closed => Ok(Some(0)),
             None => Ok(None),
         }
+    }
+
+    /// Whether the other side has to hear something now.
+    pub fn has_word(&self, now: Instant) -> bool {
+        self.ack_at.is_some_and(|at| at <= now)
     }
 
     /// Takes as much of `bytes` as there is room for; `None`: there is none.

@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use super::super::UtpError;
 use super::super::outgoing::Outcome;
-use super::super::packet::HEADER;
 use super::{
     AFTER_END, CONNECT, Connection, HALF_CLOSED, HALF_OPEN, IDLE, KEEP_ALIVE, LINGER, MAX_BACKOFFS, State,
 };
@@ -90,10 +89,6 @@ impl Connection {
                 self.reset();
                 self.error = Some(UtpError::TimedOut);
                 return;
-            }
-            if has_room && self.rtt.backoffs() == 2 {
-                self.mtu.black_hole(now);
-                self.ledbat.set_packet(self.mtu.size() - HEADER);
             }
             if has_room {
                 self.ledbat.timed_out(in_flight);

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 use super::super::outgoing::Allowance;
 use super::super::packet::{HEADER, Header, Kind};
 use super::super::seq::Seq;
-use super::{BEHIND_PROBE, Batch, Connection, MAX_BATCH, MAX_BATCH_PACKETS, MAX_PERSIST, State};
+use super::{BEHIND_PROBE, Connection, MAX_BATCH, MAX_BATCH_PACKETS, MAX_PERSIST, State};
 
 impl Connection {
-    /// Appends packets that are to go out now; `None`: none.
-    pub fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Batch> {
+    /// Appends packets that are to go out now; returns the length of each but the last, which may be shorter;
+    /// `None`: none.
+    pub fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<usize> {
         let start = out.len();
-        let one = |out: &Vec<u8>| Some(Batch { segment: out.len() - start, fragment: false });
+        let one = |out: &Vec<u8>| Some(out.len() - start);
         if std::mem::take(&mut self.say_reset) {
             let seq = self.outgoing.next_seq();
             self.header(now, Kind::Reset, seq).write(out);
@@ -88,7 +89,7 @@ impl Connection {
         self.acked_by_packet(now);
     }
 
-    fn write_data(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Batch> {
+    fn write_data(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<usize> {
         let start = out.len();
         if self.outgoing.unacknowledged() == 0
             && self.outgoing.has_unsent()
@@ -98,7 +99,6 @@ impl Connection {
         }
         let packet = self.mtu.size() - HEADER;
         let mut segment = 0;
-        let mut fragment = false;
         for _ in 0..MAX_BATCH_PACKETS {
             let allowance = Allowance {
                 window: self.ledbat.window(),
@@ -135,10 +135,8 @@ impl Connection {
             }
             if segment == 0 {
                 segment = length;
-                // A small one after a large path: it was made for a larger one.
-                fragment = length > self.mtu.size();
             }
-            if length < segment || fragment {
+            if length < segment {
                 break;
             }
         }
@@ -147,7 +145,7 @@ impl Connection {
             return None;
         }
         self.acked_by_packet(now);
-        Some(Batch { segment, fragment })
+        Some(segment)
     }
 
     /// Nothing may go, and nothing is under way that would bring word of the room: ask for it in a while.

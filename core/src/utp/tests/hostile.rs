@@ -42,7 +42,7 @@ fn a_flood_of_syns_costs_little_and_gains_one_small_answer_each() {
     let now = Instant::now();
     let mut node = Node::new(now, 1);
     for n in 0..20_000 {
-        node.handle(now, stranger(n), &packet(Kind::Syn, n as u16, 1, 0, b""));
+        node.handle(now, stranger(n), None, &packet(Kind::Syn, n as u16, 1, 0, b""));
         let answers = sends(&mut node, now);
         assert_eq!(answers.len(), 1);
         assert_eq!((answers[0].0, answers[0].1.len()), (stranger(n), HEADER));
@@ -51,9 +51,9 @@ fn a_flood_of_syns_costs_little_and_gains_one_small_answer_each() {
     assert_eq!(node.poll_event(), None, "nobody has proven an address");
     // One address cannot push the others out.
     let mut node = Node::new(now, 1);
-    node.handle(now, stranger(1), &packet(Kind::Syn, 7, 1, 0, b""));
+    node.handle(now, stranger(1), None, &packet(Kind::Syn, 7, 1, 0, b""));
     for id in 0..10_000 {
-        node.handle(now, stranger(2), &packet(Kind::Syn, id * 3, 1, 0, b""));
+        node.handle(now, stranger(2), None, &packet(Kind::Syn, id * 3, 1, 0, b""));
     }
     assert_eq!(node.half_open(), MAX_HALF_OPEN_OF_ONE + 1);
     let later = now + SECOND * 11;
@@ -67,19 +67,19 @@ fn a_syn_that_comes_again_gets_the_same_answer() {
     let now = Instant::now();
     let mut node = Node::new(now, 2);
     let syn = packet(Kind::Syn, 100, 5, 0, b"");
-    node.handle(now, stranger(1), &syn);
+    node.handle(now, stranger(1), None, &syn);
     let first = sends(&mut node, now);
-    node.handle(now, stranger(1), &syn);
+    node.handle(now, stranger(1), None, &syn);
     assert_eq!(sends(&mut node, now), first);
     assert_eq!(node.len(), 1);
     let answer = Packet::decode(&first[0].1).unwrap().header;
     assert_eq!((answer.kind, answer.id, answer.ack), (Kind::State, 100, Seq(5)));
     // Who guesses the number of the answer, or sends from elsewhere, is not let in.
     for (from, ack) in [(stranger(1), answer.seq), (stranger(2), answer.seq.before())] {
-        node.handle(now, from, &packet(Kind::Data, 101, 6, ack.0, b"x"));
+        node.handle(now, from, None, &packet(Kind::Data, 101, 6, ack.0, b"x"));
         assert_eq!(node.poll_event(), None);
     }
-    node.handle(now, stranger(1), &packet(Kind::Data, 101, 6, answer.seq.before().0, b"x"));
+    node.handle(now, stranger(1), None, &packet(Kind::Data, 101, 6, answer.seq.before().0, b"x"));
     assert!(matches!(node.poll_event(), Some(Event::Incoming(_, from)) if from == stranger(1)));
 }
 
@@ -87,11 +87,11 @@ fn a_syn_that_comes_again_gets_the_same_answer() {
 fn resets_answer_nothing_but_payload_and_not_without_end() {
     let now = Instant::now();
     let mut node = Node::new(now, 3);
-    node.handle(now, stranger(1), &packet(Kind::Reset, 1, 1, 1, b""));
-    node.handle(now, stranger(1), &packet(Kind::State, 1, 1, 1, b""));
+    node.handle(now, stranger(1), None, &packet(Kind::Reset, 1, 1, 1, b""));
+    node.handle(now, stranger(1), None, &packet(Kind::State, 1, 1, 1, b""));
     assert!(sends(&mut node, now).is_empty());
     for n in 0..1000 {
-        node.handle(now, stranger(n), &packet(Kind::Data, 1, 77, 1, &[0; 400]));
+        node.handle(now, stranger(n), None, &packet(Kind::Data, 1, 77, 1, &[0; 400]));
     }
     let answers = sends(&mut node, now);
     assert!((1..=100).contains(&answers.len()), "{}", answers.len());
@@ -120,7 +120,7 @@ fn resets_from_outside_the_window_change_nothing() {
     for guess in (0..u16::MAX).step_by(997) {
         let (mut fresh, handle) = established(4);
         for id in 0..=u16::MAX {
-            fresh.nodes[0].handle(fresh.now, other, &packet(Kind::Reset, id, 0, guess, b""));
+            fresh.nodes[0].handle(fresh.now, other, None, &packet(Kind::Reset, id, 0, guess, b""));
         }
         ended += u32::from(fresh.nodes[0].is_connected(handle).is_err());
     }
@@ -128,7 +128,7 @@ fn resets_from_outside_the_window_change_nothing() {
     // From another address no number is right.
     for id in 0..=u16::MAX {
         for ack in [0, 1, 1000] {
-            net.nodes[0].handle(net.now, stranger(1), &packet(Kind::Reset, id, 0, ack, b""));
+            net.nodes[0].handle(net.now, stranger(1), None, &packet(Kind::Reset, id, 0, ack, b""));
         }
     }
     assert_eq!(net.nodes[0].is_connected(handle), Ok(true));
@@ -149,7 +149,7 @@ fn bytes_one_by_one_out_of_order_are_bounded() {
     let real = Packet::decode(&out).unwrap().header;
     for n in 1..60_000_u16 {
         let forged = packet(Kind::Data, real.id, real.seq.plus(n).0, real.ack.0, &[1; 500]);
-        net.nodes[1].handle(net.now, other, &forged);
+        net.nodes[1].handle(net.now, other, None, &forged);
     }
     let held = net.nodes[1].held();
     println!("{held} bytes held");
@@ -157,8 +157,8 @@ fn bytes_one_by_one_out_of_order_are_bounded() {
     // A mask of acknowledgements for what was never sent, and numbers from far away.
     let mut sack = Vec::new();
     Header { kind: Kind::State, ack: real.ack, ..real }.write_with_sack(&[0xff; 252], &mut sack);
-    net.nodes[1].handle(net.now, other, &sack);
-    net.nodes[1].handle(net.now, other, &packet(Kind::State, real.id, 0, real.ack.plus(500).0, b""));
+    net.nodes[1].handle(net.now, other, None, &sack);
+    net.nodes[1].handle(net.now, other, None, &packet(Kind::State, real.id, 0, real.ack.plus(500).0, b""));
     assert_eq!(net.nodes[1].is_connected(accepted), Ok(true));
     net.nodes[1].close(net.now, accepted);
     assert_eq!(net.nodes[1].held(), net.nodes[1].held());
@@ -189,7 +189,7 @@ fn games_with_timestamps_and_windows_stop_nobody_else() {
                 };
                 let mut out = Vec::new();
                 header.write(&mut out);
-                net.nodes[0].handle(net.now, other, &out);
+                net.nodes[0].handle(net.now, other, None, &out);
             }
         }
     }
@@ -240,13 +240,13 @@ proptest! {
             let handle = node.connect(now, them).unwrap();
             let syn = sends(&mut node, now).remove(0).1;
             let syn = Packet::decode(&syn).unwrap().header;
-            node.handle(now, them, &packet(Kind::State, syn.id, 50, syn.seq.0, b""));
+            node.handle(now, them, None, &packet(Kind::State, syn.id, 50, syn.seq.0, b""));
             (handle, syn.id, syn.seq)
         } else {
-            node.handle(now, them, &packet(Kind::Syn, 9, 49, 0, b""));
+            node.handle(now, them, None, &packet(Kind::Syn, 9, 49, 0, b""));
             let answer = sends(&mut node, now).remove(0).1;
             let seen = Packet::decode(&answer).unwrap().header.seq.before();
-            node.handle(now, them, &packet(Kind::Data, 10, 50, seen.0, b"x"));
+            node.handle(now, them, None, &packet(Kind::Data, 10, 50, seen.0, b"x"));
             let Some(Event::Incoming(handle, _)) = node.poll_event() else { panic!("not let in") };
             (handle, 10, seen)
         };
@@ -267,9 +267,9 @@ proptest! {
                     let mut out = Vec::new();
                     if sack.is_empty() { header.write(&mut out) } else { header.write_with_sack(&sack, &mut out) }
                     out.extend(vec![payload; usize::from(payload)]);
-                    node.handle(now, them, &out);
+                    node.handle(now, them, None, &out);
                 }
-                Do::Bytes(bytes) => node.handle(now, them, &bytes),
+                Do::Bytes(bytes) => node.handle(now, them, None, &bytes),
                 Do::Read => drop(node.read(now, handle, &mut [0; 100])),
                 Do::Write(length) => drop(node.write(now, handle, &[&vec![1; usize::from(length)]])),
                 Do::Shutdown => node.shutdown(now, handle),

@@ -160,11 +160,11 @@ impl Net {
     }
 
     /// Sends one datagram away from node `from`.
-    pub fn send(&mut self, from: usize, bytes: &[u8], fragment: bool) {
+    pub fn send(&mut self, from: usize, bytes: &[u8]) {
         self.sent[from].0 += 1;
         self.sent[from].1 += bytes.len() as u64;
         self.largest = self.largest.max(bytes.len());
-        if bytes.len() > self.links[from].mtu && !fragment {
+        if bytes.len() > self.links[from].mtu {
             return;
         }
         let copies = 1 + u32::from(self.random.random_bool(self.links[from].duplicate));
@@ -182,7 +182,7 @@ impl Net {
             while let Some(transmit) = self.nodes[from].poll_transmit(self.now, &mut out) {
                 assert_eq!(transmit.to, self.addresses[1 - from]);
                 for datagram in out.chunks(transmit.segment) {
-                    self.send(from, datagram, transmit.fragment);
+                    self.send(from, datagram);
                 }
             }
         }
@@ -245,7 +245,7 @@ impl Net {
             self.on_the_way.pop();
             match self.arrivals.remove(&n) {
                 Some(Arrival::Datagram { to, bytes }) => {
-                    self.nodes[to].handle(self.now, self.addresses[1 - to], &bytes);
+                    self.nodes[to].handle(self.now, self.addresses[1 - to], None, &bytes);
                 }
                 Some(Arrival::Other(n)) => self.others.push((self.now, n)),
                 None => {}

@@ -96,24 +96,6 @@ fn the_path_decides_how_large_packets_are() {
 }
 
 #[test]
-fn a_path_that_becomes_narrow_is_survived() {
-    let link = Link::bottleneck(20, ms(200), ms(20));
-    let mut net = Net::new(6, [link.clone(), link]);
-    let bytes = content(4_000_000, 6);
-    let handle = net.connect();
-    net.to_write.insert((0, handle), (bytes.clone(), 0));
-    assert!(
-        net.run(SECOND * 5, |net| net
-            .accepted
-            .last()
-            .is_some_and(|it| net.seen[it].received.len() > 1 << 20))
-    );
-    net.links[0].mtu = 1000;
-    assert!(net.run(SECOND * 60, |net| net.seen[&net.accepted[0]].ended), "{}", received(&net).len());
-    assert!(received(&net) == bytes);
-}
-
-#[test]
 fn a_reader_that_stops_stops_the_sender_and_starts_it_again() {
     let link = Link::bottleneck(1000, ms(50), ms(5));
     let mut net = Net::new(8, [link.clone(), link]);
