@@ -42,6 +42,7 @@ pub mod dht;
 pub mod download;
 pub mod mse;
 pub mod peer;
+pub mod portmap;
 pub mod queue;
 pub mod tracker;
 pub mod upload;

@@ -34,11 +34,13 @@ const LAYERS: &[(Layer, &[&str])] = {
         ),
         (Formats, &["bencode", "error", "magnet", "metainfo", "net/scope", "wire"]),
         (Deciders, &["bandwidth/bucket", "dht", "download", "mse", "net/outside", "peer", "queue"]),
+        (Deciders, &["portmap"]),
         (Deciders, &["tracker", "upload", "utp"]),
         (Deciders, &["tracker/udp/client", "tracker/udp/packet"]),
         (Shells, &["bandwidth", "dht/task", "disk", "net", "peer/mailbox", "peer/task", "resume", "storage"]),
+        (Shells, &["portmap/task", "portmap/upnp_client"]),
         (Shells, &["tracker/clients", "tracker/families", "tracker/http", "tracker/trackers"]),
-        (Shells, &["tracker/turns", "tracker/udp"]),
+        (Shells, &["tracker/turns", "tracker/udp", "utp/stream", "utp/task"]),
         (Handles, &["claims", "lib", "manager", "session", "shared"]),
     ]
 };

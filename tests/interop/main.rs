@@ -24,7 +24,9 @@ mod wait;
 mod work;
 
 mod bench;
+mod crowd;
 mod dht;
+mod dht_net;
 mod encryption;
 mod fast;
 mod lab;
