@@ -60,6 +60,9 @@ impl Actor {
         let source = if incoming { PeerSource::Incoming } else { PeerSource::Tracker };
         let Ok(known_by) = self.pool.connected(now, address, source, link) else { return };
         let source = if incoming { source } else { known_by };
+        if !incoming {
+            self.pool.speaks(&address, transport);
+        }
         let (mailbox, gauge) = (Arc::new(Mailbox::default()), Arc::new(LinkGauge::default()));
         let geometry = self.torrent.metainfo.geometry;
         let agreed = handshake.reserved.and(self.reserved());

@@ -12,7 +12,7 @@ struct End {
     utp: Utp,
     sockets: UdpSockets,
     address: SocketAddr,
-    callers: mpsc::Receiver<(UtpStream, SocketAddr)>,
+    callers: mpsc::Receiver<(Stream, SocketAddr)>,
     stopping: watch::Sender<bool>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -29,7 +29,7 @@ fn end(address: &str) -> End {
 }
 
 /// A connection, and its other end. The first word proves the caller's address.
-async fn pair(near: &End, far: &mut End) -> (UtpStream, UtpStream) {
+async fn pair(near: &End, far: &mut End) -> (UtpStream, Stream) {
     let mut stream = timeout(PATIENCE, near.utp.connect(far.address)).await.unwrap().unwrap();
     stream.write_all(b"!").await.unwrap();
     let (mut other, from) = timeout(PATIENCE, far.callers.recv()).await.unwrap().unwrap();
