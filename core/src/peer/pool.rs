@@ -144,6 +144,17 @@ impl PeerPool {
         }
     }
 
+    /// This one, which called us, listens where it called from: it can be called when it has gone, over uTP,
+    /// which alone calls from there.
+    pub fn listens(&mut self, address: &SocketAddr) {
+        if let Some(known) = self.known.get_mut(address)
+            && known.source == PeerSource::Incoming
+        {
+            known.source = PeerSource::Tracker;
+            known.transport = Some(Transport::Utp);
+        }
+    }
+
     /// What to call it over first.
     pub fn first_over(&self, address: &SocketAddr) -> Transport {
         self.known.get(address).and_then(|known| known.transport).unwrap_or(Transport::Tcp)
