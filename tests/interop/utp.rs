@@ -85,7 +85,8 @@ fn utp_alone_and_encryption_required_with_transmission() {
 #[test]
 fn who_speaks_utp_alone_is_called_over_utp() {
     let test = "who_speaks_utp_alone_is_called_over_utp";
-    let Some(mut lab) = Lab::new(test, &[Libtorrent], Content::single(6_000_001, 64 << 10, 127), Family::V4) else {
+    let Some(mut lab) = Lab::new(test, &[Libtorrent], Content::single(6_000_001, 64 << 10, 127), Family::V4)
+    else {
         return;
     };
     let _seed = lab.other_seed(Libtorrent, &utp(Libtorrent, false));
