@@ -40,7 +40,7 @@ const LAYERS: &[(Layer, &[&str])] = {
         (Shells, &["bandwidth", "dht/task", "disk", "net", "peer/mailbox", "peer/task", "resume", "storage"]),
         (Shells, &["portmap/task", "portmap/upnp_client"]),
         (Shells, &["tracker/clients", "tracker/families", "tracker/http", "tracker/trackers"]),
-        (Shells, &["tracker/turns", "tracker/udp"]),
+        (Shells, &["tracker/turns", "tracker/udp", "utp/stream", "utp/task"]),
         (Handles, &["claims", "lib", "manager", "session", "shared"]),
     ]
 };

@@ -41,5 +41,6 @@ mod swarm;
 mod tap;
 mod transfer;
 mod udp_tracker;
+mod utp;
 mod utp_link;
 mod versions;

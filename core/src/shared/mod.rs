@@ -46,15 +46,17 @@ use crate::disk::{Backend, Disk, System};
 use crate::error::Error;
 use crate::event::{Event, EventBus, Kind};
 use crate::net::outside::Outside;
+use crate::net::race::Ways;
 use crate::net::resolver::Resolver;
 use crate::net::udp::UdpSockets;
 use crate::resume::{Saved, StateStore};
 use crate::settings::{GlobalSetting, GlobalSettings};
-use crate::stats::{GlobalStats, MappingStats, StatsBoard};
+use crate::stats::{GlobalStats, MappingStats, StatsBoard, Transport};
 use crate::storage::DiskError;
 use crate::tracker::{TrackerOptions, Trackers};
 use crate::types::LinkId;
 use crate::untrusted::Untrusted;
+use crate::utp::task::Utp;
 
 /// Names looked up at once: each may hang for seconds, and private trackers are few per person.
 const RESOLVER_THREADS: usize = 4;
@@ -85,6 +87,7 @@ pub struct SharedResources {
     udp: UdpSockets,
     trackers: Trackers,
     dht: Dht,
+    utp: Utp,
     registry: Arc<Registry>,
     bans: SharedBans,
     store: Option<StateStore>,
@@ -188,6 +191,7 @@ impl SharedResources {
         let speed = settings.speed_now();
         let shared = Arc::new(Self {
             dht: if config.dht.is_some() { Dht::new(udp.clone()) } else { Dht::default() },
+            utp: if config.utp { Utp::new(udp.clone()) } else { Utp::default() },
             udp,
             trackers,
             runtime: Mutex::new(runtime),
@@ -224,7 +228,7 @@ impl SharedResources {
             let (hub, dir) = (shared.hub.clone(), Untrusted::new(dir.to_string_lossy()));
             store.on_trouble(move |error| tell_unsaved(&hub, &dir, error));
         }
-        incoming::listen(&shared);
+        incoming::listen(&shared, takers.utp);
         dht::start(&shared, takers.dht);
         portmap::start(&shared);
         totals::keep(&shared);
@@ -397,6 +401,11 @@ impl SharedResources {
     /// The address to dial from: the one that is listened on, if a particular one was asked for.
     pub fn source_for(&self, target: &SocketAddr) -> Option<IpAddr> {
         self.config.source(target.is_ipv6())
+    }
+
+    /// How peers are called: over this first.
+    pub fn ways(&self, first: Transport) -> Ways {
+        Ways { tcp: self.config.tcp, utp: self.utp.clone(), first }
     }
 
     /// The port that peers can call: that at the gateway, where it lets them in; `None` while none can.
