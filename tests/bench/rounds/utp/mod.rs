@@ -116,21 +116,10 @@ pub fn run(rounds: usize, clients: &[Client]) -> Figures {
     figures
 }
 
+/// One transfer of a scene.
 pub fn play(scene: Scene, between: Between) -> Sample {
     let transfer = Transfer::start(between, scene.size(), scene.way());
     let deadline = Deadline::seconds(SECONDS);
-        let mut last = 0;
-        for _ in 0..30 {
-            passed(Duration::from_secs(1), deadline);
-            let n = transfer.arrived();
-            println!(
-                "{:.2} Mbit/s {:?}",
-                (n - last) as f64 * 8e-6,
-                transfer.link.as_ref().map(|l| l.counts())
-            );
-            last = n;
-        }
-    }
     if scene == Scene::Shared {
         return share(&transfer, deadline);
     }
