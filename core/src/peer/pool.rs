@@ -271,6 +271,11 @@ impl PeerPool {
         self.known.retain(|_, known| known.source != source || known.state != State::Idle);
     }
 
+    /// Forgets the addresses of all other sources that are not in use: a magnet turned out to be private.
+    pub fn forget_all_but(&mut self, sources: &[PeerSource]) {
+        self.known.retain(|_, known| sources.contains(&known.source) || known.state != State::Idle);
+    }
+
     /// More is wanted than before, or we come back: those that were left or of no use may be called at once.
     pub fn call_again(&mut self, now: Instant) {
         for known in self.known.values_mut().filter(|known| known.failures == 0) {

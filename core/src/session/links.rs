@@ -65,6 +65,8 @@ pub struct LinkEntry {
     pub encryption: LinkEncryption,
     /// It hears of it when we lose a piece (BEP 54).
     pub takes_dont_have: bool,
+    /// A part of the metadata came from it: it may be to blame.
+    pub sent_metadata: bool,
     /// Pieces that it gives while it chokes us.
     pub allowed_fast: Vec<PieceIndex>,
     /// Pieces that it would like to send, the newest first.
@@ -165,7 +167,7 @@ pub struct Gone {
 impl Gone {
     /// A link is let go.
     pub fn note(&mut self, link: LinkId, entry: &LinkEntry) {
-        if LinkGauge::get(&entry.gauge.downloaded) == 0 {
+        if LinkGauge::get(&entry.gauge.downloaded) == 0 && !entry.sent_metadata {
             return;
         }
         if self.links.len() == MAX_GONE {

@@ -10,6 +10,7 @@ mod dht;
 mod dials;
 mod goodbyes;
 mod incoming;
+mod names;
 mod registry;
 mod slots;
 mod tasks;

@@ -63,6 +63,7 @@ pub fn torrents() -> Vec<SessionStats> {
                 stalled: false,
                 retries: false,
                 forced: false,
+                metadata: None,
             }
         };
     let mut list = vec![
