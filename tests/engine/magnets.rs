@@ -150,6 +150,38 @@ fn a_magnet_survives_a_restart_before_its_metadata_is_there() {
     assert_eq!(names, [format!("{}.torrent", seed.metainfo.info_hash)]);
 }
 
+/// What a viewer asks of a torrent without files and pieces.
+#[test]
+fn a_magnet_shows_what_is_known_and_takes_what_people_ask() {
+    let seed = Seed::new(12, 48);
+    let dir = tempfile::tempdir().unwrap();
+    let manager = engine(dir.path(), 13);
+    let session = manager.add_magnet(seed.link(), AddOptions::default()).unwrap();
+    use tc_core::stats::DetailKind as D;
+    let kinds = [D::Files, D::Peers, D::Trackers, D::Overview, D::Limits, D::Pieces];
+    let panes: Vec<_> = kinds.iter().map(|kind| session.watch(*kind)).collect();
+    for pane in &panes {
+        until(Deadline::seconds(20), "the detail", || pane.borrow().is_some().then_some(()));
+    }
+    session.recheck();
+    session.reannounce();
+    session.set(&tc_core::Setting::Files { files: vec![0], priority: Priority::Skip });
+    session.set(&tc_core::Setting::Sequential(true));
+    assert!(session.rename(0, 0, "x").is_err());
+    session.pause();
+    reaches(&session, SessionState::Paused);
+    session.resume();
+    reaches(&session, SessionState::Metadata);
+    let elsewhere = dir.path().join("elsewhere");
+    manager.move_torrent(&session.info_hash(), &elsewhere).unwrap();
+    until(Deadline::seconds(20), "the move", || (session.save_path() == elsewhere).then_some(()));
+    reaches(&session, SessionState::Metadata);
+    session.add_peer(seed.address());
+    reaches(&session, SessionState::Seeding);
+    assert!(std::fs::read(elsewhere.join("it")).unwrap() == seed.content, "the content is wrong");
+    manager.shutdown();
+}
+
 #[test]
 fn the_same_torrent_twice_is_one_session_whatever_it_was_added_by() {
     let dir = tempfile::tempdir().unwrap();

@@ -202,6 +202,8 @@ pub struct Actor {
     pub(super) phase: Phase,
     /// There until the metadata of a magnet is. The torrent has no pieces and no files meanwhile.
     pub(super) magnet: Option<super::on_metadata::Fetching>,
+    /// It paused by itself because its metadata is there and files are to be chosen.
+    pub(super) awaits_choice: bool,
     pub(super) storage: Arc<Storage>,
     /// For those who close the files after a panic.
     pub(super) storage_seen: watch::Sender<Arc<Storage>>,

@@ -111,6 +111,7 @@ impl Actor {
             self.save(now);
         }
         self.notice = None;
+        self.awaits_choice = false;
         // It was we who left the peers; who resumes does not wait for them.
         self.pool.call_again(now);
         if self.magnet.is_some() {

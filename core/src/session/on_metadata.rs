@@ -142,14 +142,14 @@ impl Actor {
     pub(super) fn on_metadata_given(&mut self, now: Instant, metainfo: Arc<Metainfo>) {
         let Some(magnet) = self.magnet.as_mut().filter(|magnet| magnet.verified.is_none()) else { return };
         magnet.verified = Some(metainfo.clone());
+        // The name and the size are worth knowing, whatever becomes of it; and who hears of it looks.
+        let _ = self.torrent.metadata.set(metainfo.clone());
         self.torrent.bus.publish(Kind::MetadataReceived, || Event::MetadataReceived {
             name: metainfo.name.clone(),
             size: metainfo.total_size(),
             files: metainfo.files.iter().filter(|file| !file.pad).count() as u32,
             private: metainfo.private,
         });
-        // The name and the size are worth knowing, whatever becomes of it.
-        let _ = self.torrent.metadata.set(metainfo.clone());
         if metainfo.private {
             self.become_private(now);
         }
@@ -207,6 +207,7 @@ impl Actor {
             entry.mailbox.post(|mail| mail.became = Some(became));
         }
         if stop {
+            self.awaits_choice = true;
             self.pause(now);
         }
         self.enlist();

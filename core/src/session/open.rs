@@ -76,6 +76,7 @@ pub fn actor(
         newest,
         removed: None,
         magnet,
+        awaits_choice: false,
         phase: if kept.paused { Phase::Paused } else { Phase::Idle },
         storage_seen: watch::Sender::new(storage.clone()),
         storage,

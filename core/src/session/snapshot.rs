@@ -79,6 +79,9 @@ impl Actor {
                 (Phase::Failed(trouble, _), _) | (Phase::Running, Some((trouble, _))) => {
                     Some(trouble.to_string().into())
                 }
+                (Phase::Paused, _) if self.awaits_choice => {
+                    Some("its files are known: choose some, and resume it".into())
+                }
                 _ => None,
             },
             total_size: metainfo.total_size(),

@@ -10,13 +10,13 @@ mod dht;
 mod dials;
 mod goodbyes;
 mod incoming;
-mod names;
 mod registry;
 mod slots;
 mod tasks;
 mod totals;
 mod turnover;
 mod turns;
+mod web;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -121,6 +121,8 @@ fn lines(state: &AppState, row: &Row, width: usize) -> Vec<(&'static str, String
         ));
     }
     let overview = state.detail.overview.as_deref();
+    // Of a magnet it is not known, and neither are pieces and files.
+    let overview = overview.filter(|_| stats.metadata.is_none());
     let version = overview.map_or_else(String::new, |overview| format!("   {}", overview.version));
     let private = if stats.private { "   private" } else { "" };
     lines.push(("Hash", format!("{}{version}{private}", stats.info_hash), Role::Text));
