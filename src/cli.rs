@@ -164,6 +164,12 @@ pub struct EngineArgs {
     /// No DHT: peers come from trackers and by hand, unless --dht-bootstrap is given
     #[arg(long, env = "TC_TUI_NO_DHT", hide_env_values = true)]
     pub no_dht: bool,
+    /// No peer exchange: peers are neither told of others nor believed about them
+    #[arg(long, env = "TC_TUI_NO_PEX", hide_env_values = true)]
+    pub no_pex: bool,
+    /// Do not ask the router to let peers in (PCP, NAT-PMP, UPnP)
+    #[arg(long, env = "TC_TUI_NO_PORTMAP", hide_env_values = true)]
+    pub no_portmap: bool,
     /// Download at most this many bytes a second, for example 500K or 2.5M
     #[arg(long, value_name = "RATE", value_parser = amount::rate)]
     pub down_limit: Option<u64>,

@@ -4,6 +4,7 @@
 //! socket. [`StatsBoard`] keeps the newest snapshot of each session and says what changed.
 
 mod board;
+mod mapping;
 mod pieces;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use self::board::{Changes, Place, StatsBoard};
+pub use self::mapping::{Mapping, MappingProtocol, MappingStats};
 pub use self::pieces::{PIECE_CELLS, PartialStats, PieceCell, PieceMapStats};
 pub use crate::settings::LimitsStats;
 use crate::settings::{Priority, SpeedLimits};
@@ -200,6 +202,8 @@ pub struct GlobalStats {
     pub listening: Vec<SocketAddr>,
     /// Why a wanted address does not accept peers.
     pub listen_error: Option<Untrusted>,
+    /// What gateways let in.
+    pub mapping: MappingStats,
     /// Whether anything came in from outside.
     pub incoming_seen: bool,
     /// Bans that last.
@@ -311,6 +315,10 @@ pub enum PeerSource {
     Resume,
     /// A node of the DHT named it.
     Dht,
+    /// Another peer named it (BEP 11).
+    Pex,
+    /// It is on our own network, and said so there (BEP 14).
+    Lsd,
 }
 
 /// One connected peer.
@@ -350,10 +358,23 @@ pub struct PeerStats {
     pub snubbed: bool,
     /// The fast extension was agreed on (BEP 6).
     pub fast: bool,
+    /// What carries the link.
+    pub transport: Transport,
     /// What of the link is encrypted (MSE).
     pub encryption: LinkEncryption,
     /// Requests it has yet to answer.
     pub requests: u32,
+}
+
+/// What carries a link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// TCP.
+    #[default]
+    Tcp,
+    /// uTP, which gives way to others (BEP 29).
+    Utp,
 }
 
 /// What of a link is encrypted (MSE).

@@ -52,5 +52,5 @@ fn main() {
     let clients = arguments.only.map_or_else(|| vec![Client::TcTui, Client::Libtorrent], |one| vec![one]);
     let parts = arguments.part.map_or_else(|| Part::value_variants().to_vec(), |one| vec![one]);
     let options = Options { rounds: arguments.rounds.max(1), size: arguments.size << 20, clients, parts };
-    rounds::run(&options);
+    rounds::run(&options, |answer| println!("{answer}"));
 }

@@ -7,6 +7,8 @@
 mod clients;
 #[path = "../support/lines.rs"]
 mod lines;
+#[path = "../support/link/mod.rs"]
+mod link;
 #[path = "../support/net.rs"]
 mod net;
 #[allow(dead_code, reason = "the engine suite uses the rest")]
@@ -22,15 +24,19 @@ mod wait;
 mod work;
 
 mod bench;
+mod crowd;
 mod dht;
+mod dht_net;
 mod encryption;
 mod fast;
 mod lab;
 mod liar;
 mod limits;
 mod others;
+mod pex;
 mod restarts;
 mod sequential;
+mod slow_link;
 mod swarm;
 mod tap;
 mod transfer;

@@ -113,6 +113,15 @@ impl Host {
         }
     }
 
+    /// Runs `ip` with these words here.
+    ///
+    /// # Panics
+    /// When it fails, and for a place without a namespace.
+    pub fn ip(&self, words: &str) {
+        let namespace = self.namespace.as_deref().expect("loopback has nothing to set");
+        ip(&format!("-n {namespace} {words}")).expect("the test knows what it asks for");
+    }
+
     /// Runs `work` on a thread that lives here: a peer of the test's own, with this address.
     pub fn spawn<T: Send + 'static>(
         &self,

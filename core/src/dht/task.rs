@@ -225,14 +225,17 @@ pub async fn run(dht: Dht, setup: Setup) {
     let (mut keep_at, mut figures_at) = (Instant::now() + KEEP, Instant::now());
     loop {
         let due = Instant::from_std(node.next_due());
+        // Whose question is answered now, and the address of ours that it came to.
+        let mut asked = None;
         tokio::select! {
             _ = stopping.wait_for(|stopping| *stopping) => {
                 keep(node.save());
                 return;
             }
             datagram = datagrams.recv() => {
-                let Some(Datagram { from, bytes }) = datagram else { return };
+                let Some(Datagram { from, to, bytes }) = datagram else { return };
                 node.received(clock(), from, &bytes);
+                asked = Some((from, to));
             }
             () = inner.changed.notified() => inner.carry_over(clock(), &mut node),
             found = resolved(&mut resolving) => {
@@ -248,7 +251,8 @@ pub async fn run(dht: Dht, setup: Setup) {
             }
         }
         for (to, datagram) in node.take_sends() {
-            if let Err(error) = inner.sockets.send(to, &datagram).await {
+            let leaves_from = asked.filter(|(asker, _)| *asker == to).and_then(|(_, came_to)| came_to);
+            if let Err(error) = inner.sockets.send(to, leaves_from, &datagram).await {
                 tracing::trace!(%to, %error, "not sent");
             }
         }

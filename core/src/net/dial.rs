@@ -6,10 +6,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpSocket;
 use tokio::time::{Instant, timeout_at};
 
 use super::greeting::Greeting;
+use super::link::Stream;
 use crate::config::Encryption;
 use crate::mse::cipher::Cipher;
 use crate::mse::{Methods, MseError};
@@ -25,7 +26,7 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Greeted {
     /// The next bytes are messages, after those in `early`.
-    pub stream: TcpStream,
+    pub stream: Stream,
     /// Where the peer is.
     pub address: SocketAddr,
     /// What it said.
@@ -111,16 +112,20 @@ impl<E: Into<DialError>> From<E> for Failed {
 }
 
 impl Call {
+    async fn connect(&self) -> io::Result<Stream> {
+        let socket = if self.address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if let Some(source) = self.source {
+            socket.bind(SocketAddr::new(source, 0))?;
+        }
+        Ok(socket.connect(self.address).await?.into())
+    }
+
     /// Connects and exchanges handshakes once, encrypted by one of these methods or plain.
     async fn greet(&self, methods: Option<Methods>) -> Result<Greeted, Failed> {
         let Self { address, ours, .. } = *self;
         let info_hash = ours.info_hash;
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        if let Some(source) = self.source {
-            socket.bind(SocketAddr::new(source, 0))?;
-        }
-        let stream = socket.connect(address).await?;
-        stream.set_nodelay(true)?;
+        let stream = self.connect().await?;
+        stream.set_nodelay()?;
         let mut greeting = Greeting::new(stream);
         match methods {
             Some(methods) => {
@@ -154,14 +159,14 @@ pub trait Here: Send + Sync {
 /// # Errors
 /// No handshake in time, or one for a torrent that is not here, or not as hidden as it has to be.
 pub async fn answer(
-    stream: TcpStream,
+    stream: Stream,
     address: SocketAddr,
     here: &impl Here,
     encryption: Encryption,
 ) -> Result<Greeted, DialError> {
     let deadline = Instant::now() + DEADLINE;
     let work = async {
-        stream.set_nodelay(true)?;
+        stream.set_nodelay()?;
         let mut greeting = Greeting::new(stream);
         let called_for = match (greeting.is_plain().await?, encryption) {
             (true, Encryption::Require) => return Err(DialError::NotEncrypted),

@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 
 use bytes::{BufMut as _, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use super::dial::{DialError, Greeted};
+use super::link::Stream;
 use crate::mse::cipher::Cipher;
 use crate::mse::{Agreed, Callee, Caller, Dice, KeyPair, MAX_PAD, Method, Methods, Step};
 use crate::stats::LinkEncryption;
@@ -20,7 +20,7 @@ const CHUNK: usize = 1_024;
 
 /// A connection that begins.
 pub(super) struct Greeting {
-    stream: TcpStream,
+    stream: Stream,
     /// Deciphered, as far as there is a cipher.
     input: BytesMut,
     cipher: Option<Box<Cipher>>,
@@ -29,7 +29,7 @@ pub(super) struct Greeting {
 
 impl Greeting {
     /// Nothing has been said.
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: Stream) -> Self {
         Self { stream, input: BytesMut::new(), cipher: None, encryption: LinkEncryption::None }
     }
 

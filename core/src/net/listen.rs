@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+
+use super::link::Stream;
 
 /// Connections that the kernel keeps for us while we are busy. Announces bring callers in bursts of a
 /// tracker's `numwant`, 200 at most.
@@ -91,7 +93,7 @@ impl Listener {
 
     /// Accepts until nobody takes connections any more. Waits while `taker` is full; stops listening
     /// when dropped.
-    pub async fn run(self, taker: mpsc::Sender<(TcpStream, SocketAddr)>) {
+    pub async fn run(self, taker: mpsc::Sender<(Stream, SocketAddr)>) {
         let mut pause = Duration::ZERO;
         loop {
             // A place first: a connection that nobody can take stays in the backlog.
@@ -103,7 +105,7 @@ impl Listener {
             match accepted {
                 Ok((stream, peer)) => {
                     pause = Duration::ZERO;
-                    place.send((stream, peer));
+                    place.send((stream.into(), peer));
                 }
                 Err(error) => {
                     pause = pause_after(&error, pause);
@@ -132,6 +134,7 @@ fn pause_after(error: &io::Error, last: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpStream;
 
     use super::*;
 

@@ -81,6 +81,7 @@ impl Actor {
                 optimistic: optimistic == Some(*link),
                 snubbed: entry.snubbed(),
                 fast: entry.fast,
+                transport: entry.transport,
                 encryption: entry.encryption,
                 requests: entry.gauge.requests.load(Ordering::Relaxed),
             })

@@ -11,13 +11,14 @@ use crate::event::{Event, Kind};
 use crate::net::dial::Greeted;
 use crate::net::scope::Scope;
 use crate::peer::conn::Opening;
+use crate::peer::pex::Named;
 use crate::peer::pool::{MAX_KNOWN, Outcome};
 use crate::peer::task::{self, Setup};
 use crate::peer::{Conn, LinkGauge, Mailbox, client};
 use crate::shared::ConnectionPermit;
 use crate::stats::PeerSource;
 use crate::types::{LinkId, UnixTime};
-use crate::wire::extended::{OurHandshake, Sharing};
+use crate::wire::extended::OurHandshake;
 use crate::wire::message::Decoder;
 
 impl Actor {
@@ -55,6 +56,7 @@ impl Actor {
             return;
         }
         let link = self.shared.new_link();
+        let transport = stream.transport();
         let source = if incoming { PeerSource::Incoming } else { PeerSource::Tracker };
         let Ok(known_by) = self.pool.connected(now, address, source, link) else { return };
         let source = if incoming { source } else { known_by };
@@ -79,7 +81,8 @@ impl Actor {
                 upload_only: self.upload_only,
                 complete_ago,
                 metadata_size: metadata.as_ref().and_then(|metadata| u32::try_from(metadata.len()).ok()),
-                sharing: if self.is_private() { Sharing::Private } else { Sharing::Public },
+                sharing: self.reach().sharing,
+                takes_pex: self.shared.config().pex,
             },
             dht_port: self.dht_port(&address),
             allows_fast: self.shared.first_slots(self.settings.upload_slots) > 0,
@@ -122,9 +125,13 @@ impl Actor {
             peer_unchoked: false,
             upload_only: false,
             fast: agreed.fast(),
+            transport,
             encryption,
             takes_dont_have: false,
             sent_metadata: false,
+            listens: (!incoming).then_some(address),
+            telling: None,
+            named: Named::default(),
             allowed_fast: Vec::new(),
             suggested: Vec::new(),
             hungry: 0,
@@ -140,9 +147,11 @@ impl Actor {
             peer_id: entry.peer_id,
             client: entry.client.clone(),
             incoming,
+            transport,
             encryption,
         });
         self.links.insert(link, entry);
+        self.met_changes += 1;
     }
 
     /// Whether as many peers of one public address are here as may be.
@@ -185,6 +194,10 @@ impl Actor {
     /// be dialled when it has gone.
     pub(super) fn on_listen_port(&mut self, now: Instant, link: LinkId, port: u16) {
         let Some(entry) = self.links.get_mut(&link) else { return };
+        if entry.listens.is_none() && port != 0 {
+            entry.listens = Some(SocketAddr::new(entry.address.ip(), port));
+            self.met_changes += 1;
+        }
         // Once for each link, and not beyond the pool's bound: else a peer could name ports without end,
         // and we would dial them all.
         let named = entry.known_as != entry.address;

@@ -19,7 +19,7 @@ use crate::metainfo::{Metainfo, Version};
 use crate::peer::conn::Shape;
 use crate::peer::pool::Outcome;
 use crate::resume::{Incomplete, ResumeRecord};
-use crate::stats::{MetadataStats, PeerSource};
+use crate::stats::MetadataStats;
 use crate::types::{BanReason, LinkId};
 use crate::wire::extended::Sharing;
 
@@ -230,18 +230,17 @@ impl Actor {
 
     /// Peers that others than its trackers and a person named are let go.
     fn become_private(&mut self, now: Instant) {
-        const NAMED: [PeerSource; 3] = [PeerSource::Tracker, PeerSource::Manual, PeerSource::Incoming];
         const WHY: &str = "the torrent is private: only its trackers name peers";
         self.dht = None;
         self.trackers.become_private();
-        let strangers = self.links.iter().filter(|(_, entry)| !NAMED.contains(&entry.source));
+        let strangers = self.links.iter().filter(|(_, entry)| !entry.source.is_of_private());
         for link in strangers.map(|(link, _)| *link).collect::<Vec<_>>() {
             if let Some(entry) = self.links.get_mut(&link) {
                 entry.close(WHY);
             }
             self.let_go(now, link, WHY, Outcome::Useless);
         }
-        self.pool.forget_all_but(&NAMED);
+        self.pool.forget_strangers();
         if self.door.is_some() {
             // Its handshake says that we speak to the DHT.
             self.open_door();

@@ -84,6 +84,7 @@ impl Actor {
                 upload_only,
                 takes_dont_have,
                 metadata_size,
+                takes_pex,
             } => {
                 self.on_metadata_offer(link, metadata_size);
                 if let Some(entry) = self.links.get_mut(&link) {
@@ -91,6 +92,7 @@ impl Actor {
                         entry.client = client::name(&entry.peer_id, client.as_ref());
                     }
                     entry.takes_dont_have = takes_dont_have;
+                    entry.takes_pex(now, link, takes_pex);
                     if let Some(ours) = your_ip {
                         self.shared.hear_address(entry.address.ip(), ours);
                     }
@@ -102,6 +104,7 @@ impl Actor {
                     self.on_listen_port(now, link, port);
                 }
             }
+            Report::Pex(list) => self.on_pex(now, link, list),
             Report::Closed { why, fault } => {
                 let outcome = self.outcome(now, link, fault);
                 self.let_go(now, link, &why, outcome);
@@ -219,6 +222,7 @@ impl Actor {
     /// Forgets a link that has ended or is told to; everything it held is free again.
     pub(super) fn let_go(&mut self, now: Instant, link: LinkId, why: &str, outcome: Outcome) {
         let Some(mut entry) = self.links.remove(&link) else { return };
+        self.met_changes += 1;
         self.totals.count(&mut entry);
         if !self.is_complete() {
             self.gone.note(link, &entry);

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
-use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::SharedResources;
+use super::{SharedResources, portmap};
 use crate::event::{Event, Kind};
+use crate::net::link::Stream;
 use crate::net::{dial, listen};
 
 /// A taken port is tried again this often.
@@ -26,7 +26,7 @@ const CALLERS: usize = 16;
 /// Peers that are being greeted.
 struct Greetings {
     /// Where listeners hand callers over.
-    callers: mpsc::Sender<(TcpStream, SocketAddr)>,
+    callers: mpsc::Sender<(Stream, SocketAddr)>,
     room: Arc<Semaphore>,
     by_address: Mutex<FxHashMap<std::net::IpAddr, usize>>,
 }
@@ -86,17 +86,21 @@ fn open_udp(shared: &SharedResources, wanted: &[SocketAddr]) {
     let bound = shared.listening().addresses;
     for address in if wanted.is_empty() { &any } else { wanted } {
         let beside = bound.iter().find(|listener| listener.ip() == address.ip()).unwrap_or(address);
-        if let Err(error) = shared.udp.bind(*beside) {
-            tracing::warn!(address = %beside, %error, "no UDP socket");
+        match shared.udp.bind(*beside) {
+            Ok(address) => change(shared, |listening| listening.udp.push(address)),
+            Err(error) => tracing::warn!(address = %beside, %error, "no UDP socket"),
         }
     }
 }
 
 fn change(shared: &SharedResources, change: impl FnOnce(&mut super::Listening)) {
-    let mut listening = shared.listening.lock().unwrap_or_else(PoisonError::into_inner);
-    change(&mut listening);
-    let port = listening.addresses.first().map(SocketAddr::port);
-    drop(listening);
+    shared.listening.send_modify(change);
+    tell_port(shared);
+}
+
+/// Tells the port that peers can call, if it is another one now.
+pub fn tell_port(shared: &SharedResources) {
+    let port = portmap::outside_port(shared, &shared.listening.borrow());
     shared.port.send_if_modified(|told| std::mem::replace(told, port) != port);
 }
 
@@ -118,7 +122,7 @@ fn try_again(shared: &Arc<SharedResources>, mut missing: Vec<SocketAddr>, greeti
 /// Takes callers from all listeners, until the engine stops; then the listeners end too.
 fn take_callers(
     shared: &Arc<SharedResources>,
-    mut callers: mpsc::Receiver<(TcpStream, SocketAddr)>,
+    mut callers: mpsc::Receiver<(Stream, SocketAddr)>,
     greetings: Arc<Greetings>,
 ) {
     let mut stopping = shared.stopping();
@@ -136,7 +140,7 @@ fn take_callers(
 }
 
 /// Greets one peer in a task of its own; too many at once, or from one address, are turned away.
-fn greet(shared: &Arc<SharedResources>, stream: TcpStream, address: SocketAddr, greetings: &Arc<Greetings>) {
+fn greet(shared: &Arc<SharedResources>, stream: Stream, address: SocketAddr, greetings: &Arc<Greetings>) {
     // Nobody is told that there is a listener who knows them.
     if shared.is_banned(address) {
         return;

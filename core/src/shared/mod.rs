@@ -10,6 +10,7 @@ mod dht;
 mod dials;
 mod goodbyes;
 mod incoming;
+mod portmap;
 mod registry;
 mod slots;
 mod tasks;
@@ -50,7 +51,7 @@ use crate::net::resolver::Resolver;
 use crate::net::udp::UdpSockets;
 use crate::resume::{Saved, StateStore};
 use crate::settings::{GlobalSetting, GlobalSettings};
-use crate::stats::{GlobalStats, StatsBoard};
+use crate::stats::{GlobalStats, MappingStats, StatsBoard};
 use crate::storage::DiskError;
 use crate::tracker::{TrackerOptions, Trackers};
 use crate::types::LinkId;
@@ -104,7 +105,9 @@ pub struct SharedResources {
     /// change it; within it only locks of limiters, of the queue and of the store are taken.
     settings: watch::Sender<GlobalSettings>,
     /// Addresses that accept peers, and why one does not.
-    listening: Mutex<Listening>,
+    listening: watch::Sender<Listening>,
+    /// What gateways let in.
+    mapping: Mutex<MappingStats>,
     incoming_seen: AtomicBool,
     /// The port at which peers can call, for those who must tell it.
     port: watch::Sender<Option<u16>>,
@@ -119,6 +122,8 @@ pub struct SharedResources {
 pub struct Listening {
     /// Addresses that accept peers.
     pub addresses: Vec<SocketAddr>,
+    /// Those that take datagrams.
+    pub udp: Vec<SocketAddr>,
     /// Why a wanted one does not.
     pub error: Option<Untrusted>,
 }
@@ -207,7 +212,8 @@ impl SharedResources {
             up: Limiter::new(speed.up),
             down: Limiter::new(speed.down),
             settings: watch::Sender::new(settings),
-            listening: Mutex::default(),
+            listening: watch::Sender::default(),
+            mapping: Mutex::default(),
             incoming_seen: AtomicBool::new(false),
             port: watch::Sender::new(None),
             goodbyes: Goodbyes::default(),
@@ -221,6 +227,7 @@ impl SharedResources {
         }
         incoming::listen(&shared);
         dht::start(&shared, takers.dht);
+        portmap::start(&shared);
         totals::keep(&shared);
         turns::keep(&shared);
         Ok(shared)
@@ -393,7 +400,7 @@ impl SharedResources {
         self.config.source(target.is_ipv6())
     }
 
-    /// The port that peers can call; `None` while none can.
+    /// The port that peers can call: that at the gateway, where it lets them in; `None` while none can.
     pub fn port(&self) -> Option<u16> {
         *self.port.borrow()
     }
@@ -411,7 +418,8 @@ impl SharedResources {
 
     /// Whether this is our own address, as far as it is known.
     pub fn is_us(&self, address: &SocketAddr) -> bool {
-        if self.port() != Some(address.port()) {
+        let listens = self.listening.borrow().addresses.iter().any(|own| own.port() == address.port());
+        if self.port() != Some(address.port()) && !listens {
             return false;
         }
         let ip = address.ip().to_canonical();
@@ -423,9 +431,14 @@ impl SharedResources {
         &self.goodbyes
     }
 
+    /// What gateways let in.
+    pub fn mapping(&self) -> MappingStats {
+        self.mapping.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Where peers can call.
     pub fn listening(&self) -> Listening {
-        self.listening.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.listening.borrow().clone()
     }
 
     /// Tells when the engine begins to shut down.

@@ -122,8 +122,8 @@ struct Bench {
     source: PathBuf,
 }
 
-/// Asks what is wanted, and prints each answer when it is there.
-pub fn run(options: &Options) {
+/// Asks what is wanted, and tells each answer when it is there.
+pub fn run(options: &Options, mut tell: impl FnMut(String)) {
     let place = place_for(options.size);
     let work = Work::below(&place, "tc-tui-bench");
     let content = Content::single(options.size, PIECE, 31);
@@ -133,8 +133,8 @@ pub fn run(options: &Options) {
     let bench = Bench { place, work, content, torrent, info_hash, source };
     for part in &options.parts {
         match part {
-            Part::Jobs => println!("{}", bench.jobs(options)),
-            Part::Encryption => println!("{}", encryption::run(options, &bench)),
+            Part::Jobs => tell(bench.jobs(options).to_string()),
+            Part::Encryption => tell(encryption::run(options, &bench).to_string()),
         }
     }
 }

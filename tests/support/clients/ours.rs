@@ -49,6 +49,8 @@ impl Ours {
             .args(["--json", "--listen", &at.to_string()])
             // The nodes that it knows by itself are on the internet.
             .env("TC_TUI_NO_DHT", "true")
+            // No router of this machine is asked for anything.
+            .env("TC_TUI_NO_PORTMAP", "true")
             .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -8,7 +8,7 @@ use tc_core::settings::{GlobalSettings, Priority, SpeedLimits, TorrentSettings};
 use tc_core::stats::{
     BanStats, Detail, DetailKind, FileStats, LimitsStats, LinkEncryption, MetadataStats, OverviewStats,
     PartialStats, PeerSource, PeerStats, PieceCell, PieceMapStats, SessionState, SessionStats, TrackerState,
-    TrackerStats,
+    TrackerStats, Transport,
 };
 use tc_core::types::{BanReason, BanTarget, InfoHash, LinkId, PieceIndex, TrackerId, UnixTime};
 
@@ -203,6 +203,7 @@ pub fn detail(kind: DetailKind) -> Detail {
                 optimistic: link == 3,
                 snubbed: link == 4,
                 fast: link < 4,
+                transport: if link == 4 { Transport::Utp } else { Transport::Tcp },
                 encryption: match link {
                     1 => LinkEncryption::All,
                     2 => LinkEncryption::Handshake,

@@ -1,7 +1,7 @@
 //! Calls over loopback: who wants what encrypted, and what comes of it.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::mse;
@@ -47,7 +47,7 @@ async fn meet(
                 biased;
                 accepted = listener.accept() => {
                     let (stream, from) = accepted.unwrap();
-                    answers.push(answer(stream, from, &One, theirs).await);
+                    answers.push(answer(stream.into(), from, &One, theirs).await);
                 }
                 _ = &mut ended => return answers,
             }
@@ -117,7 +117,7 @@ async fn who_does_not_listen_is_called_once_and_another_torrent_is_not_here() {
     let other = Call { ours, ..call(address, Encryption::Require) };
     let answering = async {
         let (stream, from) = listener.accept().await.unwrap();
-        answer(stream, from, &One, Encryption::Prefer).await
+        answer(stream.into(), from, &One, Encryption::Prefer).await
     };
     let (called, answered) = tokio::join!(dial(other), answering);
     assert!(called.is_err());
@@ -131,6 +131,6 @@ async fn messages_that_come_with_the_handshake_are_kept() {
     let (stream, from) = listener.accept().await.unwrap();
     let theirs = Handshake { reserved: Reserved::default(), info_hash: TORRENT, peer_id: CALLER };
     peer.write_all(&[&theirs.encode()[..], &[0, 0, 0, 1, 2]].concat()).await.unwrap();
-    let greeted = answer(stream, from, &One, Encryption::Prefer).await.unwrap();
+    let greeted = answer(stream.into(), from, &One, Encryption::Prefer).await.unwrap();
     assert_eq!(&greeted.early[..], [0, 0, 0, 1, 2]);
 }

@@ -61,13 +61,13 @@ pub async fn run(
                 waiting.insert(id, answer);
             }
             datagram = replies.recv() => {
-                let Some(Datagram { from, bytes }) = datagram else { return };
+                let Some(Datagram { from, bytes, .. }) = datagram else { return };
                 client.received(Instant::now().into_std(), from, &bytes);
             }
             () = timeout => client.timeout(Instant::now().into_std()),
         }
         for (to, packet) in client.take_sends() {
-            if let Err(error) = sockets.send(to, &packet).await {
+            if let Err(error) = sockets.send(to, None, &packet).await {
                 client.unreachable(to, &error.to_string());
             }
         }

@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use tc_core::stats::{LinkEncryption, PeerSource, PeerStats};
+use tc_core::stats::{LinkEncryption, PeerSource, PeerStats, Transport};
 
 use super::{cursor_sign, mark_cursor, nothing};
 use crate::format;
@@ -106,7 +106,12 @@ fn nobody(row: &Row) -> String {
 
 /// How it is connected.
 const fn net(peer: &PeerStats) -> &'static str {
-    if peer.address.is_ipv6() { "tcp6" } else { "tcp" }
+    match (peer.transport, peer.address.is_ipv6()) {
+        (Transport::Tcp, false) => "tcp",
+        (Transport::Tcp, true) => "tcp6",
+        (Transport::Utp, false) => "utp",
+        (Transport::Utp, true) => "utp6",
+    }
 }
 
 /// How it came to be known.
@@ -116,6 +121,8 @@ const fn from(peer: &PeerStats) -> &'static str {
         PeerSource::Incoming => "called us",
         PeerSource::Manual => "by hand",
         PeerSource::Dht => "dht",
+        PeerSource::Pex => "pex",
+        PeerSource::Lsd => "lsd",
         PeerSource::Resume => "last run",
     }
 }

@@ -1,0 +1,156 @@
+//! The network interfaces of this machine, looked at again and again by a thread of its own: the system is
+//! asked by calls that may read files.
+
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::scope::Scope;
+
+/// One interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Its number, which is another one when it was taken away and made anew.
+    pub index: u32,
+    /// It can move packets.
+    pub up: bool,
+    /// The system sends by it what has no other way.
+    pub default: bool,
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
+    /// The gateways of its default routes.
+    pub gateways: Vec<IpAddr>,
+}
+
+/// All of them, by number.
+pub type Interfaces = Arc<[Interface]>;
+
+/// Asks the system. It may block for some milliseconds: not for async code.
+pub fn look() -> Interfaces {
+    let mut all: Vec<_> = netdev::get_interfaces()
+        .into_iter()
+        .map(|found| {
+            let gateway = found.gateway.as_ref();
+            let v4 = gateway.iter().flat_map(|gateway| &gateway.ipv4).map(|ip| IpAddr::V4(*ip));
+            let v6 = gateway.iter().flat_map(|gateway| &gateway.ipv6).map(|ip| IpAddr::V6(*ip));
+            Interface {
+                index: found.index,
+                up: found.is_up() && found.is_running(),
+                default: found.default,
+                addresses: found.ip_addrs(),
+                gateways: v4.chain(v6).collect(),
+                name: found.name,
+            }
+        })
+        .collect();
+    all.sort_by_key(|interface| interface.index);
+    all.into()
+}
+
+/// Looks for as long as it lives.
+#[derive(Debug)]
+pub struct Watcher {
+    interfaces: watch::Receiver<Interfaces>,
+    /// Dropping it wakes and ends the thread.
+    _stop: SyncSender<()>,
+}
+
+impl Watcher {
+    /// Looks so often; at once the first time, so it may block for some milliseconds.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub fn start(every: Duration) -> std::io::Result<Self> {
+        let (sender, interfaces) = watch::channel(look());
+        // Nothing is ever sent: the end of the channel is the message.
+        let (stop, stopped) = sync_channel::<()>(0);
+        std::thread::Builder::new().name("interfaces".into()).spawn(move || {
+            while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+                let now = look();
+                sender.send_if_modified(|last| {
+                    *last != now && {
+                        *last = now;
+                        true
+                    }
+                });
+            }
+        })?;
+        Ok(Self { interfaces, _stop: stop })
+    }
+
+    /// What there is, and each change of it.
+    pub fn watch(&self) -> watch::Receiver<Interfaces> {
+        self.interfaces.clone()
+    }
+}
+
+/// The gateway that stands between us and the internet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    /// Its address; over IPv6 with the interface that it is on.
+    pub address: SocketAddr,
+    /// Our address there.
+    pub local: IpAddr,
+    /// The number of the interface.
+    pub interface: u32,
+}
+
+/// The gateway that can let peers in who call us at `listen`, one address or any of a family.
+///
+/// # Errors
+/// Why there is none that could be asked.
+pub fn gateway(
+    interfaces: &[Interface],
+    listen: IpAddr,
+    source_v6: impl FnOnce() -> Option<IpAddr>,
+) -> Result<Gateway, &'static str> {
+    let v6 = listen.is_ipv6();
+    if Scope::of(listen) == Scope::Loopback {
+        return Err("only this machine can call");
+    }
+    let gateway_of = |interface: &Interface| {
+        let of_family = |ip: &&IpAddr| ip.is_ipv6() == v6;
+        interface.up.then(|| interface.gateways.iter().find(of_family).copied()).flatten()
+    };
+    let interface = if listen.is_unspecified() {
+        let with_gateway = || interfaces.iter().filter(|interface| gateway_of(interface).is_some());
+        with_gateway().find(|interface| interface.default).or_else(|| with_gateway().next())
+    } else {
+        interfaces.iter().find(|interface| interface.addresses.contains(&listen))
+    };
+    let interface = interface.ok_or("no gateway")?;
+    let address = gateway_of(interface).ok_or("no gateway")?;
+    // The gateway of a machine that has a public IPv4 address is a provider's, not a person's.
+    let public_v4 = |ip: &IpAddr| ip.is_ipv4() && Scope::of(*ip) == Scope::Public;
+    if interface.addresses.iter().any(public_v4) {
+        return Err("the address is public");
+    }
+    let local = match (listen.is_unspecified(), v6) {
+        (false, _) => Some(listen),
+        (true, false) => interface.addresses.iter().find(|ip| ip.is_ipv4()).copied(),
+        // Of many addresses that which trackers and peers see.
+        (true, true) => source_v6().filter(|ip| interface.addresses.contains(ip)),
+    };
+    let local = local.filter(|ip| !v6 || Scope::of(*ip) == Scope::Public).ok_or("no public address")?;
+    let address = match address {
+        IpAddr::V4(ip) => SocketAddr::new(ip.into(), 0),
+        IpAddr::V6(ip) => {
+            let scope = if ip.is_unicast_link_local() { interface.index } else { 0 };
+            SocketAddrV6::new(ip, 0, 0, scope).into()
+        }
+    };
+    Ok(Gateway { address, local, interface: interface.index })
+}
+
+/// The IPv6 address that the system would call the internet from. Nothing is sent for it.
+pub fn source_v6() -> Option<IpAddr> {
+    let socket = std::net::UdpSocket::bind("[::]:0").ok()?;
+    // An address that is nobody's, for documents (RFC 3849): only the route to it counts.
+    socket.connect("[2001:db8::1]:9").ok()?;
+    socket.local_addr().ok().map(|address| address.ip())
+}
