@@ -26,7 +26,7 @@ pub fn run(source: &str, json: bool, out: &mut dyn Write) -> anyhow::Result<()> 
     let source = Source::of(Path::new(source)).map_err(one_line)?;
     let torrent = source.load(fetch).map_err(one_line)?;
     let (torrent, link) = match torrent {
-        Found::Whole(torrent) => (torrent, None),
+        Found::Whole(torrent) => (*torrent, None),
         Found::Link(magnet) => (Metainfo::of_magnet(&magnet), Some(magnet)),
     };
     // Buffered here: a file list is many small writes.

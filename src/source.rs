@@ -49,13 +49,15 @@ impl Source {
     /// There is no usable torrent.
     pub fn load(&self, fetch: impl FnOnce(&str) -> Result<AtUrl, FetchError>) -> anyhow::Result<Found> {
         match self {
-            Self::File(path) => metainfo(path).map(Found::Whole),
+            Self::File(path) => Ok(Found::Whole(metainfo(path)?.into())),
             Self::Magnet(magnet) => Ok(Found::Link(magnet.clone())),
             Self::Url(url) => {
                 let shown = || mask_url(&url.as_str().into()).to_string();
                 match fetch(url).with_context(shown)? {
                     AtUrl::Magnet(magnet) => Ok(Found::Link(magnet)),
-                    AtUrl::File(torrent) => Metainfo::parse(torrent).map(Found::Whole).with_context(shown),
+                    AtUrl::File(torrent) => {
+                        Ok(Found::Whole(Metainfo::parse(torrent).with_context(shown)?.into()))
+                    }
                 }
             }
         }

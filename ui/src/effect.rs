@@ -29,7 +29,7 @@ pub type Fetch<'a> = dyn Fn(&str) -> Result<AtUrl, FetchError> + 'a;
 #[derive(Clone, Debug)]
 pub enum Found {
     /// A torrent.
-    Whole(Metainfo),
+    Whole(Box<Metainfo>),
     /// The hash of one, and what a link says besides.
     Link(Box<Magnet>),
 }
@@ -49,7 +49,7 @@ impl Found {
     /// As the manager's.
     pub fn add(self, manager: &TorrentManager, options: AddOptions) -> Result<Session, Error> {
         match self {
-            Self::Whole(metainfo) => manager.add_metainfo(metainfo, options),
+            Self::Whole(metainfo) => manager.add_metainfo(*metainfo, options),
             Self::Link(magnet) => manager.add_magnet(*magnet, options),
         }
     }

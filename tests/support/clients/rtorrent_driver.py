@@ -55,6 +55,9 @@ def has_all():
     message = rpc("d.message", this)
     if message and not message.startswith("Tracker:"):
         raise RuntimeError(message)
+    # Of a magnet it has the metadata first, as a download of its own.
+    if rpc("d.is_meta", this) == 1:
+        return False
     return rpc("d.complete", this) == 1 and rpc("d.hashing", this) == 0
 
 
