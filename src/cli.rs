@@ -164,6 +164,9 @@ pub struct EngineArgs {
     /// No DHT: peers come from trackers and by hand, unless --dht-bootstrap is given
     #[arg(long, env = "TC_TUI_NO_DHT", hide_env_values = true)]
     pub no_dht: bool,
+    /// No peer exchange: peers are neither told of others nor believed about them
+    #[arg(long, env = "TC_TUI_NO_PEX", hide_env_values = true)]
+    pub no_pex: bool,
     /// Do not ask the router to let peers in (PCP, NAT-PMP, UPnP)
     #[arg(long, env = "TC_TUI_NO_PORTMAP", hide_env_values = true)]
     pub no_portmap: bool,

@@ -87,6 +87,8 @@ pub struct Config {
     /// `HOST:PORT` of nodes to begin with in the DHT, for example [`DHT_ROUTERS`]; nodes of the last run come
     /// first. `None`: there is no DHT.
     pub dht: Option<Vec<String>>,
+    /// Peers of public torrents tell each other of peers (BEP 11).
+    pub pex: bool,
 }
 
 /// Nodes that help others to begin in the DHT and do nothing else; other clients begin there too.
@@ -148,6 +150,8 @@ impl Config {
             // Whoever embeds the engine decides what it talks to, and whether a person's router is changed.
             portmap: false,
             dht: None,
+            // Goes to peers only, which we talk to anyway.
+            pex: true,
         }
     }
 

@@ -293,6 +293,10 @@ pub enum PeerSource {
     Resume,
     /// A node of the DHT named it.
     Dht,
+    /// Another peer named it (BEP 11).
+    Pex,
+    /// It is on our own network, and said so there (BEP 14).
+    Lsd,
 }
 
 /// One connected peer.

@@ -35,7 +35,7 @@ const LAYERS: &[(Layer, &[&str])] = {
         (Formats, &["bencode", "error", "magnet", "metainfo", "net/scope", "wire"]),
         (Deciders, &["bandwidth/bucket", "dht", "download", "mse", "net/outside", "peer", "queue"]),
         (Deciders, &["portmap"]),
-        (Deciders, &["tracker", "upload"]),
+        (Deciders, &["tracker", "upload", "utp"]),
         (Deciders, &["tracker/udp/client", "tracker/udp/packet"]),
         (Shells, &["bandwidth", "dht/task", "disk", "net", "peer/mailbox", "peer/task", "resume", "storage"]),
         (Shells, &["portmap/task", "portmap/upnp_client"]),

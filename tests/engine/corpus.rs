@@ -29,6 +29,12 @@ mod tracker_url;
 mod udp_tracker;
 #[path = "../fuzz/checks/ut_metadata.rs"]
 mod ut_metadata;
+#[path = "../fuzz/checks/ut_pex.rs"]
+mod ut_pex;
+#[path = "../fuzz/checks/utp_connection.rs"]
+mod utp_connection;
+#[path = "../fuzz/checks/utp_packet.rs"]
+mod utp_packet;
 #[path = "../fuzz/checks/wire_extended.rs"]
 mod wire_extended;
 #[path = "../fuzz/checks/wire_handshake.rs"]
@@ -41,7 +47,7 @@ type Check = fn(&[u8]);
 /// The screen's is replayed beside the screen: `ui/src/tests/corpus.rs`.
 const OF_THE_SCREEN: &str = "keys";
 
-const TARGETS: [(&str, Check); 15] = [
+const TARGETS: [(&str, Check); 18] = [
     ("bencode", bencode::check),
     ("conn", conn::check),
     ("krpc", krpc::check),
@@ -54,6 +60,9 @@ const TARGETS: [(&str, Check); 15] = [
     ("tracker_url", tracker_url::check),
     ("udp_tracker", udp_tracker::check),
     ("ut_metadata", ut_metadata::check),
+    ("ut_pex", ut_pex::check),
+    ("utp_connection", utp_connection::check),
+    ("utp_packet", utp_packet::check),
     ("wire_extended", wire_extended::check),
     ("wire_handshake", wire_handshake::check),
     ("wire_message", wire_message::check),

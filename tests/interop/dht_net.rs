@@ -30,6 +30,8 @@ const MANY: usize = 200;
 const AT_ONCE: usize = 5;
 /// After which ours are asked to search again: they would by themselves in a quarter of an hour.
 const AGAIN: Duration = Duration::from_secs(15);
+/// What is registered anew within less than this keeps its turn.
+const FORGOTTEN: Duration = Duration::from_millis(500);
 /// A client that was turned away, or that began too early, asks again within the minute.
 const SEARCH_SECONDS: u64 = 240;
 
@@ -128,12 +130,10 @@ struct Search {
 }
 
 impl Search {
-    /// Begins it, or begins it anew.
+    /// Begins it with one of ours.
     fn begin(&mut self, crowd: &Crowd, at: usize) {
         let (to, found) = mpsc::channel(64);
         let dht = crowd.engines[at].shared().dht();
-        // The one before ends first.
-        self.found = None;
         let registration = dht.register(info_hash(&self.hash), Wish { urgent: true }, to);
         self.found = Some((found, registration.expect("there is a DHT")));
         self.since = Instant::now();
@@ -171,12 +171,17 @@ impl Member {
     fn has_found(&mut self, crowd: &Crowd, search: &mut Search) -> bool {
         match self {
             Self::Ours(at) => {
-                let Some((found, _)) = &mut search.found else { return false };
+                let Some((found, _)) = &mut search.found else {
+                    if search.since.elapsed() > FORGOTTEN {
+                        search.begin(crowd, *at);
+                    }
+                    return false;
+                };
                 let mut lists = std::iter::from_fn(|| found.try_recv().ok());
                 let found = lists.any(|peers| peers.contains(&search.wanted));
                 if !found && search.since.elapsed() > AGAIN {
                     // It was not announced yet, perhaps.
-                    search.begin(crowd, *at);
+                    (search.found, search.since) = (None, Instant::now());
                 }
                 found
             }

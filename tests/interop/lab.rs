@@ -120,8 +120,17 @@ impl Lab {
 
     /// Who is added from now on hears of nobody by a tracker.
     pub fn forget_tracker(&mut self) {
+        self.track(&[]);
+    }
+
+    /// The same; there is one in the torrent, which rtorrent insists on, and it is nowhere.
+    pub fn lose_tracker(&mut self) {
+        self.track(&["http://11.99.0.1:9/announce".to_owned()]);
+    }
+
+    fn track(&mut self, trackers: &[String]) {
         self.torrent = self.work.join("trackerless.torrent");
-        let info_hash = self.content.torrent(&[], &self.torrent);
+        let info_hash = self.content.torrent(trackers, &self.torrent);
         assert_eq!(info_hash, self.info_hash);
     }
 

@@ -33,6 +33,7 @@ mod lab;
 mod liar;
 mod limits;
 mod others;
+mod pex;
 mod portmap;
 mod restarts;
 mod sequential;

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use crate::net::scope::Scope;
+use crate::net::scope::{Scope, network};
 
 /// Voices that are kept of each family, the newest: our address may change.
 const VOICES: usize = 32;
@@ -69,14 +69,6 @@ impl Outside {
         let count = |ip: &IpAddr| voices.iter().filter(|(_, other)| other == ip).count();
         let (most, ip) = voices.iter().map(|(_, ip)| (count(ip), *ip)).max()?;
         Some((most, voices.len(), ip))
-    }
-}
-
-/// Those that one person can have for the asking: a /24, or a /48.
-fn network(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(ip) => IpAddr::V4((u32::from(ip) & 0xffff_ff00).into()),
-        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) & !0 << 80).into()),
     }
 }
 

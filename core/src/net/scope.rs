@@ -92,6 +92,14 @@ pub fn may_name(source: IpAddr, target: SocketAddr) -> bool {
     }
 }
 
+/// What one person can have all of for the asking: a /24, or a /48.
+pub fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => IpAddr::V4((u32::from(ip) & 0xffff_ff00).into()),
+        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) & !0 << 80).into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

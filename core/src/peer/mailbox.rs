@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use super::conn::Shape;
 use crate::storage::Storage;
 use crate::types::{BlockRef, PieceIndex};
+use crate::wire::ut_pex::UtPex;
 
 /// The slots. A newer choke or interest replaces an older one; a cancel takes a block out of a hand
 /// that still lies here, so a block in both lists was dealt again after its cancel. A block is
@@ -31,6 +32,8 @@ pub struct Mail {
     pub lost: Vec<PieceIndex>,
     /// BEP 21: we download nothing more, or something again.
     pub upload_only: Option<bool>,
+    /// Peers that we have met and lost (BEP 11).
+    pub pex: Option<UtPex>,
     /// Pieces of the metadata to ask for (BEP 9). The session asks for few at a time.
     pub metadata: Vec<u32>,
     /// The metadata is there: what the torrent is, and its files.

@@ -11,6 +11,7 @@ pub mod client;
 pub mod conn;
 pub mod fast;
 pub mod mailbox;
+pub mod pex;
 pub mod pipeline;
 pub mod pool;
 pub mod rank;

@@ -3,18 +3,29 @@
 //! Nothing is ever redialled in a tight loop: each failure doubles the wait, and a link that was of
 //! no use counts as one. Of equals the one is dialled that both ends think worth most (BEP 40).
 
+mod sources;
+
 use std::cmp::Reverse;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 
+use self::sources::{SourceTurns, is_hearsay};
 use crate::net::scope::Scope;
 use crate::stats::PeerSource;
 use crate::types::LinkId;
 
 /// Addresses kept for one torrent: twenty times the links it may have.
 pub const MAX_KNOWN: usize = 2_000;
+
+/// Those of them that may come from one kind of strangers (the DHT, peers, our own network), so that a liar
+/// among one kind leaves room for all others.
+const MAX_HEARSAY: usize = 600;
+
+/// Tries that are under way to addresses of one source at most, unless a person named them: silent addresses hold
+/// a place for as long as a dial may take, and must not hold all of them.
+const MAX_DIALLING: usize = 30;
 
 /// The wait after a first failure; it doubles up to [`MAX_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_secs(15);
@@ -75,6 +86,8 @@ pub struct PeerPool {
     dialling: usize,
     /// We have everything: other seeds are not dialled.
     seeding: bool,
+    /// Whose turn it is to be dialled.
+    turns: SourceTurns,
 }
 
 #[derive(Debug)]
@@ -95,20 +108,31 @@ enum State {
 }
 
 impl PeerPool {
-    /// Learns of an address. Says whether it is new.
+    /// Learns of an address. Says whether it is new. One that strangers had named and that a tracker or a
+    /// person names too counts as theirs.
     pub fn learn(&mut self, now: Instant, address: SocketAddr, source: PeerSource) -> bool {
         if let Some(known) = self.known.get_mut(&address) {
             if source == PeerSource::Manual && known.source != PeerSource::Manual {
                 known.source = source;
                 known.next_try = now;
+            } else if source == PeerSource::Tracker && is_hearsay(known.source) {
+                known.source = source;
             }
             return false;
         }
-        if self.known.len() >= MAX_KNOWN && !self.forget_worst() {
+        if !self.has_room(source) {
             return false;
         }
         self.known.insert(address, Known::new(now, source));
         true
+    }
+
+    /// Somebody says that this one has everything. It may be a lie, which keeps us from calling it while we
+    /// have everything too, and from nothing else.
+    pub fn is_said_to_seed(&mut self, address: &SocketAddr) {
+        if let Some(known) = self.known.get_mut(address) {
+            known.seed = true;
+        }
     }
 
     /// Whether we have everything: then other seeds are left alone.
@@ -132,7 +156,8 @@ impl PeerPool {
     }
 
     /// Up to `n` addresses to dial now; they count as dialling until told otherwise. People's own
-    /// first, then those that failed least, then by rank. Those that are banned meanwhile are forgotten:
+    /// first; then the other sources take turns, each with those that failed least, then by rank: who floods
+    /// one source with addresses takes nothing from the others. Those that are banned meanwhile are forgotten:
     /// who named them will name them again.
     pub fn dial(&mut self, now: Instant, n: usize, choice: &Choice<'_>) -> Vec<SocketAddr> {
         if n == 0 {
@@ -147,22 +172,28 @@ impl PeerPool {
             }
             !banned || known.source == PeerSource::Manual
         });
-        let mut able: Vec<_> = self
-            .known
-            .iter()
-            .filter(|(_, known)| due(known))
-            .map(|(address, known)| {
-                let rank = Reverse((choice.rank)(*address));
-                (known.source != PeerSource::Manual, known.failures, rank, *address)
-            })
-            .collect();
-        able.sort_unstable();
+        let mut able: FxHashMap<PeerSource, Vec<_>> = FxHashMap::default();
+        let mut dialling: FxHashMap<PeerSource, usize> = FxHashMap::default();
+        for (address, known) in &self.known {
+            if due(known) {
+                let worth = (known.failures, Reverse((choice.rank)(*address)), *address);
+                able.entry(known.source).or_default().push(worth);
+            } else if known.state == State::Dialling {
+                *dialling.entry(known.source).or_default() += 1;
+            }
+        }
+        // The next one of each source stands last.
+        able.values_mut().for_each(|of_source| of_source.sort_unstable_by(|a, b| b.cmp(a)));
         let mut busy = self.busy_addresses();
         let mut dialled = Vec::new();
-        for (_, _, _, address) in able {
-            if dialled.len() == n {
-                break;
-            }
+        while dialled.len() < n {
+            let may_dial = |source: &PeerSource| {
+                let under_way = dialling.get(source).copied().unwrap_or_default();
+                *source == PeerSource::Manual || under_way < MAX_DIALLING
+            };
+            able.retain(|source, waiting| !waiting.is_empty() && may_dial(source));
+            let Some(source) = self.turns.next(able.keys().copied()) else { break };
+            let Some((_, _, address)) = able.get_mut(&source).and_then(Vec::pop) else { break };
             let Some(known) = self.known.get_mut(&address) else { continue };
             let there = busy.entry(address.ip().to_canonical()).or_default();
             if *there >= choice.per_address && Scope::of(address.ip()) == Scope::Public {
@@ -173,6 +204,8 @@ impl PeerPool {
             *there += 1;
             known.state = State::Dialling;
             self.dialling += 1;
+            *dialling.entry(source).or_default() += 1;
+            self.turns.took(source);
             dialled.push(address);
         }
         dialled
@@ -292,10 +325,27 @@ impl PeerPool {
         self.known.iter().filter(move |(_, known)| good(known)).map(|(address, _)| *address)
     }
 
-    /// Makes room by dropping an idle address, the one that failed most; `false` if all are in use
-    /// or none has failed.
-    fn forget_worst(&mut self) -> bool {
-        let idle = self.known.iter().filter(|(_, known)| known.state == State::Idle && known.failures > 0);
+    /// Whether one more of this source may be known. Makes room by dropping an idle address that failed: the
+    /// one that did most, and of the same source where that has its share. A tracker's or a person's word
+    /// takes the place of a stranger's.
+    fn has_room(&mut self, source: PeerSource) -> bool {
+        let of_source = |known: &&Known| known.source == source;
+        let full = self.known.len() >= MAX_KNOWN;
+        // Counting all is dear, and tells nothing where there are few.
+        let crowded = is_hearsay(source)
+            && self.known.len() >= MAX_HEARSAY
+            && self.known.values().filter(of_source).count() >= MAX_HEARSAY;
+        if !full && !crowded {
+            return true;
+        }
+        let may_go = |known: &Known| {
+            let worse = !is_hearsay(source) && is_hearsay(known.source);
+            known.state == State::Idle
+                && (known.failures > 0 || worse)
+                && known.source != PeerSource::Manual
+                && (!crowded || known.source == source)
+        };
+        let idle = self.known.iter().filter(|(_, known)| may_go(known));
         let worst = idle.max_by_key(|(_, known)| known.failures).map(|(address, _)| *address);
         worst.is_some_and(|address| self.known.remove(&address).is_some())
     }
@@ -313,157 +363,4 @@ impl Known {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn address(n: u8) -> SocketAddr {
-        SocketAddr::from(([11, n, 0, 1], 6_000 + u16::from(n)))
-    }
-
-    fn pool(n: u8, now: Instant) -> PeerPool {
-        let mut pool = PeerPool::default();
-        for n in 0..n {
-            assert!(pool.learn(now, address(n), PeerSource::Tracker));
-        }
-        pool
-    }
-
-    const ANY: Choice<'static> = Choice::ANY;
-
-    #[test]
-    fn who_is_worth_most_to_both_ends_is_dialled_first() {
-        let now = Instant::now();
-        let mut pool = pool(5, now);
-        let rank = |address: SocketAddr| [3, 9, 1, 7, 5][usize::from(address.port() - 6_000)];
-        let choice = Choice { rank: &rank, ..ANY };
-        assert_eq!(pool.dial(now, 3, &choice), [address(1), address(3), address(4)]);
-        // Who failed comes after who did not.
-        pool.ended(now, address(1), Outcome::Unreachable);
-        assert_eq!(pool.dial(now + FIRST_WAIT, 1, &choice), [address(0)]);
-    }
-
-    #[test]
-    fn one_public_address_has_one_link_and_a_shared_one_many() {
-        let now = Instant::now();
-        let mut pool = PeerPool::default();
-        for address in ["11.1.0.1:1", "11.1.0.1:2", "[::ffff:11.1.0.1]:3", "10.0.0.1:1", "10.0.0.1:2"] {
-            pool.learn(now, address.parse().unwrap(), PeerSource::Tracker);
-        }
-        assert_eq!(pool.dial(now, 9, &ANY).len(), 3);
-        assert_eq!(pool.dial(now, 9, &ANY).len(), 0);
-        pool.ended(now, "11.1.0.1:1".parse().unwrap(), Outcome::Ended);
-        assert_eq!(pool.dial(now + FIRST_WAIT, 9, &ANY).len(), 1);
-        assert_eq!(pool.dial(now + 2 * FIRST_WAIT, 9, &Choice { per_address: 2, ..ANY }).len(), 1);
-    }
-
-    #[test]
-    fn seeds_leave_each_other_alone_while_both_are() {
-        let now = Instant::now();
-        let mut pool = pool(2, now);
-        pool.set_seeding(true);
-        assert_eq!(pool.dial(now, 1, &ANY), [address(0)]);
-        pool.ended(now, address(0), Outcome::Seeds);
-        let later = now + 100 * MAX_WAIT;
-        assert_eq!(pool.dial(later, 9, &ANY), [address(1)]);
-        assert_eq!(pool.next_due(), None, "nobody is woken for it");
-        // We have lost a piece: seeds are what we need.
-        pool.set_seeding(false);
-        assert_eq!(pool.dial(later, 9, &ANY), [address(0)]);
-    }
-
-    #[test]
-    fn an_address_is_dialled_once_at_a_time() {
-        let now = Instant::now();
-        let mut pool = pool(3, now);
-        assert_eq!(pool.dial(now, 2, &ANY).len(), 2);
-        assert_eq!(pool.dial(now, 2, &ANY).len(), 1);
-        assert_eq!(pool.dial(now, 2, &ANY).len(), 0);
-        assert_eq!(pool.busy(), 3);
-    }
-
-    #[test]
-    fn failures_wait_longer_each_time_and_end() {
-        let mut now = Instant::now();
-        let mut pool = pool(1, now);
-        let mut tries = 0;
-        let start = now;
-        while let Some(due) = pool.next_due() {
-            now = now.max(due);
-            let dialled = pool.dial(now, 1, &ANY);
-            assert_eq!(dialled.len(), 1);
-            pool.ended(now, dialled[0], Outcome::Unreachable);
-            assert_eq!(pool.dial(now, 1, &ANY).len(), 0, "no tight loop");
-            tries += 1;
-        }
-        assert_eq!(tries, GIVE_UP);
-        assert_eq!(now - start, FIRST_WAIT * (1 + 2 + 4 + 8 + 16));
-        assert_eq!(pool.known(), 0);
-    }
-
-    #[test]
-    fn who_was_named_by_a_person_goes_first_and_is_never_given_up() {
-        let mut now = Instant::now();
-        let mut pool = pool(5, now);
-        pool.learn(now, address(9), PeerSource::Manual);
-        assert_eq!(pool.dial(now, 1, &ANY), [address(9)]);
-        for _ in 0..20 {
-            pool.ended(now, address(9), Outcome::Unreachable);
-            now += MAX_WAIT;
-            assert_eq!(pool.dial(now, 1, &ANY), [address(9)]);
-        }
-    }
-
-    #[test]
-    fn who_is_banned_is_not_dialled_and_one_that_a_person_named_is_remembered() {
-        let now = Instant::now();
-        let mut pool = pool(3, now);
-        pool.learn(now, address(9), PeerSource::Manual);
-        let banned = |other| other == address(1) || other == address(9);
-        assert_eq!(pool.dial(now, 9, &Choice { is_banned: &banned, ..ANY }), [address(0), address(2)]);
-        assert_eq!(pool.known(), 3);
-        assert_eq!(pool.next_due(), Some(now + BANNED_WAIT));
-        assert_eq!(pool.dial(now + BANNED_WAIT, 9, &ANY), [address(9)]);
-    }
-
-    #[test]
-    fn two_links_to_one_address_are_one_too_many() {
-        let now = Instant::now();
-        let mut pool = pool(1, now);
-        assert_eq!(pool.connected(now, address(0), PeerSource::Incoming, LinkId(1)), Ok(PeerSource::Tracker));
-        assert_eq!(pool.connected(now, address(0), PeerSource::Incoming, LinkId(2)), Err(LinkId(1)));
-        pool.ended(now, address(0), Outcome::Useless);
-        assert_eq!(pool.dial(now + FIRST_WAIT, 1, &ANY).len(), 0, "seeds do not call each other again soon");
-        assert_eq!(pool.busy(), 0);
-    }
-
-    #[test]
-    fn when_more_is_wanted_the_useless_are_called_again_and_the_unreachable_are_not() {
-        let now = Instant::now();
-        let mut pool = pool(2, now);
-        assert_eq!(pool.dial(now, 2, &ANY).len(), 2);
-        pool.ended(now, address(0), Outcome::Unreachable);
-        pool.ended(now, address(1), Outcome::Unreachable);
-        let later = now + FIRST_WAIT;
-        assert_eq!(pool.dial(later, 2, &ANY).len(), 2);
-        assert_eq!(
-            pool.connected(later, address(0), PeerSource::Tracker, LinkId(1)),
-            Ok(PeerSource::Tracker)
-        );
-        pool.ended(later, address(0), Outcome::Useless);
-        pool.ended(later, address(1), Outcome::Unreachable);
-        assert_eq!(pool.dial(later, 2, &ANY).len(), 0);
-        pool.call_again(later);
-        assert_eq!(pool.dial(later, 2, &ANY), [address(0)]);
-    }
-
-    #[test]
-    fn the_pool_is_bounded() {
-        let now = Instant::now();
-        let mut pool = PeerPool::default();
-        for i in 0..10_000_u32 {
-            let address = SocketAddr::from((std::net::Ipv4Addr::from(0x0b00_0000 + i), 1));
-            pool.learn(now, address, PeerSource::Tracker);
-        }
-        assert_eq!(pool.known(), MAX_KNOWN);
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::download::PeerPieces;
 use crate::types::{BlockRef, LinkId, PieceIndex};
 use crate::untrusted::Untrusted;
+use crate::wire::ut_pex::UtPex;
 
 /// A batch from one link, in the order things happened.
 #[derive(Debug)]
@@ -55,6 +56,8 @@ pub enum Report {
         upload_only: Option<bool>,
         /// It hears of it when we lose a piece (BEP 54).
         takes_dont_have: bool,
+        /// It takes lists of peers (BEP 11).
+        takes_pex: bool,
         /// It has the metadata, says that it is of so many bytes, and can be asked for it (BEP 9).
         metadata_size: Option<u32>,
     },
@@ -67,6 +70,8 @@ pub enum Report {
         /// The piece: at most 16 KiB.
         data: Bytes,
     },
+    /// The peer says whom it has met and lost (BEP 11).
+    Pex(UtPex),
     /// The peer does not give this piece of the metadata, or not now (BEP 9).
     MetadataRejected(u32),
     /// Where the peer's DHT node is, on its address (BEP 5).

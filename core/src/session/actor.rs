@@ -231,6 +231,8 @@ pub struct Actor {
     /// Links that were told to close and have not said their last word: what they moved counts, and
     /// so do their connections.
     pub(super) parting: FxHashMap<LinkId, LinkEntry>,
+    /// How often it has changed whom we are connected to and can tell others of (BEP 11).
+    pub(super) met_changes: u64,
     /// Peers that are gone and sent something.
     pub(super) gone: super::links::Gone,
     /// The count of changes of the bans that links were looked through for.

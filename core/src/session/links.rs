@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::download::LinkSpeed;
+use crate::peer::pex::{Named, Telling};
 use crate::peer::{LinkGauge, Mailbox};
 use crate::shared::ConnectionPermit;
 use crate::stats::{LinkEncryption, PeerSource, Transport};
@@ -67,6 +68,12 @@ pub struct LinkEntry {
     pub encryption: LinkEncryption,
     /// It hears of it when we lose a piece (BEP 54).
     pub takes_dont_have: bool,
+    /// Where it can be called, as far as we know: what others are told of it.
+    pub listens: Option<SocketAddr>,
+    /// What it was told of others; `None`: it takes no such lists (BEP 11).
+    pub telling: Option<Telling>,
+    /// What it told of others.
+    pub named: Named,
     /// Pieces that it gives while it chokes us.
     pub allowed_fast: Vec<PieceIndex>,
     /// Pieces that it would like to send, the newest first.
@@ -134,6 +141,15 @@ impl LinkEntry {
         self.suggested.retain(|known| *known != piece);
         self.suggested.insert(0, piece);
         self.suggested.truncate(MAX_SUGGESTED);
+    }
+
+    /// It takes lists of peers, or not any more (BEP 11).
+    pub fn takes_pex(&mut self, now: Instant, link: LinkId, takes: bool) {
+        if !takes {
+            self.telling = None;
+        } else if self.telling.is_none() {
+            self.telling = Some(Telling::new(now, link));
+        }
     }
 
     /// Tells it to end.

@@ -1,5 +1,5 @@
-//! What happens when the torrent meets the DHT (BEP 5). A private torrent never does (BEP 27): it neither
-//! asks nor announces, and its links neither send nor take PORT.
+//! What happens when the torrent meets the DHT (BEP 5). A private torrent never does (see `reach`):
+//! it neither asks nor announces, and its links neither send nor take PORT.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -13,17 +13,17 @@ use crate::wire::handshake::Reserved;
 impl Actor {
     /// What our handshakes of this torrent offer.
     pub(super) fn reserved(&self) -> Reserved {
-        if self.meets_dht() { Reserved::OURS.with_dht() } else { Reserved::OURS }
+        if self.reach().dht { Reserved::OURS.with_dht() } else { Reserved::OURS }
     }
 
     /// Where a peer at this address finds our node, if it may know.
     pub(super) fn dht_port(&self, peer: &SocketAddr) -> Option<u16> {
-        if self.meets_dht() { self.shared.dht().port(peer) } else { None }
+        if self.reach().dht { self.shared.dht().port(peer) } else { None }
     }
 
     /// The torrent runs, and wants to be found; or it has all that it wants, or not any more.
     pub(super) fn keep_turns(&mut self) {
-        if !self.meets_dht() {
+        if !self.reach().dht {
             return;
         }
         let wish = Wish { urgent: !self.download.is_finished() };
@@ -52,14 +52,10 @@ impl Actor {
     /// A peer says where its node is.
     pub(super) fn on_dht_port(&self, link: LinkId, port: u16) {
         if let Some(entry) = self.links.get(&link)
-            && self.meets_dht()
+            && self.reach().dht
             && port != 0
         {
             self.shared.dht().meet(SocketAddr::new(entry.address.ip(), port));
         }
-    }
-
-    fn meets_dht(&self) -> bool {
-        self.shared.dht().is_on() && !self.torrent.metainfo.private
     }
 }

@@ -11,13 +11,14 @@ use crate::event::{Event, Kind};
 use crate::net::dial::Greeted;
 use crate::net::scope::Scope;
 use crate::peer::conn::Opening;
+use crate::peer::pex::Named;
 use crate::peer::pool::{MAX_KNOWN, Outcome};
 use crate::peer::task::{self, Setup};
 use crate::peer::{Conn, LinkGauge, Mailbox, client};
 use crate::shared::ConnectionPermit;
 use crate::stats::PeerSource;
 use crate::types::{LinkId, UnixTime};
-use crate::wire::extended::{OurHandshake, Sharing};
+use crate::wire::extended::OurHandshake;
 use crate::wire::message::Decoder;
 
 impl Actor {
@@ -80,7 +81,8 @@ impl Actor {
                 upload_only: self.upload_only,
                 complete_ago,
                 metadata_size: metadata.as_ref().and_then(|metadata| u32::try_from(metadata.len()).ok()),
-                sharing: if self.torrent.metainfo.private { Sharing::Private } else { Sharing::Public },
+                sharing: self.reach().sharing,
+                takes_pex: self.shared.config().pex,
             },
             dht_port: self.dht_port(&address),
             allows_fast: self.shared.first_slots(self.settings.upload_slots) > 0,
@@ -123,6 +125,9 @@ impl Actor {
             transport,
             encryption,
             takes_dont_have: false,
+            listens: (!incoming).then_some(address),
+            telling: None,
+            named: Named::default(),
             allowed_fast: Vec::new(),
             suggested: Vec::new(),
             hungry: 0,
@@ -142,6 +147,7 @@ impl Actor {
             encryption,
         });
         self.links.insert(link, entry);
+        self.met_changes += 1;
     }
 
     /// Whether as many peers of one public address are here as may be.
@@ -184,6 +190,10 @@ impl Actor {
     /// be dialled when it has gone.
     pub(super) fn on_listen_port(&mut self, now: Instant, link: LinkId, port: u16) {
         let Some(entry) = self.links.get_mut(&link) else { return };
+        if entry.listens.is_none() && port != 0 {
+            entry.listens = Some(SocketAddr::new(entry.address.ip(), port));
+            self.met_changes += 1;
+        }
         // Once for each link, and not beyond the pool's bound: else a peer could name ports without end,
         // and we would dial them all.
         let named = entry.known_as != entry.address;

@@ -81,6 +81,7 @@ impl Actor {
                 your_ip,
                 upload_only,
                 takes_dont_have,
+                takes_pex,
                 metadata_size: _,
             } => {
                 if let Some(entry) = self.links.get_mut(&link) {
@@ -88,6 +89,7 @@ impl Actor {
                         entry.client = client::name(&entry.peer_id, client.as_ref());
                     }
                     entry.takes_dont_have = takes_dont_have;
+                    entry.takes_pex(now, link, takes_pex);
                     if let Some(ours) = your_ip {
                         self.shared.hear_address(entry.address.ip(), ours);
                     }
@@ -99,6 +101,7 @@ impl Actor {
                     self.on_listen_port(now, link, port);
                 }
             }
+            Report::Pex(list) => self.on_pex(now, link, list),
             Report::Closed { why, fault } => {
                 let outcome = self.outcome(now, link, fault);
                 self.let_go(now, link, &why, outcome);
@@ -216,6 +219,7 @@ impl Actor {
     /// Forgets a link that has ended or is told to; everything it held is free again.
     pub(super) fn let_go(&mut self, now: Instant, link: LinkId, why: &str, outcome: Outcome) {
         let Some(mut entry) = self.links.remove(&link) else { return };
+        self.met_changes += 1;
         self.totals.count(&mut entry);
         if !self.download.is_complete() {
             self.gone.note(link, &entry);

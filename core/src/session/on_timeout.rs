@@ -100,6 +100,7 @@ impl Actor {
         for link in links {
             self.look_after(now, link);
         }
+        self.tell_peers(now);
         self.keep_within_limits(now);
         self.turn_over(now);
         let slots = (self.shared.slot_changes(), self.settings.upload_slots);

@@ -1,6 +1,5 @@
 //! What happens when a tracker is to be asked, answers, or is changed by a person.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use tokio::sync::oneshot;
@@ -186,15 +185,6 @@ impl Actor {
         }
         self.dial(now);
         self.tick.get_or_insert(now);
-    }
-
-    /// Takes note of an address. A private torrent calls nobody but whom its own trackers or a person
-    /// named (BEP 27); those that call us are welcome.
-    pub(super) fn learn(&mut self, now: Instant, address: SocketAddr, source: PeerSource) {
-        let named = matches!(source, PeerSource::Tracker | PeerSource::Manual);
-        if named || !self.torrent.metainfo.private {
-            self.pool.learn(now, address, source);
-        }
     }
 
     /// A person changes the trackers. The torrent's own list holds from now on, over restarts too; where

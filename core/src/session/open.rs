@@ -93,6 +93,7 @@ pub fn actor(
         settings: kept.settings,
         links: FxHashMap::default(),
         parting: FxHashMap::default(),
+        met_changes: 0,
         gone: super::links::Gone::default(),
         bans_seen: 0,
         slots_seen: (0, None),

@@ -24,6 +24,7 @@ mod incomplete;
 mod meetings;
 mod moves;
 mod part_names;
+mod pex;
 mod queue;
 mod rename;
 mod room;

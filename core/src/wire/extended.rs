@@ -46,7 +46,7 @@ impl Extension {
         [Self::UtMetadata, Self::UtPex, Self::UtHolepunch, Self::LtDontHave, Self::UploadOnly];
 
     /// Those that the engine takes, in the order of their names, as a dictionary wants them.
-    const OURS: [Self; 3] = [Self::LtDontHave, Self::UploadOnly, Self::UtMetadata];
+    const OURS: [Self; 4] = [Self::LtDontHave, Self::UploadOnly, Self::UtMetadata, Self::UtPex];
 
     /// Whether a private torrent goes without it (BEP 27).
     const fn is_for_public_only(self) -> bool {
@@ -192,6 +192,8 @@ pub struct OurHandshake {
     pub metadata_size: Option<u32>,
     /// Whether the peer may ask for metadata and for peers.
     pub sharing: Sharing,
+    /// Whether we take lists of peers of a public torrent (BEP 11).
+    pub takes_pex: bool,
 }
 
 impl OurHandshake {
@@ -199,6 +201,7 @@ impl OurHandshake {
     pub fn offers(&self, extension: Extension) -> bool {
         Extension::OURS.contains(&extension)
             && (self.sharing == Sharing::Public || !extension.is_for_public_only())
+            && (self.takes_pex || extension != Extension::UtPex)
     }
 
     /// The payload of extended message 0: a dictionary with its keys in order. It stays below 500

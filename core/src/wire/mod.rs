@@ -1,4 +1,5 @@
-//! Messages between peers: handshake (BEP 3), messages (BEP 3, BEP 6), extension protocol (BEP 10), metadata (BEP 9).
+//! Messages between peers: handshake (BEP 3), messages (BEP 3, BEP 6), extension protocol (BEP 10), metadata (BEP 9),
+//! lists of peers (BEP 11).
 //!
 //! Formats only: what a message means on a link is decided in `peer::conn`. Numbers come out as they
 //! stand on the wire; [`Geometry`](crate::geometry::Geometry) turns them into pieces and blocks.
@@ -7,6 +8,7 @@ pub mod extended;
 pub mod handshake;
 pub mod message;
 pub mod ut_metadata;
+pub mod ut_pex;
 
 /// Bytes that no honest peer sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +43,9 @@ pub enum WireError {
     /// The payload of an extension handshake is no dictionary, or one that the guard refuses.
     #[error("unreadable extension handshake")]
     BadExtendedHandshake,
+    /// A list of peers that is no dictionary, or one that the guard refuses.
+    #[error("unreadable list of peers")]
+    BadPex,
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub fn check(bytes: &[u8]) {
         agreed: Reserved::new([0, 0, 0, 0, 0, u8::from(extensions) << 4, 0, u8::from(fast) << 2]),
         info_hash: InfoHash::new([7; 20]),
         peer_ip: Ipv4Addr::LOCALHOST.into(),
-        ours: OurHandshake::default(),
+        ours: OurHandshake { takes_pex: true, ..OurHandshake::default() },
         dht_port: None,
         allows_fast: true,
         metadata: (first & 0x20 == 0).then(|| vec![1; METADATA].into()),

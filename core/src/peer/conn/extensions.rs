@@ -1,4 +1,4 @@
-//! The extension protocol on a link (BEP 10): introductions, and what extensions say (BEP 9, 21, 54).
+//! The extension protocol on a link (BEP 10): introductions, and what extensions say (BEP 9, 11, 21, 54).
 
 use std::time::Instant;
 
@@ -12,6 +12,7 @@ use crate::types::PieceIndex;
 use crate::wire::extended::{self, ExtendedHandshake, Extension};
 use crate::wire::message::Message;
 use crate::wire::ut_metadata::UtMetadata;
+use crate::wire::ut_pex::UtPex;
 
 /// Turns from a seed to a peer that lacks something, on one link (BEP 54). Each costs a look at all
 /// pieces; who drops pieces for want of room does so once, and then lacks others too.
@@ -85,6 +86,13 @@ impl Conn {
                 self.reports.push(Report::HasNot(piece));
             }
             (Some(Extension::UploadOnly), [flag]) => self.reports.push(Report::UploadOnly(*flag != 0)),
+            (Some(Extension::UtPex), payload) => {
+                if self.pex.hears(now).ok_or(PeerFault::PexFlood)?
+                    && let Ok(pex) = UtPex::parse(payload)
+                {
+                    self.reports.push(Report::Pex(pex));
+                }
+            }
             // What we have not offered, or not so.
             _ => {}
         }
@@ -112,6 +120,7 @@ impl Conn {
             your_ip: theirs.yourip,
             upload_only: theirs.upload_only,
             takes_dont_have: self.their_ids.get(Extension::LtDontHave).is_some(),
+            takes_pex: self.their_ids.get(Extension::UtPex).is_some(),
             metadata_size: theirs
                 .metadata_size
                 .filter(|_| self.their_ids.get(Extension::UtMetadata).is_some()),

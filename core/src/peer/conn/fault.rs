@@ -38,6 +38,9 @@ pub enum PeerFault {
     /// Far more requests than were granted.
     #[error("floods requests")]
     RequestFlood,
+    /// Names peers far more often than once a minute (BEP 11).
+    #[error("floods lists of peers")]
+    PexFlood,
     /// Nothing came for too long.
     #[error("silent for {} s", .0.as_secs())]
     Silent(Duration),

@@ -1,4 +1,4 @@
-//! One link's side of the peer protocol (BEP 3, 6, 9, 10, 21, 54), without the socket.
+//! One link's side of the peer protocol (BEP 3, 6, 9, 10, 11, 21, 54), without the socket.
 //!
 //! Takes messages, mail and time; leaves frames to send, blocks for the disk and reports for the
 //! session, which `peer::task` carries away. It plays the *hand* of blocks it was dealt without
@@ -23,6 +23,7 @@ use self::metadata::Metadata;
 use self::serve::Serve;
 use super::fast::{self, Allowance};
 use super::mailbox::Mail;
+use super::pex::Pace;
 use super::report::Report;
 use crate::bitfield::Bitfield;
 use crate::download::PeerPieces;
@@ -109,6 +110,8 @@ pub struct Conn {
     /// counts twice.
     peer_has: u32,
     turns: u32,
+    /// How often it names peers.
+    pex: Pace,
     /// A beginner is still to be told what it may fetch while it is choked.
     allows_fast: bool,
     last_in: Instant,
@@ -156,6 +159,7 @@ impl Conn {
             told_port: false,
             peer_has: 0,
             turns: 0,
+            pex: Pace::default(),
             allows_fast: allows_fast && agreed.fast(),
             last_in: now,
             out,
@@ -256,7 +260,8 @@ impl Conn {
 
     /// Takes what the session posted.
     pub fn on_mail(&mut self, now: Instant, mail: Mail) {
-        let Mail { choke, interested, hand, cancel, dealt, have, lost, upload_only, metadata, .. } = mail;
+        let Mail { choke, interested, hand, cancel, dealt, have, lost, upload_only, metadata, pex, .. } =
+            mail;
         for piece in lost {
             self.lose(now, piece);
         }
@@ -265,6 +270,11 @@ impl Conn {
         }
         if let Some(upload_only) = upload_only {
             self.say_upload_only(now, upload_only);
+        }
+        if let Some(pex) = pex
+            && let Some(id) = self.their_ids.get(Extension::UtPex)
+        {
+            self.out.send(now, &Message::Extended { id: id.get(), payload: pex.encode() });
         }
         if let Some(interested) = interested
             && std::mem::replace(&mut self.fetch.am_interested, interested) != interested

@@ -17,6 +17,7 @@ use crate::disk::{Backend, Credit, System};
 use crate::download::PeerPieces;
 use crate::event::{EventBus, Subscription};
 use crate::peer::mailbox::Mail;
+use crate::peer::pex::Named;
 use crate::peer::{LinkGauge, Mailbox, PeerReport, Report};
 use crate::settings::Setting;
 use crate::shared::SharedResources;
@@ -198,6 +199,9 @@ impl Bench {
             transport: crate::stats::Transport::Tcp,
             encryption: crate::stats::LinkEncryption::None,
             takes_dont_have: false,
+            listens: (!incoming).then_some(address),
+            telling: None,
+            named: Named::default(),
             allowed_fast: Vec::new(),
             suggested: Vec::new(),
             hungry: 0,

@@ -120,6 +120,7 @@ fn introduced(port: u16) -> Report {
         your_ip: None,
         upload_only: None,
         takes_dont_have: false,
+        takes_pex: false,
         metadata_size: None,
     }
 }
@@ -268,6 +269,7 @@ fn a_banned_caller_that_names_its_port_is_known_again() {
         your_ip: None,
         upload_only: None,
         takes_dont_have: false,
+        takes_pex: false,
         metadata_size: None,
     };
     bench.report(link, introduced);

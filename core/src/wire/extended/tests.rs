@@ -156,6 +156,7 @@ proptest! {
         upload_only: bool,
         complete_ago: Option<u32>,
         metadata_size: Option<u32>,
+        takes_pex: bool,
     ) {
         let yourip = v4.map(IpAddr::from).unwrap_or_else(|| IpAddr::from(v6)).to_canonical();
         let ours = OurHandshake {
@@ -165,15 +166,17 @@ proptest! {
             complete_ago,
             metadata_size,
             sharing: Sharing::Public,
+            takes_pex,
         };
         let bytes = ours.encode();
         prop_assert!(bytes.len() < 500);
         prop_assert!(bencode::scan(&bytes, &Limits::MESSAGE).is_ok_and(|scan| scan.canonical));
         let got = ExtendedHandshake::parse(&bytes).unwrap();
         for extension in Extension::OURS {
+            let offered = extension != Extension::UtPex || takes_pex;
             let id = id(&got, extension);
-            prop_assert_eq!(id, Some(extension.our_id()));
-            prop_assert_eq!(id.and_then(Extension::received), Some(extension));
+            prop_assert_eq!(id, offered.then(|| extension.our_id()));
+            prop_assert_eq!(id.and_then(Extension::received), offered.then_some(extension));
         }
         prop_assert_eq!(got.clone(), ExtendedHandshake {
             m: got.m,

@@ -121,6 +121,8 @@ const fn from(peer: &PeerStats) -> &'static str {
         PeerSource::Incoming => "called us",
         PeerSource::Manual => "by hand",
         PeerSource::Dht => "dht",
+        PeerSource::Pex => "pex",
+        PeerSource::Lsd => "lsd",
         PeerSource::Resume => "last run",
     }
 }

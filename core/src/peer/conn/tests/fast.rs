@@ -1,6 +1,7 @@
 //! Conversations with the fast extension (BEP 6), `lt_donthave` (BEP 54) and `upload_only` (BEP 21).
 
 use super::*;
+use crate::wire::ut_pex::UtPex;
 
 #[test]
 fn messages_of_the_fast_extension_end_a_link_that_did_not_agree_on_it() {
@@ -338,5 +339,51 @@ fn port_goes_out_after_what_we_have_and_counts_once_where_both_have_a_node() {
     let mut conn = with(Reserved::default(), None);
     taken(&mut conn);
     conn.on_message(now, Message::Port(9), |_| true).unwrap();
+    assert_eq!(taken(&mut conn), "");
+}
+
+#[test]
+fn lists_of_peers_go_both_ways_where_both_take_them() {
+    let have = ours(&[1]);
+    let now = Instant::now();
+    let open = |takes_pex| {
+        let ours = OurHandshake { takes_pex, ..OurHandshake::default() };
+        let mut conn = Conn::open(now, geometry(), &Opening { ours, ..opening(&have, "x") });
+        taken(&mut conn);
+        conn
+    };
+    let list = |port| UtPex { added: Vec::new(), dropped: vec![([11, 0, 0, 1], port).into()] };
+    let id = Extension::UtPex.our_id();
+    let says = |conn: &mut Conn, now, port| {
+        let payload = list(port).encode();
+        conn.on_message(now, Message::Extended { id, payload }, |_| true)
+    };
+    let mut conn = open(true);
+    says(&mut conn, now, 1).unwrap();
+    says(&mut conn, now + Duration::from_secs(1), 2).unwrap();
+    assert_eq!(taken(&mut conn), "lost 11.0.0.1:1", "the next one comes too soon");
+    for second in 2..5 {
+        says(&mut conn, now + Duration::from_secs(second), 3).unwrap();
+    }
+    let sixth = says(&mut conn, now + Duration::from_secs(5), 3);
+    assert_eq!(sixth, Err(PeerFault::PexFlood));
+    // What is no list says nothing.
+    let mut conn = open(true);
+    conn.on_message(now, Message::Extended { id, payload: Bytes::from_static(b"i7e") }, |_| true).unwrap();
+    assert_eq!(taken(&mut conn), "");
+    // It takes none, so it is sent none.
+    let mail = || Mail { pex: Some(list(9)), ..Mail::default() };
+    conn.on_mail(now, mail());
+    assert_eq!(taken(&mut conn), "");
+    let introduction = Bytes::from_static(b"d1:md6:ut_pexi7eee");
+    conn.on_message(now, Message::Extended { id: 0, payload: introduction }, |_| true).unwrap();
+    taken(&mut conn);
+    conn.on_mail(now, mail());
+    assert!(taken(&mut conn).starts_with("> extended 7 "));
+    // We take none: a private torrent.
+    let mut conn = open(false);
+    for _ in 0..20 {
+        says(&mut conn, now, 1).unwrap();
+    }
     assert_eq!(taken(&mut conn), "");
 }

@@ -142,6 +142,12 @@ fn report(report: &Report) -> String {
         Report::Suggested(piece) => format!("suggests {piece:?}"),
         Report::AllowedFast(piece) => format!("allows {piece:?}"),
         Report::RefusedFast(piece) => format!("refuses {piece:?}"),
+        Report::Pex(list) => {
+            let words = |(word, address)| format!("{word} {address}");
+            let met = list.added.iter().map(|peer| ("met", peer.address));
+            let lost = list.dropped.iter().map(|address| ("lost", *address));
+            met.chain(lost).map(words).collect::<Vec<_>>().join(" ")
+        }
         Report::DhtPort(port) => format!("node at {port}"),
         Report::UploadOnly(upload_only) => format!("upload only {upload_only}"),
         Report::Block(block) => format!("block {block}"),
