@@ -34,6 +34,7 @@ mod liar;
 mod limits;
 mod others;
 mod pex;
+mod portmap;
 mod restarts;
 mod sequential;
 mod slow_link;
