@@ -97,7 +97,7 @@ impl Net {
     pub fn port(&self, host: &Host) -> (Host, usize) {
         let at = self.hosts.iter().position(|other| other.v4 == host.v4).expect("it is one of this network");
         let (v4, v6) = (Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED);
-        (Host { namespace: Some(self.switch.clone()), v4, v6 }, at + 1)
+        (Host { namespace: Some(self.switch.clone()), v4, v6, is_inside: false }, at + 1)
     }
 }
 
