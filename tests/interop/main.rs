@@ -35,6 +35,7 @@ mod limits;
 mod magnet;
 mod others;
 mod pex;
+mod portmap;
 mod restarts;
 mod sequential;
 mod slow_link;
