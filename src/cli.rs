@@ -167,6 +167,9 @@ pub struct EngineArgs {
     /// No peer exchange: peers are neither told of others nor believed about them
     #[arg(long, env = "TC_TUI_NO_PEX", hide_env_values = true)]
     pub no_pex: bool,
+    /// No local service discovery: peers on the own network are neither told of torrents nor heard
+    #[arg(long, env = "TC_TUI_NO_LSD", hide_env_values = true)]
+    pub no_lsd: bool,
     /// Download at most this many bytes a second, for example 500K or 2.5M
     #[arg(long, value_name = "RATE", value_parser = amount::rate)]
     pub down_limit: Option<u64>,

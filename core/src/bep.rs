@@ -37,6 +37,7 @@ pub const BEPS: &[Bep] = {
         bep(10, "extension protocol", Yes, "every_key_is_read"),
         bep(11, "peers that tell of peers", Yes, "libtorrent_tells_us_of_a_peer"),
         bep(12, "several trackers, in tiers", Yes, "a_tier_is_shuffled_and_who_answers_comes_first"),
+        bep(14, "peers on the own network", Yes, "libtorrent_is_found_on_our_own_network"),
         bep(15, "UDP trackers", Yes, "a_udp_tracker_brings_us_to_libtorrent"),
         bep(20, "peer ids", Yes, "our_own_id_reads_as_ours"),
         bep(

@@ -21,6 +21,7 @@ pub fn get(torrent: &Path, dir: &Path, state: &Path) -> Command {
     command.args(["--json", "--stop-timeout", "1"]);
     // The nodes that it knows by itself are on the internet.
     command.env("TC_TUI_NO_DHT", "true");
+    command.env("TC_TUI_NO_LSD", "true");
     command
 }
 

@@ -30,6 +30,7 @@ mod fast;
 mod lab;
 mod liar;
 mod limits;
+mod lsd;
 mod others;
 mod pex;
 mod restarts;

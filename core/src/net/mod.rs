@@ -2,6 +2,7 @@
 
 pub mod dial;
 mod greeting;
+pub mod interfaces;
 pub mod link;
 pub mod listen;
 pub mod outside;

@@ -185,7 +185,7 @@ impl Actor {
         self.in_swarm = Some(watch::Sender::new(()));
         self.totals.set_active(now, true);
         self.open_door();
-        self.keep_turns();
+        self.be_found();
         self.totals.begin_run();
         self.reported = 0;
         self.trackers.start(now);
@@ -296,7 +296,7 @@ impl Actor {
             self.shared.disk().cancel_check(&self.storage);
         }
         self.door = None;
-        self.dht = None;
+        (self.dht, self.lsd) = (None, None);
         self.in_swarm = None;
         self.full = None;
         self.totals.set_active(now, false);

@@ -10,6 +10,7 @@ mod dht;
 mod dials;
 mod goodbyes;
 mod incoming;
+mod lsd;
 mod registry;
 mod slots;
 mod tasks;
@@ -44,6 +45,8 @@ use crate::dht::task::Dht;
 use crate::disk::{Backend, Disk, System};
 use crate::error::Error;
 use crate::event::{Event, EventBus, Kind};
+use crate::lsd::task::Lsd;
+use crate::net::interfaces::{Interfaces, Watcher};
 use crate::net::outside::Outside;
 use crate::net::resolver::Resolver;
 use crate::net::udp::UdpSockets;
@@ -67,6 +70,9 @@ const GRACE: Duration = Duration::from_secs(2);
 /// What the disk and the runtime get at least, each, where all the time is used up.
 const LAST_GRACE: Duration = Duration::from_millis(200);
 
+/// How often it is looked whether there is another interface, or another address.
+const LOOK_AT_INTERFACES: Duration = Duration::from_secs(10);
+
 /// How often the number of trackers that are left is shown, so that a thousand answers are a few frames.
 const GOODBYES_EVERY: Duration = Duration::from_millis(100);
 
@@ -84,6 +90,9 @@ pub struct SharedResources {
     udp: UdpSockets,
     trackers: Trackers,
     dht: Dht,
+    lsd: Lsd,
+    /// Looks at the interfaces of this machine, once somebody wants to know.
+    interfaces: OnceLock<Option<Watcher>>,
     registry: Arc<Registry>,
     bans: SharedBans,
     store: Option<StateStore>,
@@ -183,6 +192,8 @@ impl SharedResources {
         let speed = settings.speed_now();
         let shared = Arc::new(Self {
             dht: if config.dht.is_some() { Dht::new(udp.clone()) } else { Dht::default() },
+            lsd: if config.lsd { Lsd::new() } else { Lsd::default() },
+            interfaces: OnceLock::new(),
             udp,
             trackers,
             runtime: Mutex::new(runtime),
@@ -220,6 +231,7 @@ impl SharedResources {
         }
         incoming::listen(&shared);
         dht::start(&shared, takers.dht);
+        lsd::start(&shared);
         totals::keep(&shared);
         turns::keep(&shared);
         Ok(shared)
@@ -320,6 +332,24 @@ impl SharedResources {
     /// The DHT.
     pub const fn dht(&self) -> &Dht {
         &self.dht
+    }
+
+    /// Torrents on our own network.
+    pub const fn lsd(&self) -> &Lsd {
+        &self.lsd
+    }
+
+    /// The interfaces of this machine, as they change; `None`: they cannot be looked at. The first call may
+    /// block for some milliseconds.
+    pub fn interfaces(&self) -> Option<watch::Receiver<Interfaces>> {
+        let watcher = self.interfaces.get_or_init(|| match Watcher::start(LOOK_AT_INTERFACES) {
+            Ok(watcher) => Some(watcher),
+            Err(error) => {
+                tracing::warn!(%error, "the interfaces are not looked at");
+                None
+            }
+        });
+        watcher.as_ref().map(Watcher::watch)
     }
 
     /// What outlives the run; `None`: nothing does.

@@ -1,0 +1,21 @@
+//! Torrents on our own network (BEP 14): one task for all of them, started with the engine.
+
+use std::sync::Arc;
+
+use super::SharedResources;
+use crate::lsd::task::{self, Setup};
+
+/// Runs it for as long as the engine runs, if it may.
+pub fn start(shared: &Arc<SharedResources>) {
+    if !shared.lsd.is_on() {
+        return;
+    }
+    let Some(interfaces) = shared.interfaces() else { return };
+    let setup = Setup {
+        interfaces,
+        listen: shared.config.listen.clone(),
+        port: shared.port_changes(),
+        stopping: shared.stopping(),
+    };
+    shared.tasks.spawn(task::run(shared.lsd.clone(), setup));
+}
