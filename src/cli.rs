@@ -170,6 +170,9 @@ pub struct EngineArgs {
     /// No local service discovery: peers on the own network are neither told of torrents nor heard
     #[arg(long, env = "TC_TUI_NO_LSD", hide_env_values = true)]
     pub no_lsd: bool,
+    /// Do not ask the router to let peers in (PCP, NAT-PMP, UPnP)
+    #[arg(long, env = "TC_TUI_NO_PORTMAP", hide_env_values = true)]
+    pub no_portmap: bool,
     /// Download at most this many bytes a second, for example 500K or 2.5M
     #[arg(long, value_name = "RATE", value_parser = amount::rate)]
     pub down_limit: Option<u64>,

@@ -80,6 +80,7 @@ pub fn config(args: &EngineArgs, download_dir: &Path, state_dir: &Path) -> Confi
     config.max_connections = args.max_connections;
     config.max_peers = args.max_peers;
     config.upload_slots = args.upload_slots;
+    config.portmap = !args.no_portmap;
     config.dht = dht(args);
     config.pex = !args.no_pex;
     config.lsd = !args.no_lsd;

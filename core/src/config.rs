@@ -81,6 +81,9 @@ pub struct Config {
     /// Addresses of private and loopback ranges that trackers name are dropped unless the tracker is
     /// itself in such a range; a swarm on one machine may allow them all.
     pub allow_inward_peers: bool,
+    /// The gateway is asked to let peers in (PCP, NAT-PMP, UPnP), where there is one before the addresses that
+    /// are listened on and ours is not public.
+    pub portmap: bool,
     /// `HOST:PORT` of nodes to begin with in the DHT, for example [`DHT_ROUTERS`]; nodes of the last run come
     /// first. `None`: there is no DHT.
     pub dht: Option<Vec<String>>,
@@ -146,7 +149,8 @@ impl Config {
             stop_timeout: Duration::from_secs(3),
             any_certificate: Vec::new(),
             allow_inward_peers: false,
-            // Whoever embeds the engine decides what it talks to.
+            // Whoever embeds the engine decides what it talks to, and whether a person's router is changed.
+            portmap: false,
             dht: None,
             // Goes to peers only, which we talk to anyway.
             pex: true,

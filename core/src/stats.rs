@@ -4,6 +4,7 @@
 //! socket. [`StatsBoard`] keeps the newest snapshot of each session and says what changed.
 
 mod board;
+mod mapping;
 mod pieces;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use self::board::{Changes, Place, StatsBoard};
+pub use self::mapping::{Mapping, MappingProtocol, MappingStats};
 pub use self::pieces::{PIECE_CELLS, PartialStats, PieceCell, PieceMapStats};
 pub use crate::settings::LimitsStats;
 use crate::settings::{Priority, SpeedLimits};
@@ -178,6 +180,8 @@ pub struct GlobalStats {
     pub listening: Vec<SocketAddr>,
     /// Why a wanted address does not accept peers.
     pub listen_error: Option<Untrusted>,
+    /// What gateways let in.
+    pub mapping: MappingStats,
     /// Whether anything came in from outside.
     pub incoming_seen: bool,
     /// Bans that last.

@@ -34,7 +34,8 @@ const LAYERS: &[(Layer, &[&str])] = {
         ),
         (Formats, &["bencode", "error", "magnet", "metainfo", "net/scope", "wire"]),
         (Deciders, &["bandwidth/bucket", "dht", "download", "lsd", "mse", "net/outside", "peer", "queue"]),
-        (Deciders, &["tracker", "upload"]),
+        (Deciders, &["portmap"]),
+        (Deciders, &["tracker", "upload", "utp"]),
         (Deciders, &["tracker/udp/client", "tracker/udp/packet"]),
         (
             Shells,
@@ -50,6 +51,7 @@ const LAYERS: &[(Layer, &[&str])] = {
                 "storage",
             ],
         ),
+        (Shells, &["portmap/task", "portmap/upnp_client"]),
         (Shells, &["tracker/clients", "tracker/families", "tracker/http", "tracker/trackers"]),
         (Shells, &["tracker/turns", "tracker/udp"]),
         (Handles, &["claims", "lib", "manager", "session", "shared"]),

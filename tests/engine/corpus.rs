@@ -33,6 +33,10 @@ mod udp_tracker;
 mod ut_metadata;
 #[path = "../fuzz/checks/ut_pex.rs"]
 mod ut_pex;
+#[path = "../fuzz/checks/utp_connection.rs"]
+mod utp_connection;
+#[path = "../fuzz/checks/utp_packet.rs"]
+mod utp_packet;
 #[path = "../fuzz/checks/wire_extended.rs"]
 mod wire_extended;
 #[path = "../fuzz/checks/wire_handshake.rs"]
@@ -45,7 +49,7 @@ type Check = fn(&[u8]);
 /// The screen's is replayed beside the screen: `ui/src/tests/corpus.rs`.
 const OF_THE_SCREEN: &str = "keys";
 
-const TARGETS: [(&str, Check); 17] = [
+const TARGETS: [(&str, Check); 19] = [
     ("bencode", bencode::check),
     ("conn", conn::check),
     ("krpc", krpc::check),
@@ -60,6 +64,8 @@ const TARGETS: [(&str, Check); 17] = [
     ("udp_tracker", udp_tracker::check),
     ("ut_metadata", ut_metadata::check),
     ("ut_pex", ut_pex::check),
+    ("utp_connection", utp_connection::check),
+    ("utp_packet", utp_packet::check),
     ("wire_extended", wire_extended::check),
     ("wire_handshake", wire_handshake::check),
     ("wire_message", wire_message::check),

@@ -51,6 +51,7 @@ impl Get {
             .env("HOME", dir.path())
             .env("TC_TUI_NO_DHT", "true")
             .env("TC_TUI_NO_LSD", "true")
+            .env("TC_TUI_NO_PORTMAP", "true")
             .envs(env.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -11,13 +11,20 @@ const SIZE: u64 = (20 << 20) + 40_960;
 fn benchmark_measures_both() {
     let Some(_) = require(Make::Libtorrent.program(), "benchmark_measures_both") else { return };
     let clients = vec![Client::TcTui, Client::Libtorrent];
-    let options = Options { rounds: 1, size: SIZE, clients, parts: vec![Part::Jobs] };
+    let parts = vec![Part::Jobs, Part::Encryption];
+    let options = Options { rounds: 1, size: SIZE, clients, parts };
     let mut report = String::new();
-    rounds::run(&options, |answer| report += &answer);
+    rounds::run(&options, |table| report += &table);
     for job in ["download", "upload", "recheck"] {
         for client in ["tc-tui", "libtorrent"] {
             assert!(report.contains(&format!("| {job} | {client} |")), "{report}");
         }
     }
     assert_eq!(report.matches("**ratio**").count(), 3, "{report}");
+    for way in ["off", "prefer", "require"] {
+        for client in ["tc-tui", "libtorrent"] {
+            assert!(report.contains(&format!("| {way} | {client} |")), "{report}");
+        }
+    }
+    assert_eq!(report.matches("of the cipher alone").count(), 2, "{report}");
 }

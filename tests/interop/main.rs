@@ -24,7 +24,10 @@ mod wait;
 mod work;
 
 mod bench;
+mod capture;
+mod crowd;
 mod dht;
+mod dht_net;
 mod encryption;
 mod fast;
 mod lab;
@@ -33,6 +36,7 @@ mod limits;
 mod lsd;
 mod others;
 mod pex;
+mod private;
 mod restarts;
 mod sequential;
 mod slow_link;

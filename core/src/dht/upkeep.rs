@@ -14,6 +14,10 @@ use super::searches::Search;
 /// How often our neighbours are searched for when all is well.
 const SETTLED: Duration = Duration::from_secs(15 * 60);
 
+/// The first pause, which doubles until then: at first a node is known to few, and in a network that has just
+/// begun others come after it.
+const SETTLING: Duration = Duration::from_secs(60);
+
 /// ... and while hardly anybody is known.
 const SPARSE: Duration = Duration::from_secs(10);
 
@@ -35,13 +39,21 @@ pub struct Upkeep {
     searching: bool,
     next: Instant,
     retry: Duration,
+    settle: Duration,
     begin_with: Vec<SocketAddr>,
 }
 
 impl Upkeep {
     /// At the start.
     pub const fn new(now: Instant) -> Self {
-        Self { ready: false, searching: false, next: now, retry: RETRY, begin_with: Vec::new() }
+        Self {
+            ready: false,
+            searching: false,
+            next: now,
+            retry: RETRY,
+            settle: SETTLING,
+            begin_with: Vec::new(),
+        }
     }
 
     /// Whether torrents can be searched for.
@@ -115,7 +127,8 @@ impl Node {
         upkeep.searching = false;
         let was_ready = std::mem::replace(&mut upkeep.ready, answered && good > 0);
         if upkeep.ready {
-            upkeep.next = now + if good < K { SPARSE } else { SETTLED };
+            upkeep.next = now + if good < K { SPARSE } else { upkeep.settle };
+            upkeep.settle = (upkeep.settle * 2).min(SETTLED);
             upkeep.retry = RETRY;
             if !was_ready {
                 self.events.push(Event::Ready(family));

@@ -3,7 +3,7 @@
 
 pub mod bus;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 pub use self::bus::{Delivery, EventBus, PatternError, Subscription};
-use crate::stats::{LinkEncryption, SessionState, Transport};
+use crate::stats::{LinkEncryption, MappingProtocol, SessionState, Transport};
 use crate::types::{InfoHash, PeerId, PieceIndex};
 use crate::untrusted::Untrusted;
 
@@ -304,6 +304,28 @@ events! {
     ListenOk = "listen.ok", Info {
         /// The address.
         address: SocketAddr,
+    }
+    /// The gateway lets peers in at our port.
+    PortmapOk = "portmap.ok", Info {
+        /// IPv4 or IPv6.
+        family: Untrusted,
+        /// TCP or UDP.
+        transport: Untrusted,
+        /// The protocol by which it was asked.
+        by: MappingProtocol,
+        /// The address that peers call, where it is known.
+        outside: Option<IpAddr>,
+        /// The port that they call.
+        port: u16,
+    }
+    /// The gateway does not let peers in; it is asked again later.
+    PortmapFailed = "portmap.failed", Warn {
+        /// IPv4 or IPv6.
+        family: Untrusted,
+        /// TCP, UDP or both.
+        transport: Untrusted,
+        /// Why.
+        error: Untrusted,
     }
     /// Torrents can be searched for in the DHT, over one family.
     DhtReady = "dht.ready", Info {

@@ -64,14 +64,13 @@ pub struct LsdRegistration {
 }
 
 /// What the task needs.
-#[derive(Debug)]
 pub struct Setup {
     /// The interfaces of this machine, as they change.
     pub interfaces: watch::Receiver<Interfaces>,
     /// Where peers may call us: nothing is said on other addresses.
     pub listen: Vec<SocketAddr>,
-    /// The port at which they can.
-    pub port: watch::Receiver<Option<u16>>,
+    /// The port at which they can over IPv4, or IPv6; `None` while they cannot.
+    pub port: Box<dyn Fn(bool) -> Option<u16> + Send>,
     /// The engine is shutting down.
     pub stopping: watch::Receiver<bool>,
 }
@@ -158,7 +157,9 @@ pub async fn run(lsd: Lsd, setup: Setup) {
     loop {
         let mut reopen = false;
         // Nobody is told of where nobody can call.
-        let due = schedule.next_due().filter(|_| port.borrow().is_some() && !sockets.voices.is_empty());
+        let ports = [false, true].map(&port);
+        let speaks = sockets.voices.iter().any(|(v6, _)| ports[usize::from(*v6)].is_some());
+        let due = schedule.next_due().filter(|_| speaks);
         let due = due.map_or(retry, |due| retry.min(Instant::from_std(due)));
         let [v4, v6] = &sockets.ears;
         let [buffer_v4, buffer_v6] = &mut buffers;
@@ -192,12 +193,8 @@ pub async fn run(lsd: Lsd, setup: Setup) {
         if now >= retry {
             retry = now + PAUSE;
         }
-        if let Some(port) = *port.borrow()
-            && !sockets.voices.is_empty()
-            && let Some(info_hash) = schedule.take(now.into_std())
-        {
-            let search = Search { port, info_hashes: vec![info_hash], cookie: Some(cookie.clone()) };
-            sockets.say(&search);
+        if speaks && let Some(info_hash) = schedule.take(now.into_std()) {
+            sockets.say(info_hash, ports, &cookie);
         }
     }
 }
@@ -253,8 +250,8 @@ async fn hear(socket: Option<&UdpSocket>, buffer: &mut [u8]) -> (usize, SocketAd
 struct Sockets {
     /// Those that hear, IPv4 and IPv6.
     ears: [Option<UdpSocket>; 2],
-    /// Those that say something.
-    voices: Vec<UdpSocket>,
+    /// Those that say something, and whether over IPv6.
+    voices: Vec<(bool, UdpSocket)>,
     /// Some could not be opened.
     lacks_some: bool,
 }
@@ -274,7 +271,7 @@ impl Sockets {
             for interface in members {
                 let Some(address) = interface.voice(v6, listen) else { continue };
                 match open_voice(address, interface.index) {
-                    Ok(voice) => sockets.voices.push(voice),
+                    Ok(voice) => sockets.voices.push((v6, voice)),
                     Err(error) => sockets.lacks(&error),
                 }
             }
@@ -287,12 +284,13 @@ impl Sockets {
         self.lacks_some = true;
     }
 
-    fn say(&self, search: &Search) {
-        let bytes = [false, true].map(|v6| search.encode(v6));
-        for voice in &self.voices {
-            let v6 = voice.local_addr().is_ok_and(|address| address.is_ipv6());
+    /// Tells of a torrent at these ports, over IPv4 and over IPv6.
+    fn say(&self, info_hash: InfoHash, ports: [Option<u16>; 2], cookie: &[u8]) {
+        for (v6, voice) in &self.voices {
+            let Some(port) = ports[usize::from(*v6)] else { continue };
+            let search = Search { port, info_hashes: vec![info_hash], cookie: Some(cookie.to_vec()) };
             // It is said again in five minutes.
-            if let Err(error) = voice.try_send_to(&bytes[usize::from(v6)], group(v6)) {
+            if let Err(error) = voice.try_send_to(&search.encode(*v6), group(*v6)) {
                 tracing::trace!(%error, "not said on the own network");
             }
         }

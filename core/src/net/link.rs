@@ -11,12 +11,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::stats::Transport;
+use crate::utp::stream::UtpStream;
 
 /// A connection to a peer.
 #[derive(Debug)]
 pub enum Stream {
     /// Over TCP.
     Tcp(TcpStream),
+    /// Over uTP (BEP 29).
+    Utp(UtpStream),
 }
 
 impl Stream {
@@ -24,6 +27,7 @@ impl Stream {
     pub const fn transport(&self) -> Transport {
         match self {
             Self::Tcp(_) => Transport::Tcp,
+            Self::Utp(_) => Transport::Utp,
         }
     }
 
@@ -34,6 +38,8 @@ impl Stream {
     pub fn set_nodelay(&self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.set_nodelay(true),
+            // What it holds back is a part of a packet, for a round trip at most (BEP 29).
+            Self::Utp(_) => Ok(()),
         }
     }
 
@@ -44,6 +50,7 @@ impl Stream {
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match self {
             Self::Tcp(stream) => stream.local_addr(),
+            Self::Utp(stream) => stream.local_addr(),
         }
     }
 
@@ -54,6 +61,7 @@ impl Stream {
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         match self {
             Self::Tcp(stream) => stream.peer_addr(),
+            Self::Utp(stream) => Ok(stream.peer_addr()),
         }
     }
 }
@@ -61,6 +69,12 @@ impl Stream {
 impl From<TcpStream> for Stream {
     fn from(stream: TcpStream) -> Self {
         Self::Tcp(stream)
+    }
+}
+
+impl From<UtpStream> for Stream {
+    fn from(stream: UtpStream) -> Self {
+        Self::Utp(stream)
     }
 }
 
@@ -72,6 +86,7 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Utp(stream) => Pin::new(stream).poll_read(context, buffer),
         }
     }
 }
@@ -80,6 +95,7 @@ impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Utp(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
 
@@ -90,24 +106,28 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Self::Utp(stream) => Pin::new(stream).poll_write_vectored(context, slices),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
+            Self::Utp(stream) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Self::Utp(stream) => Pin::new(stream).poll_flush(context),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Utp(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Our own addresses as others see them. A tracker is believed (BEP 24). What peers say (BEP 10 `yourip`)
+//! Our own addresses as others see them. A tracker is believed (BEP 24), and so is our own gateway. What peers say (BEP 10 `yourip`)
 //! is a hint that anybody may lie about: networks have one voice each, and two must agree.
 
 use std::collections::VecDeque;
@@ -16,6 +16,8 @@ pub struct Outside {
     voices: [VecDeque<(IpAddr, IpAddr)>; 2],
     /// What a tracker said last.
     told: [Option<IpAddr>; 2],
+    /// What our gateway says, while it maps our port.
+    mapped: [Option<IpAddr>; 2],
 }
 
 impl Outside {
@@ -39,9 +41,15 @@ impl Outside {
         self.told[usize::from(ip.is_ipv6())] = Some(ip);
     }
 
-    /// What a tracker says, else what most peers say, if two or more do.
+    /// Our gateway says that this is our address, or nothing any more.
+    pub fn mapped(&mut self, v6: bool, ip: Option<IpAddr>) {
+        self.mapped[usize::from(v6)] = ip;
+    }
+
+    /// What a tracker says, else our gateway, else what most peers say, if two or more do.
     pub fn address(&self, v6: bool) -> Option<IpAddr> {
-        self.told[usize::from(v6)].or_else(|| self.heard(v6))
+        let family = usize::from(v6);
+        self.told[family].or(self.mapped[family]).or_else(|| self.heard(v6))
     }
 
     fn heard(&self, v6: bool) -> Option<IpAddr> {
@@ -112,6 +120,19 @@ mod tests {
         let mut outside = heard(&[("11.1.0.1", "80.1.1.1"), ("11.2.0.1", "80.1.1.1")]);
         outside.told("::ffff:80.1.1.9".parse().unwrap());
         assert_eq!((outside.address(false), outside.address(true)), (Some([80, 1, 1, 9].into()), None));
+    }
+
+    #[test]
+    fn a_gateway_comes_before_peers_and_after_trackers() {
+        let mut outside = heard(&[("11.1.0.1", "80.1.1.1"), ("11.2.0.1", "80.1.1.1")]);
+        outside.mapped(false, Some([80, 1, 1, 3].into()));
+        assert_eq!(outside.address(false), Some([80, 1, 1, 3].into()));
+        outside.told([80, 1, 1, 9].into());
+        assert_eq!(outside.address(false), Some([80, 1, 1, 9].into()));
+        let mut outside = heard(&[("11.1.0.1", "80.1.1.1"), ("11.2.0.1", "80.1.1.1")]);
+        outside.mapped(false, Some([80, 1, 1, 3].into()));
+        outside.mapped(false, None);
+        assert_eq!(outside.address(false), Some([80, 1, 1, 1].into()));
     }
 
     #[test]

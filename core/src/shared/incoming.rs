@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::SharedResources;
+use super::{SharedResources, portmap};
 use crate::event::{Event, Kind};
 use crate::net::link::Stream;
 use crate::net::{dial, listen};
@@ -86,17 +86,21 @@ fn open_udp(shared: &SharedResources, wanted: &[SocketAddr]) {
     let bound = shared.listening().addresses;
     for address in if wanted.is_empty() { &any } else { wanted } {
         let beside = bound.iter().find(|listener| listener.ip() == address.ip()).unwrap_or(address);
-        if let Err(error) = shared.udp.bind(*beside) {
-            tracing::warn!(address = %beside, %error, "no UDP socket");
+        match shared.udp.bind(*beside) {
+            Ok(address) => change(shared, |listening| listening.udp.push(address)),
+            Err(error) => tracing::warn!(address = %beside, %error, "no UDP socket"),
         }
     }
 }
 
 fn change(shared: &SharedResources, change: impl FnOnce(&mut super::Listening)) {
-    let mut listening = shared.listening.lock().unwrap_or_else(PoisonError::into_inner);
-    change(&mut listening);
-    let port = listening.addresses.first().map(SocketAddr::port);
-    drop(listening);
+    shared.listening.send_modify(change);
+    tell_port(shared);
+}
+
+/// Tells the port that peers can call, if it is another one now.
+pub fn tell_port(shared: &SharedResources) {
+    let port = portmap::outside_port(shared, &shared.listening.borrow());
     shared.port.send_if_modified(|told| std::mem::replace(told, port) != port);
 }
 

@@ -11,10 +11,16 @@ pub fn start(shared: &Arc<SharedResources>) {
         return;
     }
     let Some(interfaces) = shared.interfaces() else { return };
+    let keeper = Arc::downgrade(shared);
     let setup = Setup {
         interfaces,
         listen: shared.config.listen.clone(),
-        port: shared.port_changes(),
+        port: Box::new(move |v6| {
+            let listening = keeper.upgrade()?.listening();
+            // Not the port that a router gives to callers from outside.
+            let at = listening.addresses.iter().find(|address| address.is_ipv6() == v6)?;
+            Some(at.port())
+        }),
         stopping: shared.stopping(),
     };
     shared.tasks.spawn(task::run(shared.lsd.clone(), setup));

@@ -10,13 +10,16 @@ mod dht;
 mod dials;
 mod goodbyes;
 mod incoming;
+mod interfaces;
 mod lsd;
+mod portmap;
 mod registry;
 mod slots;
 mod tasks;
 mod totals;
 mod turnover;
 mod turns;
+mod unsaved;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,6 +36,7 @@ use self::connections::Connections;
 pub use self::deal::DialTicket;
 use self::dials::Dials;
 pub use self::goodbyes::Goodbyes;
+use self::interfaces::Lookout;
 pub use self::registry::{Door, Registration, Registry};
 use self::slots::Slots;
 pub use self::tasks::Tasks;
@@ -44,16 +48,14 @@ use crate::config::Config;
 use crate::dht::task::Dht;
 use crate::disk::{Backend, Disk, System};
 use crate::error::Error;
-use crate::event::{Event, EventBus, Kind};
+use crate::event::EventBus;
 use crate::lsd::task::Lsd;
-use crate::net::interfaces::{Interfaces, Watcher};
 use crate::net::outside::Outside;
 use crate::net::resolver::Resolver;
 use crate::net::udp::UdpSockets;
 use crate::resume::{Saved, StateStore};
 use crate::settings::{GlobalSetting, GlobalSettings};
-use crate::stats::{GlobalStats, StatsBoard};
-use crate::storage::DiskError;
+use crate::stats::{GlobalStats, MappingStats, StatsBoard};
 use crate::tracker::{TrackerOptions, Trackers};
 use crate::types::LinkId;
 use crate::untrusted::Untrusted;
@@ -69,9 +71,6 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// What the disk and the runtime get at least, each, where all the time is used up.
 const LAST_GRACE: Duration = Duration::from_millis(200);
-
-/// How often it is looked whether there is another interface, or another address.
-const LOOK_AT_INTERFACES: Duration = Duration::from_secs(10);
 
 /// How often the number of trackers that are left is shown, so that a thousand answers are a few frames.
 const GOODBYES_EVERY: Duration = Duration::from_millis(100);
@@ -91,8 +90,7 @@ pub struct SharedResources {
     trackers: Trackers,
     dht: Dht,
     lsd: Lsd,
-    /// Looks at the interfaces of this machine, once somebody wants to know.
-    interfaces: OnceLock<Option<Watcher>>,
+    interfaces: Lookout,
     registry: Arc<Registry>,
     bans: SharedBans,
     store: Option<StateStore>,
@@ -112,7 +110,9 @@ pub struct SharedResources {
     /// change it; within it only locks of limiters, of the queue and of the store are taken.
     settings: watch::Sender<GlobalSettings>,
     /// Addresses that accept peers, and why one does not.
-    listening: Mutex<Listening>,
+    listening: watch::Sender<Listening>,
+    /// What gateways let in.
+    mapping: Mutex<MappingStats>,
     incoming_seen: AtomicBool,
     /// The port at which peers can call, for those who must tell it.
     port: watch::Sender<Option<u16>>,
@@ -127,6 +127,8 @@ pub struct SharedResources {
 pub struct Listening {
     /// Addresses that accept peers.
     pub addresses: Vec<SocketAddr>,
+    /// Those that take datagrams.
+    pub udp: Vec<SocketAddr>,
     /// Why a wanted one does not.
     pub error: Option<Untrusted>,
 }
@@ -193,7 +195,7 @@ impl SharedResources {
         let shared = Arc::new(Self {
             dht: if config.dht.is_some() { Dht::new(udp.clone()) } else { Dht::default() },
             lsd: if config.lsd { Lsd::new() } else { Lsd::default() },
-            interfaces: OnceLock::new(),
+            interfaces: Lookout::default(),
             udp,
             trackers,
             runtime: Mutex::new(runtime),
@@ -217,7 +219,8 @@ impl SharedResources {
             up: Limiter::new(speed.up),
             down: Limiter::new(speed.down),
             settings: watch::Sender::new(settings),
-            listening: Mutex::default(),
+            listening: watch::Sender::default(),
+            mapping: Mutex::default(),
             incoming_seen: AtomicBool::new(false),
             port: watch::Sender::new(None),
             goodbyes: Goodbyes::default(),
@@ -227,11 +230,12 @@ impl SharedResources {
         });
         if let (Some(store), Some(dir)) = (&shared.store, &shared.config.state_dir) {
             let (hub, dir) = (shared.hub.clone(), Untrusted::new(dir.to_string_lossy()));
-            store.on_trouble(move |error| tell_unsaved(&hub, &dir, error));
+            store.on_trouble(move |error| unsaved::tell(&hub, &dir, error));
         }
         incoming::listen(&shared);
         dht::start(&shared, takers.dht);
         lsd::start(&shared);
+        portmap::start(&shared);
         totals::keep(&shared);
         turns::keep(&shared);
         Ok(shared)
@@ -261,6 +265,7 @@ impl SharedResources {
             store.close();
         }
         self.resolver.shutdown();
+        self.interfaces.end();
         let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(runtime) = runtime {
             runtime.shutdown_timeout(LAST_GRACE);
@@ -339,19 +344,6 @@ impl SharedResources {
         &self.lsd
     }
 
-    /// The interfaces of this machine, as they change; `None`: they cannot be looked at. The first call may
-    /// block for some milliseconds.
-    pub fn interfaces(&self) -> Option<watch::Receiver<Interfaces>> {
-        let watcher = self.interfaces.get_or_init(|| match Watcher::start(LOOK_AT_INTERFACES) {
-            Ok(watcher) => Some(watcher),
-            Err(error) => {
-                tracing::warn!(%error, "the interfaces are not looked at");
-                None
-            }
-        });
-        watcher.as_ref().map(Watcher::watch)
-    }
-
     /// What outlives the run; `None`: nothing does.
     pub const fn store(&self) -> Option<&StateStore> {
         self.store.as_ref()
@@ -422,7 +414,7 @@ impl SharedResources {
         self.config.source(target.is_ipv6())
     }
 
-    /// The port that peers can call; `None` while none can.
+    /// The port that peers can call: that at the gateway, where it lets them in; `None` while none can.
     pub fn port(&self) -> Option<u16> {
         *self.port.borrow()
     }
@@ -440,7 +432,8 @@ impl SharedResources {
 
     /// Whether this is our own address, as far as it is known.
     pub fn is_us(&self, address: &SocketAddr) -> bool {
-        if self.port() != Some(address.port()) {
+        let listens = self.listening.borrow().addresses.iter().any(|own| own.port() == address.port());
+        if self.port() != Some(address.port()) && !listens {
             return false;
         }
         let ip = address.ip().to_canonical();
@@ -452,9 +445,14 @@ impl SharedResources {
         &self.goodbyes
     }
 
+    /// What gateways let in.
+    pub fn mapping(&self) -> MappingStats {
+        self.mapping.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Where peers can call.
     pub fn listening(&self) -> Listening {
-        self.listening.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.listening.borrow().clone()
     }
 
     /// Tells when the engine begins to shut down.
@@ -478,22 +476,9 @@ impl Drop for SharedResources {
     }
 }
 
-/// The list and the records are not saved for now: it concerns all torrents.
 /// Connections over all torrents: what is wanted, as far as there are descriptors.
 fn most_connections(config: &Config, settings: &GlobalSettings) -> usize {
     config.connection_ceiling.min(settings.max_connections as usize).max(1)
-}
-
-fn tell_unsaved(hub: &EventBus, dir: &Untrusted, error: &std::io::Error) {
-    let error = DiskError::from_io(error, || (0, 0));
-    let full = matches!(error, DiskError::Full { .. });
-    let why = if full { "disk full".to_owned() } else { error.to_string() };
-    let (message, code) = (format!("the state is not saved: {dir}: {why}"), error.code());
-    let (kind, message, code) =
-        (if full { Kind::StorageFull } else { Kind::StorageError }, message.into(), code.into());
-    hub.publish(kind, || {
-        if full { Event::StorageFull { message, code } } else { Event::StorageError { message, code } }
-    });
 }
 
 fn new_runtime() -> std::io::Result<Runtime> {

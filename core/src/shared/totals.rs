@@ -96,6 +96,7 @@ fn pin(shared: &SharedResources, free_space: Option<u64>) {
         alternative: settings.use_alternative,
         banned: shared.ban_count(),
         dht: shared.dht.stats(),
+        mapping: shared.mapping(),
         listening: listening.addresses,
         listen_error: listening.error,
         incoming_seen: shared.incoming_seen.load(Ordering::Relaxed),

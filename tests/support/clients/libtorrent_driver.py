@@ -26,7 +26,8 @@ SETTINGS = {
     "alert_mask": lt.alert.category_t.status_notification
     | lt.alert.category_t.error_notification
     | lt.alert.category_t.storage_notification
-    | lt.alert.category_t.tracker_notification,
+    | lt.alert.category_t.tracker_notification
+    | lt.alert.category_t.dht_operation_notification,
 }
 
 settings = {**SETTINGS, **start["settings"]}
@@ -36,6 +37,9 @@ adding = threading.Lock()
 added = []  # its only torrent: (handle, time of adding)
 flush_asked = False
 flushed = threading.Event()
+found = {}  # hex of an info-hash -> peers that the DHT named
+looked_up = {}  # hex of an info-hash -> when it was searched for last
+LOOK_UP_SECONDS = 15
 
 
 def add(torrent, dir):
@@ -83,6 +87,19 @@ def nodes():
     return session.status().dht_nodes
 
 
+def look_up(info_hash):
+    """Searches the DHT for peers, of a torrent that it need not have; again after a while, as nodes ignore who floods."""
+    now = time.monotonic()
+    if now < looked_up.get(info_hash, 0) + LOOK_UP_SECONDS:
+        return
+    looked_up[info_hash] = now
+    session.dht_get_peers(lt.sha1_hash(bytes.fromhex(info_hash)))
+
+
+def found_peers(info_hash):
+    return sorted(found.get(info_hash, ()))
+
+
 def watch():
     """Tells of what happened, with the seconds since the torrent was added."""
     while True:
@@ -93,6 +110,10 @@ def watch():
             if isinstance(alert, lt.torrent_alert):
                 with adding:
                     fields["seconds"] = now - added[0][1]
+            if isinstance(alert, lt.dht_get_peers_reply_alert):
+                peers = {f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}" for ip, port in alert.peers()}
+                found[str(alert.info_hash)] = found.get(str(alert.info_hash), set()) | peers
+                continue
             if alert.what() == "cache_flushed":
                 flushed.set()
             emit(alert.what(), **fields)
@@ -110,5 +131,7 @@ serve(
         "serve": serve_peers,
         "connect": connect,
         "nodes": nodes,
+        "look_up": look_up,
+        "found_peers": found_peers,
     }
 )

@@ -1,6 +1,6 @@
 //! A running client of another make with one torrent; a script (`*_driver.py`) passes commands to it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -88,6 +88,23 @@ impl Other {
         until(deadline, "nodes of the DHT", || {
             (self.driver.ask("nodes", json!({})).as_u64()? >= nodes).then_some(())
         });
+    }
+
+    /// Has it search the DHT for peers of a torrent that it need not have; libtorrent only.
+    pub fn look_up(&mut self, info_hash: &str) {
+        self.driver.ask("look_up", json!({"info_hash": info_hash}));
+    }
+
+    /// Whether such a search has named this peer; libtorrent only.
+    pub fn has_found(&mut self, info_hash: &str, peer: SocketAddr) -> bool {
+        let found = self.driver.ask("found_peers", json!({"info_hash": info_hash}));
+        found.as_array().expect("a list").iter().any(|found| found.as_str() == Some(&peer.to_string()))
+    }
+
+    /// Whether it is connected to a peer for a torrent; transmission only.
+    pub fn is_connected(&mut self, info_hash: &str, peer: IpAddr) -> bool {
+        let peers = self.driver.ask("peers", json!({"info_hash": info_hash}));
+        peers.as_array().expect("a list").iter().any(|at| at.as_str() == Some(&peer.to_string()))
     }
 
     /// Payload sent, bytes.

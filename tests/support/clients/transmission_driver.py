@@ -83,11 +83,17 @@ def status():
     }
 
 
+def peers(info_hash):
+    """Those that it is connected to for a torrent."""
+    torrent = rpc("torrent-get", ids=[info_hash], fields=["peers"])["torrents"][0]
+    return [peer["address"] for peer in torrent["peers"]]
+
+
 settings |= start["settings"]
 (folder / "dht.bootstrap").write_text("".join(f"{line}\n" for line in settings.pop("dht-bootstrap", [])))
 (folder / "settings.json").write_text(json.dumps(settings, indent=1))
 daemon.run(
     ["--foreground", "--config-dir", folder, "--logfile", folder / "transmission.log", "--log-debug"],
     version,
-    {"version": version, "add": add, "has_all": has_all, "status": status},
+    {"version": version, "add": add, "has_all": has_all, "status": status, "peers": peers},
 )

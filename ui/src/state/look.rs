@@ -53,6 +53,8 @@ pub fn header_looks_same(a: &GlobalStats, b: &GlobalStats) -> bool {
         && a.peers == b.peers
         && (a.limits, a.alternative) == (b.limits, b.alternative)
         && a.listen_error == b.listen_error
+        && a.mapping == b.mapping
+        && a.incoming_seen == b.incoming_seen
         && a.goodbyes == b.goodbyes
         && free(a) == free(b)
 }

@@ -22,6 +22,8 @@ pub fn short(kind: Kind) -> &'static str {
         Kind::StorageFull => "disk full",
         Kind::ListenOk => "listening",
         Kind::ListenFailed => "not listening",
+        Kind::PortmapOk => "port open",
+        Kind::PortmapFailed => "port closed",
         other => other.name().split('.').next_back().unwrap_or_default(),
     }
 }
@@ -89,6 +91,16 @@ pub fn summary(event: &Event) -> String {
         }
         Event::ListenOk { address } => address.to_string(),
         Event::ListenFailed { address, error } => format!("{address}: {error}"),
+        Event::PortmapOk { transport, by, outside, port, .. } => {
+            let at = outside.map_or_else(
+                || format!("port {port}"),
+                |ip| std::net::SocketAddr::new(ip, *port).to_string(),
+            );
+            format!("the router lets peers in at {at} over {transport} ({})", by.name())
+        }
+        Event::PortmapFailed { family, transport, error } => {
+            format!("the router does not let peers in over {family} ({transport}): {error}")
+        }
         #[allow(
             unreachable_patterns,
             reason = "kinds that come later are shown by their fields until they have words"

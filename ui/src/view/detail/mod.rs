@@ -5,6 +5,7 @@ mod limits;
 mod overview;
 mod peers;
 pub mod pieces;
+mod reach;
 mod trackers;
 
 use ratatui::buffer::Buffer;

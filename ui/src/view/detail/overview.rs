@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use tc_core::stats::{DhtStats, SessionState, SessionStats};
 use tc_core::untrusted::clean;
 
+use super::reach;
 use crate::format;
 use crate::state::AppState;
 use crate::state::history::SAMPLES;
@@ -145,6 +146,9 @@ fn lines(state: &AppState, row: &Row, width: usize) -> Vec<(&'static str, String
         }
         if stats.wasted > 0 {
             lines.push(("Waste", format!("{} received for nothing", format::size(stats.wasted)), Role::Text));
+        }
+        if let Some(port) = reach::port(&state.global) {
+            lines.push(("Port", port, Role::Text));
         }
         if state.global.dht.on {
             lines.push(("DHT", dht(&state.global.dht, stats.private), Role::Text));
