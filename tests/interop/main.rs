@@ -36,6 +36,7 @@ mod limits;
 mod lsd;
 mod others;
 mod pex;
+mod portmap;
 mod private;
 mod restarts;
 mod sequential;

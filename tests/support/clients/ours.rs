@@ -50,7 +50,7 @@ impl Ours {
             // The nodes that it knows by itself are on the internet, and tests are not for the network here.
             .env("TC_TUI_NO_DHT", "true")
             // No router of this machine is asked for anything.
-            .env("TC_TUI_NO_PORTMAP", "true")
+            .env("TC_TUI_NO_PORTMAP", if host.is_inside { "false" } else { "true" })
             .env("TC_TUI_NO_LSD", "true")
             .envs(more.iter().filter_map(|word| word.split_once('=')))
             .args(more.iter().filter(|word| !word.contains('=')))

@@ -83,10 +83,8 @@ def status():
     }
 
 
-def peers(info_hash):
-    """Those that it is connected to for a torrent."""
-    torrent = rpc("torrent-get", ids=[info_hash], fields=["peers"])["torrents"][0]
-    return [peer["address"] for peer in torrent["peers"]]
+def is_complete(info_hash):
+    return rpc("torrent-get", ids=[info_hash], fields=["percentDone"])["torrents"][0]["percentDone"] == 1
 
 
 settings |= start["settings"]
@@ -95,5 +93,5 @@ settings |= start["settings"]
 daemon.run(
     ["--foreground", "--config-dir", folder, "--logfile", folder / "transmission.log", "--log-debug"],
     version,
-    {"version": version, "add": add, "has_all": has_all, "status": status, "peers": peers},
+    {"version": version, "add": add, "has_all": has_all, "status": status, "is_complete": is_complete},
 )
