@@ -10,13 +10,18 @@ mod dht;
 mod dials;
 mod goodbyes;
 mod incoming;
+mod interfaces;
+mod lsd;
 mod portmap;
 mod registry;
+mod settings;
 mod slots;
 mod tasks;
 mod totals;
 mod turnover;
 mod turns;
+mod unsaved;
+mod web;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,6 +38,7 @@ use self::connections::Connections;
 pub use self::deal::DialTicket;
 use self::dials::Dials;
 pub use self::goodbyes::Goodbyes;
+use self::interfaces::Lookout;
 pub use self::registry::{Door, Registration, Registry};
 use self::slots::Slots;
 pub use self::tasks::Tasks;
@@ -44,15 +50,15 @@ use crate::config::Config;
 use crate::dht::task::Dht;
 use crate::disk::{Backend, Disk, System};
 use crate::error::Error;
-use crate::event::{Event, EventBus, Kind};
+use crate::event::EventBus;
+use crate::lsd::task::Lsd;
 use crate::net::outside::Outside;
 use crate::net::race::Ways;
 use crate::net::resolver::Resolver;
 use crate::net::udp::UdpSockets;
 use crate::resume::{Saved, StateStore};
-use crate::settings::{GlobalSetting, GlobalSettings};
+use crate::settings::GlobalSettings;
 use crate::stats::{GlobalStats, MappingStats, StatsBoard, Transport};
-use crate::storage::DiskError;
 use crate::tracker::{TrackerOptions, Trackers};
 use crate::types::LinkId;
 use crate::untrusted::Untrusted;
@@ -87,6 +93,8 @@ pub struct SharedResources {
     udp: UdpSockets,
     trackers: Trackers,
     dht: Dht,
+    lsd: Lsd,
+    interfaces: Lookout,
     utp: Utp,
     registry: Arc<Registry>,
     bans: SharedBans,
@@ -191,6 +199,8 @@ impl SharedResources {
         let speed = settings.speed_now();
         let shared = Arc::new(Self {
             dht: if config.dht.is_some() { Dht::new(udp.clone()) } else { Dht::default() },
+            lsd: if config.lsd { Lsd::new() } else { Lsd::default() },
+            interfaces: Lookout::default(),
             utp: if config.utp { Utp::new(udp.clone()) } else { Utp::default() },
             udp,
             trackers,
@@ -205,7 +215,10 @@ impl SharedResources {
             store,
             saved: Mutex::new(saved),
             next_link: AtomicU64::new(1),
-            connections: Connections::new(most_connections(&config, &settings), settings.max_peers as usize),
+            connections: Connections::new(
+                settings::most_connections(&config, &settings),
+                settings.max_peers as usize,
+            ),
             turnover: Mutex::default(),
             half_open: Arc::new(Semaphore::new(config.max_half_open)),
             dials: Mutex::default(),
@@ -226,10 +239,11 @@ impl SharedResources {
         });
         if let (Some(store), Some(dir)) = (&shared.store, &shared.config.state_dir) {
             let (hub, dir) = (shared.hub.clone(), Untrusted::new(dir.to_string_lossy()));
-            store.on_trouble(move |error| tell_unsaved(&hub, &dir, error));
+            store.on_trouble(move |error| unsaved::tell(&hub, &dir, error));
         }
         incoming::listen(&shared, takers.utp);
         dht::start(&shared, takers.dht);
+        lsd::start(&shared);
         portmap::start(&shared);
         totals::keep(&shared);
         turns::keep(&shared);
@@ -260,6 +274,7 @@ impl SharedResources {
             store.close();
         }
         self.resolver.shutdown();
+        self.interfaces.end();
         let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(runtime) = runtime {
             runtime.shutdown_timeout(LAST_GRACE);
@@ -333,6 +348,11 @@ impl SharedResources {
         &self.dht
     }
 
+    /// Torrents on our own network.
+    pub const fn lsd(&self) -> &Lsd {
+        &self.lsd
+    }
+
     /// What outlives the run; `None`: nothing does.
     pub const fn store(&self) -> Option<&StateStore> {
         self.store.as_ref()
@@ -351,46 +371,6 @@ impl SharedResources {
     /// What may come in, over all torrents.
     pub const fn down(&self) -> &Limiter {
         &self.down
-    }
-
-    /// What a person decided for all torrents together.
-    pub fn settings(&self) -> GlobalSettings {
-        self.settings.borrow().clone()
-    }
-
-    /// Tells when that changes.
-    pub fn watch_settings(&self) -> watch::Receiver<GlobalSettings> {
-        self.settings.subscribe()
-    }
-
-    /// Changes what a person decided for all torrents together. It holds at once, and over restarts.
-    pub fn set(&self, setting: GlobalSetting) {
-        let changed = self.settings.send_if_modified(|settings| {
-            let before = settings.clone();
-            settings.apply(setting);
-            if *settings == before {
-                return false;
-            }
-            // Under the lock, so that limiters and store end up with the newest of two.
-            let speed = settings.speed_now();
-            if speed != before.speed_now() {
-                self.up.limit(speed.up);
-                self.down.limit(speed.down);
-            }
-            self.connections.set(most_connections(&self.config, settings), settings.max_peers as usize);
-            if settings.upload_slots != before.upload_slots {
-                self.set_upload_slots(settings.upload_slots as usize);
-            }
-            self.turns.set_limits(settings);
-            if let Some(store) = &self.store {
-                store.put_settings(settings.clone());
-            }
-            true
-        });
-        if changed {
-            // The header shows the limits.
-            totals::refresh(self);
-        }
     }
 
     /// A name for a new link.
@@ -468,24 +448,6 @@ impl Drop for SharedResources {
             runtime.shutdown_background();
         }
     }
-}
-
-/// The list and the records are not saved for now: it concerns all torrents.
-/// Connections over all torrents: what is wanted, as far as there are descriptors.
-fn most_connections(config: &Config, settings: &GlobalSettings) -> usize {
-    config.connection_ceiling.min(settings.max_connections as usize).max(1)
-}
-
-fn tell_unsaved(hub: &EventBus, dir: &Untrusted, error: &std::io::Error) {
-    let error = DiskError::from_io(error, || (0, 0));
-    let full = matches!(error, DiskError::Full { .. });
-    let why = if full { "disk full".to_owned() } else { error.to_string() };
-    let (message, code) = (format!("the state is not saved: {dir}: {why}"), error.code());
-    let (kind, message, code) =
-        (if full { Kind::StorageFull } else { Kind::StorageError }, message.into(), code.into());
-    hub.publish(kind, || {
-        if full { Event::StorageFull { message, code } } else { Event::StorageError { message, code } }
-    });
 }
 
 fn new_runtime() -> std::io::Result<Runtime> {
