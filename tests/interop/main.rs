@@ -29,6 +29,7 @@ mod crowd;
 mod dht;
 mod dht_net;
 mod encryption;
+mod everything;
 mod fast;
 mod lab;
 mod liar;
