@@ -42,7 +42,7 @@ pub enum Command {
     Demo(ScreenArgs),
     /// Print what is in a torrent
     Inspect {
-        /// A .torrent file
+        /// A .torrent file, a URL of one, a magnet link or an info-hash
         #[arg(value_hint = ValueHint::FilePath)]
         source: String,
         /// Print one line of JSON
@@ -61,7 +61,7 @@ pub enum Command {
 /// `tc-tui [SOURCE]...`
 #[derive(Args, Debug)]
 pub struct DashboardArgs {
-    /// Torrents to add: .torrent files, or folders of them
+    /// Torrents to add: .torrent files, folders of them, URLs, magnet links, info-hashes
     #[arg(value_name = "SOURCE", value_hint = ValueHint::FilePath, value_parser = source())]
     pub sources: Vec<PathBuf>,
     /// Where files go [default: the XDG download folder]
@@ -102,7 +102,7 @@ pub enum ThemeName {
 /// `tc-tui get SOURCE...`
 #[derive(Args, Debug)]
 pub struct GetArgs {
-    /// Torrents to get: .torrent files, or folders of them
+    /// Torrents to get: .torrent files, folders of them, URLs, magnet links, info-hashes
     #[arg(value_name = "SOURCE", required = true, value_hint = ValueHint::FilePath)]
     pub sources: Vec<PathBuf>,
     /// Where files go

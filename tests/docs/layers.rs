@@ -33,8 +33,8 @@ const LAYERS: &[(Layer, &[&str])] = {
             ],
         ),
         (Formats, &["bencode", "error", "magnet", "metainfo", "net/scope", "wire"]),
-        (Deciders, &["bandwidth/bucket", "dht", "download", "lsd", "mse", "net/outside", "peer", "queue"]),
-        (Deciders, &["portmap"]),
+        (Deciders, &["bandwidth/bucket", "dht", "download", "lsd", "magnet/metadata", "mse", "net/outside"]),
+        (Deciders, &["peer", "portmap", "queue"]),
         (Deciders, &["tracker", "upload", "utp"]),
         (Deciders, &["tracker/udp/client", "tracker/udp/packet"]),
         (

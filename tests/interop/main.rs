@@ -34,6 +34,7 @@ mod lab;
 mod liar;
 mod limits;
 mod lsd;
+mod magnet;
 mod others;
 mod pex;
 mod portmap;

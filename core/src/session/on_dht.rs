@@ -24,7 +24,7 @@ impl Actor {
         if !self.reach().dht {
             return;
         }
-        let wish = Wish { urgent: !self.download.is_finished() };
+        let wish = Wish { urgent: !self.is_finished() };
         match &self.dht {
             Some(registration) => registration.wish(wish),
             None => {

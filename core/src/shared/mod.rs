@@ -20,6 +20,7 @@ mod totals;
 mod turnover;
 mod turns;
 mod unsaved;
+mod web;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -43,7 +43,7 @@ LOOK_UP_SECONDS = 15
 
 
 def add(torrent, dir):
-    params = lt.load_torrent_file(torrent)
+    params = lt.parse_magnet_uri(torrent) if torrent.startswith("magnet:") else lt.load_torrent_file(torrent)
     params.save_path = dir
     params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
     if sequential:

@@ -62,12 +62,18 @@ def version():
 
 
 def add(torrent, dir):
-    metainfo = base64.b64encode(pathlib.Path(torrent).read_bytes()).decode()
-    rpc("torrent-add", **{"metainfo": metainfo, "download-dir": dir, "paused": False})
+    if torrent.startswith("magnet:"):
+        source = {"filename": torrent}
+    else:
+        source = {"metainfo": base64.b64encode(pathlib.Path(torrent).read_bytes()).decode()}
+    rpc("torrent-add", **source, **{"download-dir": dir, "paused": False})
 
 
 def has_all():
-    torrent = rpc("torrent-get", fields=["status", "leftUntilDone", "errorString"])["torrents"][0]
+    fields = ["status", "leftUntilDone", "errorString", "metadataPercentComplete"]
+    torrent = rpc("torrent-get", fields=fields)["torrents"][0]
+    if torrent["metadataPercentComplete"] < 1:
+        return False
     if "No data found" in torrent["errorString"]:
         raise RuntimeError(torrent["errorString"])
     return torrent["status"] in SEEDS and torrent["leftUntilDone"] == 0
