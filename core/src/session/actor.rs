@@ -19,6 +19,7 @@ use crate::bandwidth::Limiter;
 use crate::dht::task::DhtRegistration;
 use crate::download::DownloadManager;
 use crate::manager::RemoveData;
+use crate::metainfo::{Metainfo, MetainfoError};
 use crate::net::dial::{DialError, Greeted};
 use crate::peer::{PeerPool, PeerReport};
 use crate::queue::{Report, Turn};
@@ -76,6 +77,8 @@ pub enum Discovery {
         /// What it said.
         result: Result<AnnounceReply, AnnounceError>,
     },
+    /// The metadata of the magnet was read.
+    Metadata(Result<Box<Metainfo>, MetainfoError>),
     /// A dial was given up, because the torrent rests.
     NotDialled {
         /// Where.

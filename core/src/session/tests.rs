@@ -21,6 +21,7 @@ mod dht;
 mod ends;
 mod faults;
 mod incomplete;
+mod magnet;
 mod meetings;
 mod moves;
 mod part_names;
