@@ -1,6 +1,6 @@
 //! The command line. A verb or flag is here when it works.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use glob::Pattern;
+use tc_core::config::Bind;
 use tc_core::settings::MaxActive;
 use tc_ui::amount;
 
@@ -158,6 +159,14 @@ pub struct EngineArgs {
     /// 0 picks a port; may be given several times
     #[arg(long, value_name = "[ADDR:]PORT")]
     pub listen: Vec<Listen>,
+    /// Send everything by this interface or from this address, and nothing while it is not there: peers, DHT,
+    /// trackers, names
+    #[arg(long, env = "TC_TUI_BIND", hide_env_values = true, value_name = "IFACE|ADDR")]
+    pub bind: Option<Bind>,
+    /// Ask this name server; may be given several times [default: the system; with --bind those of its name
+    /// servers that are not on this machine]
+    #[arg(long, value_name = "ADDR")]
+    pub name_server: Vec<IpAddr>,
     /// Begin in the DHT with this node, not with well-known ones; may be given several times
     #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
     pub dht_bootstrap: Vec<String>,

@@ -19,6 +19,7 @@ use crate::bandwidth::Limiter;
 use crate::dht::task::DhtRegistration;
 use crate::download::DownloadManager;
 use crate::manager::RemoveData;
+use crate::net::bind::Way;
 use crate::net::dial::{DialError, Greeted};
 use crate::peer::{PeerPool, PeerReport};
 use crate::queue::{Report, Turn};
@@ -200,6 +201,10 @@ pub struct Actor {
     pub(super) torrent: Arc<Torrent>,
     pub(super) shared: Arc<SharedResources>,
     pub(super) phase: Phase,
+    /// What links leave by, also while it is not there.
+    pub(super) way: Way,
+    /// It was not there.
+    pub(super) cut_off: bool,
     pub(super) storage: Arc<Storage>,
     /// For those who close the files after a panic.
     pub(super) storage_seen: watch::Sender<Arc<Storage>>,

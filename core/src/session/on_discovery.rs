@@ -69,6 +69,7 @@ impl Actor {
             let call = Call {
                 address,
                 source,
+                way: self.shared.binding().way(),
                 ours: Handshake {
                     reserved: self.reserved(),
                     info_hash: self.torrent.info_hash(),

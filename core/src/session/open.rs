@@ -73,6 +73,8 @@ pub fn actor(
         place: Arc::new(shared.board().claim(newest.clone())),
         newest,
         removed: None,
+        way: shared.binding().way(),
+        cut_off: false,
         phase: if kept.paused { Phase::Paused } else { Phase::Idle },
         storage_seen: watch::Sender::new(storage.clone()),
         storage,

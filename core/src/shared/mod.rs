@@ -4,6 +4,7 @@
 //! that takes it back on drop.
 
 mod bans;
+mod binding;
 mod connections;
 mod deal;
 mod dht;
@@ -45,6 +46,8 @@ use crate::dht::task::Dht;
 use crate::disk::{Backend, Disk, System};
 use crate::error::Error;
 use crate::event::{Event, EventBus, Kind};
+use crate::net::bind::Binding;
+use crate::net::interfaces::{Interfaces, Watcher};
 use crate::net::outside::Outside;
 use crate::net::resolver::Resolver;
 use crate::net::udp::UdpSockets;
@@ -67,6 +70,9 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// What the disk and the runtime get at least, each, where all the time is used up.
 const LAST_GRACE: Duration = Duration::from_millis(200);
+
+/// How often it is looked whether there are other interfaces, addresses and gateways.
+const LOOK_AT_INTERFACES: Duration = Duration::from_secs(10);
 
 /// How often the number of trackers that are left is shown, so that a thousand answers are a few frames.
 const GOODBYES_EVERY: Duration = Duration::from_millis(100);
@@ -107,6 +113,10 @@ pub struct SharedResources {
     listening: watch::Sender<Listening>,
     /// What gateways let in.
     mapping: Mutex<MappingStats>,
+    /// Looks at the interfaces of this machine, once somebody wants to know.
+    interfaces: OnceLock<Option<Watcher>>,
+    /// What all that leaves is bound to.
+    binding: Binding,
     incoming_seen: AtomicBool,
     /// The port at which peers can call, for those who must tell it.
     port: watch::Sender<Option<u16>>,
@@ -162,12 +172,15 @@ impl SharedResources {
             Disk::with_backend(backend, threads, buffer, config.max_open_files).map_err(Error::Start)?;
         disk.reserve_room(config.reserve_room);
         disk.use_part_names(config.part_names);
-        let resolver = Resolver::start(RESOLVER_THREADS).map_err(Error::Start)?;
-        let (udp, takers) = UdpSockets::new(handle.clone());
+        let (watcher, binding) = binding::start(&config).map_err(Error::Start)?;
+        let stub = binding::stub(&config, &binding);
+        let resolver = Resolver::start(RESOLVER_THREADS, stub).map_err(Error::Start)?;
+        let (udp, takers) = UdpSockets::bound(handle.clone(), binding.clone());
         let options = TrackerOptions {
             stop_deadline: config.stop_timeout,
             allow_inward_peers: config.allow_inward_peers,
             sources: [false, true].map(|v6| config.source(v6)),
+            binding: binding.clone(),
         };
         let trackers = Trackers::start(&handle, resolver.clone(), udp.clone(), takers.tracker, options)
             .map_err(|error| Error::Start(std::io::Error::other(error)))?;
@@ -213,6 +226,8 @@ impl SharedResources {
             settings: watch::Sender::new(settings),
             listening: watch::Sender::default(),
             mapping: Mutex::default(),
+            interfaces: watcher,
+            binding,
             incoming_seen: AtomicBool::new(false),
             port: watch::Sender::new(None),
             goodbyes: Goodbyes::default(),
@@ -396,7 +411,8 @@ impl SharedResources {
 
     /// The address to dial from: the one that is listened on, if a particular one was asked for.
     pub fn source_for(&self, target: &SocketAddr) -> Option<IpAddr> {
-        self.config.source(target.is_ipv6())
+        let v6 = target.is_ipv6();
+        self.binding.way().source(v6).or_else(|| self.config.source(v6))
     }
 
     /// The port that peers can call: that at the gateway, where it lets them in; `None` while none can.
@@ -428,6 +444,24 @@ impl SharedResources {
     /// Trackers that have yet to hear that we leave.
     pub const fn goodbyes(&self) -> &Goodbyes {
         &self.goodbyes
+    }
+
+    /// The interfaces of this machine, as they change; `None`: they cannot be looked at. The first call may
+    /// block for some milliseconds.
+    pub fn interfaces(&self) -> Option<watch::Receiver<Interfaces>> {
+        let watcher = self.interfaces.get_or_init(|| match Watcher::start(LOOK_AT_INTERFACES) {
+            Ok(watcher) => Some(watcher),
+            Err(error) => {
+                tracing::warn!(%error, "the interfaces are not looked at");
+                None
+            }
+        });
+        watcher.as_ref().map(Watcher::watch)
+    }
+
+    /// What all that leaves is bound to.
+    pub const fn binding(&self) -> &Binding {
+        &self.binding
     }
 
     /// What gateways let in.

@@ -77,6 +77,11 @@ impl Ours {
         found.unwrap_or_else(|why| panic!("{}: no {kind}: {why}", self.name))
     }
 
+    /// How many events of a kind there were so far.
+    pub fn count(&self, kind: &str) -> usize {
+        self.lines.count(|line| line["kind"] == kind)
+    }
+
     /// Waits until it ends by itself and returns its lines.
     pub fn wait_exit(&mut self, deadline: Deadline) -> (ExitStatus, Vec<Value>) {
         let lines = self.lines.to_end(deadline).unwrap_or_else(|why| panic!("{}: {why}", self.name));
