@@ -43,12 +43,15 @@ pub enum Command {
     Demo(ScreenArgs),
     /// Print what is in a torrent
     Inspect {
-        /// A .torrent file
+        /// A .torrent file, a URL of one, a magnet link or an info-hash
         #[arg(value_hint = ValueHint::FilePath)]
         source: String,
         /// Print one line of JSON
         #[arg(long)]
         json: bool,
+        /// By what a URL is fetched.
+        #[command(flatten)]
+        way: WayArgs,
     },
     /// Check data against a torrent; exit 0 when all of it is there and right
     Verify(VerifyArgs),
@@ -62,7 +65,7 @@ pub enum Command {
 /// `tc-tui [SOURCE]...`
 #[derive(Args, Debug)]
 pub struct DashboardArgs {
-    /// Torrents to add: .torrent files, or folders of them
+    /// Torrents to add: .torrent files, folders of them, URLs, magnet links, info-hashes
     #[arg(value_name = "SOURCE", value_hint = ValueHint::FilePath, value_parser = source())]
     pub sources: Vec<PathBuf>,
     /// Where files go [default: the XDG download folder]
@@ -103,7 +106,7 @@ pub enum ThemeName {
 /// `tc-tui get SOURCE...`
 #[derive(Args, Debug)]
 pub struct GetArgs {
-    /// Torrents to get: .torrent files, or folders of them
+    /// Torrents to get: .torrent files, folders of them, URLs, magnet links, info-hashes
     #[arg(value_name = "SOURCE", required = true, value_hint = ValueHint::FilePath)]
     pub sources: Vec<PathBuf>,
     /// Where files go
@@ -152,13 +155,9 @@ pub struct VerifyArgs {
     pub json: bool,
 }
 
-/// What all engines take.
-#[derive(Args, Debug)]
-pub struct EngineArgs {
-    /// Accept peers here: PORT, or ADDR:PORT, which is then also the source of outgoing connections;
-    /// 0 picks a port; may be given several times
-    #[arg(long, value_name = "[ADDR:]PORT")]
-    pub listen: Vec<Listen>,
+/// By what all leaves.
+#[derive(Args, Clone, Debug, Default)]
+pub struct WayArgs {
     /// Send everything by this interface or from this address, and nothing while it is not there: peers, DHT,
     /// trackers, names
     #[arg(long, env = "TC_TUI_BIND", hide_env_values = true, value_name = "IFACE|ADDR")]
@@ -167,6 +166,18 @@ pub struct EngineArgs {
     /// servers that are not on this machine]
     #[arg(long, value_name = "ADDR")]
     pub name_server: Vec<IpAddr>,
+}
+
+/// What all engines take.
+#[derive(Args, Debug)]
+pub struct EngineArgs {
+    /// Accept peers here: PORT, or ADDR:PORT, which is then also the source of outgoing connections;
+    /// 0 picks a port; may be given several times
+    #[arg(long, value_name = "[ADDR:]PORT")]
+    pub listen: Vec<Listen>,
+    /// By what all leaves.
+    #[command(flatten)]
+    pub way: WayArgs,
     /// Begin in the DHT with this node, not with well-known ones; may be given several times
     #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
     pub dht_bootstrap: Vec<String>,

@@ -34,6 +34,12 @@ pub const BEPS: &[Bep] = {
         bep(5, "DHT", Yes, "the_dht_brings_us_to_libtorrent"),
         bep(6, "fast extension", Yes, "libtorrent_and_we_speak_the_fast_extension"),
         bep(7, "IPv6 from trackers", Yes, "libtorrent_seeds_we_download_over_ipv6"),
+        bep(
+            9,
+            "magnet links",
+            Partly("v1 and hybrid; a v2-only one gets its metadata"),
+            "a_magnet_of_libtorrent_is_downloaded",
+        ),
         bep(10, "extension protocol", Yes, "every_key_is_read"),
         bep(11, "peers that tell of peers", Yes, "libtorrent_tells_us_of_a_peer"),
         bep(12, "several trackers, in tiers", Yes, "a_tier_is_shuffled_and_who_answers_comes_first"),
@@ -72,6 +78,7 @@ pub const BEPS: &[Bep] = {
             Partly("read and checked; a hybrid is transferred as v1"),
             "agrees_with_the_definition",
         ),
+        bep(53, "magnet links that select files", Yes, "files_are_chosen_before_anything_is_fetched"),
         bep(54, "pieces that are taken back", Yes, "a_piece_that_the_peer_lost_is_void_or_rejected"),
     ]
 };

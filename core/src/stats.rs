@@ -31,6 +31,8 @@ pub enum SessionState {
     Checking,
     /// Brings its files to another folder.
     Moving,
+    /// Has only a hash as yet, and fetches the metadata.
+    Metadata,
     /// Fetches what is wanted.
     Downloading,
     /// Has all that is wanted and serves it.
@@ -39,6 +41,17 @@ pub enum SessionState {
     Paused,
     /// Trouble stopped it; [`SessionStats::message`] says which.
     Error,
+}
+
+/// The metadata of a magnet while it is fetched (BEP 9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetadataStats {
+    /// Pieces of 16 KiB that are there.
+    pub have: u32,
+    /// All pieces, as peers say; 0: nobody has said yet.
+    pub pieces: u32,
+    /// Connected peers that have it.
+    pub sources: u32,
 }
 
 /// One torrent as it stands. Rates are payload bytes per second over the last few seconds.
@@ -122,12 +135,21 @@ pub struct SessionStats {
     pub retries: bool,
     /// A person wants it to run whatever stands before it in the queue.
     pub forced: bool,
+    /// There until the metadata of a magnet is: size, files and pieces are not known.
+    pub metadata: Option<MetadataStats>,
 }
 
 impl SessionStats {
-    /// Parts of the wanted bytes that are there, from 0 to 1. Nothing wanted is complete.
+    /// Parts of the wanted bytes that are there, from 0 to 1. Nothing wanted is complete; of a magnet whose
+    /// metadata is not there nothing is.
     pub fn progress(&self) -> f64 {
-        if self.wanted == 0 { 1.0 } else { self.have as f64 / self.wanted as f64 }
+        if self.metadata.is_some() {
+            0.0
+        } else if self.wanted == 0 {
+            1.0
+        } else {
+            self.have as f64 / self.wanted as f64
+        }
     }
 
     /// Bytes sent for each byte received; against the size where nothing was received.
@@ -138,7 +160,7 @@ impl SessionStats {
 
     /// Whether all that is wanted is there.
     pub const fn is_complete(&self) -> bool {
-        self.have == self.wanted
+        self.metadata.is_none() && self.have == self.wanted
     }
 }
 

@@ -9,6 +9,9 @@
 mod clients;
 #[path = "../support/lines.rs"]
 mod lines;
+#[path = "../support/link/mod.rs"]
+#[allow(dead_code, reason = "the interop suite uses the rest")]
+mod link;
 #[path = "../support/net.rs"]
 #[allow(dead_code, reason = "the interop suite uses the rest")]
 mod net;

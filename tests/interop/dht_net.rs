@@ -26,10 +26,11 @@ const TRANSMISSION: usize = 4;
 const SEARCHES: usize = 100;
 /// Torrents of one node of ours.
 const MANY: usize = 200;
-/// Searches of one node at once.
-const AT_ONCE: usize = 5;
 /// After which ours are asked to search again: they would by themselves in a quarter of an hour.
 const AGAIN: Duration = Duration::from_secs(15);
+/// After which they are asked to announce again what nobody has found: they would by themselves in a quarter of an
+/// hour, for what was announced to a node that did not stay.
+const ANNOUNCED_AGAIN: Duration = Duration::from_secs(60);
 /// What is registered anew within less than this keeps its turn.
 const FORGOTTEN: Duration = Duration::from_millis(500);
 /// A client that was turned away, or that began too early, asks again within the minute.
@@ -49,7 +50,8 @@ fn whatever_a_node_announces_any_other_finds_over_ipv6() {
 fn two_hundred_torrents_of_one_node_are_found() {
     let test = "two_hundred_torrents_of_one_node_are_found";
     let Some((mut lab, crowd)) = lab(test, &[Make::Libtorrent], Family::V4, 12) else { return };
-    let mut searcher = crowd.member(&mut lab, Make::Libtorrent, "searcher");
+    let mut searchers: Vec<_> =
+        (0..4).map(|n| crowd.member(&mut lab, Make::Libtorrent, &format!("searcher{n}"))).collect();
     let hashes: Vec<_> = (0..MANY).map(|n| torrent(&lab, n, "torrents").1).collect();
     let dht = crowd.engines[3].shared().dht();
     let registered: Vec<_> = hashes
@@ -61,20 +63,19 @@ fn two_hundred_torrents_of_one_node_are_found() {
         .collect();
     let announcer = SocketAddr::new(crowd.places[3].address(lab.family), ours::PORT);
     let deadline = Deadline::seconds(SEARCH_SECONDS);
-    let mut left = hashes;
+    let mut left: Vec<_> = hashes.chunks(MANY / searchers.len()).map(<[String]>::to_vec).collect();
     until(deadline, "all of them to be found", || {
-        // A few at a time: more are more than a node may ask of another.
-        for hash in left.iter().take(AT_ONCE) {
+        for (searcher, left) in searchers.iter_mut().zip(&mut left) {
+            // One at a time: of a node that asks too much none takes notice any more.
+            let Some(hash) = left.last() else { continue };
             searcher.look_up(hash);
+            if searcher.has_found(hash, announcer) {
+                left.pop();
+            }
         }
-        let before = left.len();
-        let mut n = 0;
-        left.retain(|hash| {
-            n += 1;
-            n > AT_ONCE || !searcher.has_found(hash, announcer)
-        });
-        assert!(deadline.left().is_some(), "{} of {before} are not found", left.len());
-        left.is_empty().then_some(())
+        let not_found: Vec<_> = left.iter().map(Vec::len).collect();
+        assert!(deadline.left().is_some(), "so many are not found by each: {not_found:?}");
+        left.iter().all(Vec::is_empty).then_some(())
     });
     drop(registered);
 }
@@ -111,7 +112,14 @@ fn live(test: &str, family: Family) {
     for search in &mut searches {
         members[search.searcher].search(&crowd, &lab, &torrents[search.n].0, search);
     }
+    let mut announced = Instant::now();
     until(deadline, "all of them to be found", || {
+        if announced.elapsed() > ANNOUNCED_AGAIN {
+            announced = Instant::now();
+            for search in &searches {
+                members[pairs[search.n].0].announce_again(&crowd, &search.hash);
+            }
+        }
         searches.retain_mut(|search| !members[search.searcher].has_found(&crowd, search));
         let left = || searches.iter().map(|search| (pairs[search.n], search.wanted)).collect::<Vec<_>>();
         assert!(deadline.left().is_some(), "not found by (announcer, searcher): {:?}", left());
@@ -148,15 +156,29 @@ impl Member {
         }
     }
 
-    /// Adds a torrent that it has nothing of: that alone makes it announce itself.
+    /// Adds a torrent and its content: that alone makes it announce itself.
     fn announce(&mut self, crowd: &Crowd, lab: &Lab, torrent: &Path, n: usize) {
+        let dir = lab.dir(&format!("announces-{n}"));
+        content(n).write(&dir);
         match self {
             Self::Ours(at) => {
-                let dir = lab.dir(&format!("announces-{n}"));
                 let options = AddOptions { download_dir: Some(dir), ..AddOptions::default() };
                 crowd.engines[*at].add_torrent(torrent, options).expect("it is a torrent");
             }
-            Self::Other(client) => client.add(torrent, &lab.dir(&format!("announces-{n}"))),
+            Self::Other(client) => client.add(torrent, &dir),
+        }
+    }
+
+    fn announce_again(&mut self, crowd: &Crowd, hash: &str) {
+        match self {
+            Self::Ours(at) => {
+                let session = crowd.engines[*at].get(&info_hash(hash)).expect("it was added");
+                session.pause();
+                session.resume();
+            }
+            Self::Other(client) if client.make == Make::Libtorrent => client.announce_to_dht(hash),
+            // It cannot be asked to.
+            Self::Other(_) => {}
         }
     }
 
@@ -192,7 +214,7 @@ impl Member {
                 }
                 found
             }
-            Self::Other(client) => client.is_connected(&search.hash, search.wanted.ip()),
+            Self::Other(client) => client.is_complete(&search.hash),
         }
     }
 }
@@ -207,8 +229,12 @@ fn lab(test: &str, makes: &[Make], family: Family, nodes: usize) -> Option<(Lab,
 /// The `n`th small torrent, and its info-hash.
 fn torrent(lab: &Lab, n: usize, dir: &str) -> (PathBuf, String) {
     let path = lab.dir(dir).join(format!("{n}.torrent"));
-    let hash = Content::single(20_000, 16 << 10, 1_000 + n as u64).torrent(&[], &path);
+    let hash = content(n).torrent(&[], &path);
     (path, hash)
+}
+
+fn content(n: usize) -> Content {
+    Content::single(20_000, 16 << 10, 1_000 + n as u64)
 }
 
 fn info_hash(hex: &str) -> InfoHash {

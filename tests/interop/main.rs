@@ -33,6 +33,7 @@ mod fast;
 mod lab;
 mod liar;
 mod limits;
+mod magnet;
 mod others;
 mod pex;
 mod portmap;

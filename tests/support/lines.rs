@@ -65,12 +65,6 @@ impl Lines {
         }
     }
 
-    /// How many of the lines that came so far `wanted` accepts.
-    pub fn count(&self, wanted: impl Fn(&Value) -> bool) -> usize {
-        let heard = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.lines.iter().filter(|line| wanted(line)).count()
-    }
-
     /// All lines up to the end of the stream.
     ///
     /// # Errors

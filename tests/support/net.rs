@@ -92,6 +92,13 @@ impl Net {
         assert!(set.success(), "{namespace}: no congestion control by loss");
         host
     }
+
+    /// The place of the bridge, and the number of a client's port there: for what is to stand in between.
+    pub fn port(&self, host: &Host) -> (Host, usize) {
+        let at = self.hosts.iter().position(|other| other.v4 == host.v4).expect("it is one of this network");
+        let (v4, v6) = (Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED);
+        (Host { namespace: Some(self.switch.clone()), v4, v6, is_inside: false }, at + 1)
+    }
 }
 
 impl Net {

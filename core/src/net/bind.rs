@@ -225,6 +225,11 @@ impl Binding {
         Self { inner: Some((bind, interfaces)) }
     }
 
+    /// To `bind`, as the interfaces are now, for good. Blocks for some milliseconds.
+    pub fn once(bind: Bind) -> Self {
+        Self::new(bind, watch::channel(super::interfaces::look()).1)
+    }
+
     /// The way now.
     pub fn way(&self) -> Way {
         match &self.inner {

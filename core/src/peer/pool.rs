@@ -304,6 +304,11 @@ impl PeerPool {
         self.known.retain(|_, known| known.source != source || known.state != State::Idle);
     }
 
+    /// Forgets the addresses that strangers named and that are not in use: a magnet turned out to be private.
+    pub fn forget_strangers(&mut self) {
+        self.known.retain(|_, known| !is_hearsay(known.source) || known.state != State::Idle);
+    }
+
     /// More is wanted than before, or we come back: those that were left or of no use may be called at once.
     pub fn call_again(&mut self, now: Instant) {
         for known in self.known.values_mut().filter(|known| known.failures == 0) {

@@ -205,6 +205,10 @@ pub struct Actor {
     pub(super) way: Way,
     /// It was not there.
     pub(super) cut_off: bool,
+    /// There until the metadata of a magnet is. The torrent has no pieces and no files meanwhile.
+    pub(super) magnet: Option<super::on_metadata::Fetching>,
+    /// It paused by itself because its metadata is there and files are to be chosen.
+    pub(super) awaits_choice: bool,
     pub(super) storage: Arc<Storage>,
     /// For those who close the files after a panic.
     pub(super) storage_seen: watch::Sender<Arc<Storage>>,
@@ -359,6 +363,7 @@ impl Actor {
         if self.phase == Phase::Running {
             self.deal(now);
             self.choke(now);
+            self.ask_for_metadata(now);
         }
         self.tell_queue(now, false);
         let moving = !self.links.is_empty() || !self.watches.is_empty();
@@ -367,14 +372,30 @@ impl Actor {
         }
     }
 
+    /// All that is wanted is there.
+    pub(super) fn is_finished(&self) -> bool {
+        self.magnet.is_none() && self.download.is_finished()
+    }
+
+    /// All of the torrent is there.
+    pub(super) fn is_complete(&self) -> bool {
+        self.magnet.is_none() && self.download.is_complete()
+    }
+
+    /// Peers come from its trackers only (BEP 27).
+    pub(super) fn is_private(&self) -> bool {
+        self.torrent.metainfo().private
+    }
+
     /// The state that viewers see.
     pub(super) fn state(&self) -> SessionState {
         match self.phase {
             Phase::Idle | Phase::Queued => SessionState::Queued,
             Phase::Checking => SessionState::Checking,
             Phase::Moving => SessionState::Moving,
+            Phase::Running if self.magnet.is_some() => SessionState::Metadata,
             Phase::Running if self.full.is_some() => SessionState::Error,
-            Phase::Running if self.download.is_finished() => SessionState::Seeding,
+            Phase::Running if self.is_finished() => SessionState::Seeding,
             Phase::Running => SessionState::Downloading,
             Phase::Paused | Phase::Stopping(_) | Phase::Stopped => SessionState::Paused,
             Phase::Failed(..) => SessionState::Error,

@@ -91,7 +91,7 @@ impl Actor {
     }
 
     fn overview(&self) -> OverviewStats {
-        let metainfo = &self.torrent.metainfo;
+        let metainfo = self.torrent.metainfo();
         OverviewStats {
             created_by: metainfo.created_by.clone(),
             comment: metainfo.comment.clone(),

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::actor::{Actor, Phase};
+use super::actor::Actor;
 use crate::dht::Wish;
 use crate::stats::PeerSource;
 use crate::types::LinkId;
@@ -26,7 +26,7 @@ impl Actor {
         if !self.reach().dht {
             return;
         }
-        let wish = Wish { urgent: !self.download.is_finished() };
+        let wish = Wish { urgent: !self.is_finished() };
         match &self.dht {
             Some(registration) => registration.wish(wish),
             None => {
@@ -38,7 +38,7 @@ impl Actor {
 
     /// Nodes named peers.
     pub(super) fn on_found(&mut self, now: Instant, peers: &[SocketAddr]) {
-        if self.phase != Phase::Running {
+        if self.in_swarm.is_none() {
             return;
         }
         for address in peers {

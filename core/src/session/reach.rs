@@ -36,7 +36,7 @@ impl Reach {
 impl PeerSource {
     /// Whether a private torrent may call whom this names: its own trackers and people do, and whoever calls us is
     /// welcome. What an earlier run knew came from there.
-    const fn is_of_private(self) -> bool {
+    pub(super) const fn is_of_private(self) -> bool {
         match self {
             Self::Tracker | Self::Incoming | Self::Manual | Self::Resume => true,
             Self::Dht | Self::Pex | Self::Lsd => false,
@@ -47,12 +47,12 @@ impl PeerSource {
 impl Actor {
     /// By which ways this torrent may meet peers now.
     pub(super) fn reach(&self) -> Reach {
-        Reach::of(&self.shared, self.torrent.metainfo.private)
+        Reach::of(&self.shared, self.is_private())
     }
 
     /// Takes note of an address, if its source may name it; says whether it is new. Nobody else decides that.
     pub(super) fn learn(&mut self, now: Instant, address: SocketAddr, source: PeerSource) -> bool {
-        let may = source.is_of_private() || !self.torrent.metainfo.private;
+        let may = source.is_of_private() || !self.is_private();
         may && self.pool.learn(now, address, source)
     }
 }

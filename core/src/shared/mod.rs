@@ -18,6 +18,7 @@ mod tasks;
 mod totals;
 mod turnover;
 mod turns;
+mod web;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

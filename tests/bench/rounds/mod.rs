@@ -5,6 +5,7 @@ mod leecher;
 mod report;
 mod seeder;
 mod usage;
+pub mod utp;
 mod wire;
 
 use std::net::SocketAddr;
@@ -56,6 +57,8 @@ pub enum Part {
     Jobs,
     /// What does encryption cost?
     Encryption,
+    /// What does uTP carry? Needs root.
+    Utp,
 }
 
 /// Who is measured.
@@ -135,6 +138,7 @@ pub fn run(options: &Options, mut tell: impl FnMut(String)) {
         match part {
             Part::Jobs => tell(bench.jobs(options).to_string()),
             Part::Encryption => tell(encryption::run(options, &bench).to_string()),
+            Part::Utp => tell(utp::run(options.rounds, &options.clients).to_string()),
         }
     }
 }

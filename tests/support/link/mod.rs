@@ -1,16 +1,17 @@
-//! A link in user space between two places of a test's network: as slow, late and lossy as it is told, also
-//! where the kernel has no netem. Its ends are TUN devices, and what the two send to each other goes there.
+//! A link in user space between one client of a test's network and all others: as slow, late and lossy as it
+//! is told, also where the kernel has no netem. The client's port has a bridge of its own, and frames between
+//! that and the common one go by two TAP devices and what is here.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::AsFd as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tun_rs::{DeviceBuilder, SyncDevice};
+use tun_rs::{DeviceBuilder, Layer, SyncDevice};
 
-use crate::net::Host;
+use crate::net::{Host, Net};
 
 mod pipe;
 
@@ -18,10 +19,6 @@ pub use self::pipe::{Counts, Way};
 
 use self::pipe::Pipe;
 
-/// The device's name in both places.
-const DEVICE: &str = "slow0";
-/// As on most links.
-const MTU: u16 = 1_500;
 /// Packets that the kernel keeps for us while this machine is busy; the queue of the link is ours.
 const KERNEL_QUEUE: u32 = 10_000;
 /// How soon the threads see the end.
@@ -30,8 +27,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// A link. Dropping it cuts it.
 #[derive(Debug)]
 pub struct Link {
-    there: Arc<Direction>,
-    back: Arc<Direction>,
+    to: Arc<Direction>,
+    from: Arc<Direction>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -43,44 +40,43 @@ struct Direction {
 }
 
 impl Link {
-    /// Joins two places, from `a` to `b` one way and back another. It takes the packets between their addresses
-    /// of both families and nothing else.
+    /// Puts a client behind a link, which is one way to it and another from it.
     ///
     /// # Panics
-    /// Without root or `/dev/net/tun`.
-    pub fn between(a: &Host, b: &Host, seed: u64, there: Way, back: Way) -> Self {
-        let (near, far) = (Arc::new(device(a)), Arc::new(device(b)));
-        for (from, to) in [(a, b), (b, a)] {
-            from.ip(&format!("route add {}/32 dev {DEVICE} src {}", to.v4, from.v4));
-            from.ip(&format!("-6 route add {}/128 dev {DEVICE} src {}", to.v6, from.v6));
-        }
-        let there = Arc::new(Direction::new(there, seed));
-        let back = Arc::new(Direction::new(back, !seed));
+    /// Without root or `/dev/net/tun`, and for a client that is behind one already.
+    pub fn before(net: &Net, client: &Host, seed: u64, to: Way, from: Way) -> Self {
+        let (switch, port) = net.port(client);
+        switch.ip(&format!("link add far{port} up type bridge"));
+        switch.ip(&format!("link set port{port} master far{port}"));
+        let common = Arc::new(device(&switch, format!("near{port}"), "bridge"));
+        let own = Arc::new(device(&switch, format!("slow{port}"), &format!("far{port}")));
+        let to = Arc::new(Direction::new(to, seed));
+        let from = Arc::new(Direction::new(from, !seed));
         let mut threads = Vec::new();
-        for (direction, from, to) in [(&there, &near, &far), (&back, &far, &near)] {
-            let (reading, from) = (direction.clone(), from.clone());
-            threads.push(std::thread::spawn(move || reading.read(&from)));
-            let (writing, to) = (direction.clone(), to.clone());
-            threads.push(std::thread::spawn(move || writing.write(&to)));
+        for (direction, source, sink) in [(&to, &common, &own), (&from, &own, &common)] {
+            let (reading, source) = (direction.clone(), source.clone());
+            threads.push(std::thread::spawn(move || reading.read(&source)));
+            let (writing, sink) = (direction.clone(), sink.clone());
+            threads.push(std::thread::spawn(move || writing.write(&sink)));
         }
-        Self { there, back, threads }
+        Self { to, from, threads }
     }
 
     /// The same both ways.
-    pub fn alike(a: &Host, b: &Host, seed: u64, way: Way) -> Self {
-        Self::between(a, b, seed, way, way)
+    pub fn alike(net: &Net, client: &Host, seed: u64, way: Way) -> Self {
+        Self::before(net, client, seed, way, way)
     }
 
-    /// What happened so far, from `a` to `b` and back.
+    /// What happened so far to what goes to the client, and to what comes from it.
     pub fn counts(&self) -> (Counts, Counts) {
-        (self.there.lock().counts(), self.back.lock().counts())
+        (self.to.lock().counts(), self.from.lock().counts())
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.there.cut.store(true, Ordering::Relaxed);
-        self.back.cut.store(true, Ordering::Relaxed);
+        self.to.cut.store(true, Ordering::Relaxed);
+        self.from.cut.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
             // One that panicked has said so.
             let _ = thread.join();
@@ -88,15 +84,18 @@ impl Drop for Link {
     }
 }
 
-fn device(host: &Host) -> SyncDevice {
-    let made = host.spawn(|| {
-        let device = DeviceBuilder::new().name(DEVICE).mtu(MTU).tx_queue_len(KERNEL_QUEUE).build_sync();
-        let device = device.unwrap_or_else(|error| panic!("{DEVICE}: {error} (is there /dev/net/tun?)"));
+fn device(switch: &Host, name: String, bridge: &str) -> SyncDevice {
+    let to_make = name.clone();
+    let made = switch.spawn(move || {
+        let builder = DeviceBuilder::new().name(&to_make).layer(Layer::L2).tx_queue_len(KERNEL_QUEUE);
+        let device = builder
+            .build_sync()
+            .unwrap_or_else(|error| panic!("{to_make}: {error} (is there /dev/net/tun?)"));
         device.set_nonblocking(true).expect("it is a file");
         device
     });
     let device = made.join().expect("it said why");
-    host.ip(&format!("link set {DEVICE} up"));
+    switch.ip(&format!("link set {name} up master {bridge}"));
     device
 }
 
@@ -150,7 +149,7 @@ impl Direction {
 }
 
 fn wait_readable(device: &SyncDevice) {
-    let descriptor: BorrowedFd<'_> = std::os::fd::AsFd::as_fd(device);
+    let descriptor = device.as_fd();
     let look = Timespec { tv_sec: 0, tv_nsec: LOOK.as_nanos() as i64 };
     // Whatever it says, the loop looks again.
     let _ = poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&look));

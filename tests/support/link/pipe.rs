@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// How a direction of a link is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Way {
-    /// Bits per second, of IP packets; 0: as fast as the machine.
+    /// Bits per second, of Ethernet frames; 0: as fast as the machine.
     pub rate: u64,
     /// How long the last packet that is taken may wait before it is sent; what comes then is dropped. Means
     /// something with a rate only.
@@ -78,6 +78,8 @@ impl Pipe {
         }
         // Both are rolled for each, so that one setting does not change what the other does.
         let (is_lost, is_late) = (self.roll() < self.way.lost, self.roll() < self.way.late);
+        // Who is asked for an address once a minute, and waits a second after a loss, measures that.
+        let (is_lost, is_late) = if is_arp(&packet) { (false, false) } else { (is_lost, is_late) };
         if is_lost {
             self.counts.lost += 1;
             return;
@@ -117,6 +119,11 @@ impl Pipe {
         x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((x ^ (x >> 31)) % 10_000) as u32
     }
+}
+
+/// Whether a frame asks for the hardware's address of an IPv4 address, or answers that.
+fn is_arp(frame: &[u8]) -> bool {
+    frame.get(12..14) == Some(&[0x08, 0x06])
 }
 
 #[cfg(test)]

@@ -6,11 +6,55 @@ use std::time::{Duration, SystemTime};
 use tc_core::event::{Delivery, Event, Tagged};
 use tc_core::settings::{GlobalSettings, Priority, SpeedLimits, TorrentSettings};
 use tc_core::stats::{
-    BanStats, Detail, DetailKind, FileStats, LimitsStats, LinkEncryption, OverviewStats, PartialStats,
-    PeerSource, PeerStats, PieceCell, PieceMapStats, SessionState, SessionStats, TrackerState, TrackerStats,
-    Transport,
+    BanStats, Detail, DetailKind, FileStats, LimitsStats, LinkEncryption, MetadataStats, OverviewStats,
+    PartialStats, PeerSource, PeerStats, PieceCell, PieceMapStats, SessionState, SessionStats, TrackerState,
+    TrackerStats, Transport,
 };
 use tc_core::types::{BanReason, BanTarget, InfoHash, LinkId, PieceIndex, TrackerId, UnixTime};
+
+/// Magnets: one of which nothing is known, one whose metadata comes, one that waits for a choice of files, one that
+/// has none that can be transferred.
+pub fn magnets() -> Vec<SessionStats> {
+    let mut all = torrents();
+    all.truncate(4);
+    let states = [SessionState::Metadata, SessionState::Metadata, SessionState::Paused, SessionState::Error];
+    let names = ["3f9c1a77d0e84b6a5c21f0b8e6d4a1b2c3d4e5f6", "Sprite Fright 4K", "chosen from", "v2 only"];
+    for (magnet, (state, name)) in all.iter_mut().zip(states.into_iter().zip(names)) {
+        *magnet = SessionStats {
+            name: name.into(),
+            state,
+            leechers: if state == SessionState::Metadata { 3 } else { 0 },
+            metadata: Some(MetadataStats::default()),
+            total_size: 0,
+            wanted: 0,
+            have: 0,
+            pieces: 0,
+            pieces_have: 0,
+            piece_length: 1,
+            rate_down: 0,
+            rate_up: 0,
+            downloaded: 0,
+            uploaded: 0,
+            seeds: 0,
+            availability: 0,
+            eta: None,
+            ..magnet.clone()
+        };
+    }
+    all[1].metadata = Some(MetadataStats { have: 2, pieces: 5, sources: 2 });
+    let known = SessionStats {
+        total_size: 3 << 30,
+        wanted: 3 << 30,
+        pieces: 768,
+        piece_length: 4 << 20,
+        ..all[2].clone()
+    };
+    let message = Some("its files are known: choose some, and resume it".into());
+    all[2] = SessionStats { metadata: None, message, ..known };
+    all[3].total_size = 5 << 20;
+    all[3].message = Some("a v2-only torrent: its transfer is not there yet".into());
+    all
+}
 
 /// A dozen torrents in every state, with names that are hard to draw.
 pub fn torrents() -> Vec<SessionStats> {
@@ -64,6 +108,7 @@ pub fn torrents() -> Vec<SessionStats> {
                 stalled: false,
                 retries: false,
                 forced: false,
+                metadata: None,
             }
         };
     let mut list = vec![
