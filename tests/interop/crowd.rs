@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use serde_json::json;
+use tc_core::dht::K;
 use tc_core::{Config, TorrentManager};
 
 use crate::clients::make::Make;
@@ -11,9 +12,6 @@ use crate::clients::ours::PORT;
 use crate::lab::{self, Lab};
 use crate::net::{Family, Host};
 use crate::wait::until;
-
-/// Nodes that one knows which has found its neighbours; before that it announces to others than it should.
-const KNOWN: usize = 12;
 
 /// Nodes of ours, each in a place of its own.
 pub struct Crowd {
@@ -47,14 +45,14 @@ impl Crowd {
         SocketAddr::new(self.places[0].address(self.family), PORT).to_string()
     }
 
-    /// Waits until all can be searched, and know those that are near them.
+    /// Waits until all can be searched, and know as many others as an announce goes to.
     pub fn wait_ready(&self) {
         let family = usize::from(self.family == Family::V6);
         until(lab::ready(), "the nodes to know each other", || {
             let knows = |engine: &TorrentManager| {
                 // Looking has the figures gathered.
                 let dht = engine.shared().dht().stats();
-                dht.ready[family] && dht.good[family] as usize >= KNOWN.min(self.engines.len() * 2 / 3)
+                dht.ready[family] && dht.good[family] as usize >= K
             };
             self.engines.iter().all(knows).then_some(())
         });

@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 
 use tc_core::dht::Wish;
 use tc_core::dht::task::DhtRegistration;
-use tc_core::{AddOptions, InfoHash};
+use tc_core::stats::PeerSource;
+use tc_core::{AddOptions, InfoHash, TorrentManager};
 use tokio::sync::mpsc;
 
 use crate::clients::make::Make;
 use crate::clients::other::{self, Other};
 use crate::clients::ours;
 use crate::crowd::Crowd;
-use crate::lab::Lab;
+use crate::lab::{self, Lab};
 use crate::net::Family;
 use crate::torrent::Content;
 use crate::wait::{Deadline, until};
@@ -22,6 +23,8 @@ use crate::wait::{Deadline, until};
 const OURS: usize = 30;
 const LIBTORRENT: usize = 5;
 const TRANSMISSION: usize = 4;
+/// A libtorrent among all of them.
+const WITNESS: usize = OURS;
 /// Searches, each for a torrent of its own.
 const SEARCHES: usize = 100;
 /// Torrents of one node of ours.
@@ -110,16 +113,27 @@ fn live(test: &str, family: Family) {
     }
     let deadline = Deadline::seconds(SEARCH_SECONDS);
     for search in &mut searches {
-        members[search.searcher].search(&crowd, &lab, &torrents[search.n].0, search);
+        members[search.searcher].search(&crowd, search);
     }
+    // transmission searches once: it is given the torrent when somebody else has found its peer.
+    let mut waiting = searches.iter().map(|search| search.n).collect::<Vec<_>>();
+    waiting.retain(|n| members[pairs[*n].1].is_transmission());
     let mut announced = Instant::now();
     until(deadline, "all of them to be found", || {
         if announced.elapsed() > ANNOUNCED_AGAIN {
             announced = Instant::now();
-            for search in &searches {
-                members[pairs[search.n].0].announce_again(&crowd, &search.hash);
-            }
+            let again: Vec<_> = searches.iter().map(|search| (pairs[search.n].0, &search.hash)).collect();
+            announce_again(&mut members, &crowd, &again);
         }
+        waiting.retain(|&n| {
+            let (announcer, searcher) = pairs[n];
+            let wanted = members[announcer].address(&crowd, family);
+            let is_announced = members[WITNESS].can_find(&torrents[n].1, wanted);
+            if is_announced {
+                members[searcher].add(&torrents[n].0, &lab.dir(&format!("searches-{n}")));
+            }
+            !is_announced
+        });
         searches.retain_mut(|search| !members[search.searcher].has_found(&crowd, search));
         let left = || searches.iter().map(|search| (pairs[search.n], search.wanted)).collect::<Vec<_>>();
         assert!(deadline.left().is_some(), "not found by (announcer, searcher): {:?}", left());
@@ -127,13 +141,16 @@ fn live(test: &str, family: Family) {
     });
 }
 
+/// Peers, and who named them.
+type Named = (PeerSource, Vec<SocketAddr>);
+
 struct Search {
     n: usize,
     searcher: usize,
     wanted: SocketAddr,
     hash: String,
     /// Where ours tell what they find; while it is here, the search goes on.
-    found: Option<(mpsc::Receiver<Vec<SocketAddr>>, DhtRegistration)>,
+    found: Option<(mpsc::Receiver<Named>, DhtRegistration)>,
     since: Instant,
 }
 
@@ -169,25 +186,29 @@ impl Member {
         }
     }
 
-    fn announce_again(&mut self, crowd: &Crowd, hash: &str) {
+    fn search(&mut self, crowd: &Crowd, search: &mut Search) {
         match self {
-            Self::Ours(at) => {
-                let session = crowd.engines[*at].get(&info_hash(hash)).expect("it was added");
-                session.pause();
-                session.resume();
-            }
-            Self::Other(client) if client.make == Make::Libtorrent => client.announce_to_dht(hash),
-            // It cannot be asked to.
+            Self::Ours(at) => search.begin(crowd, *at),
+            Self::Other(client) if client.make == Make::Libtorrent => client.look_up(&search.hash),
+            // Later.
             Self::Other(_) => {}
         }
     }
 
-    fn search(&mut self, crowd: &Crowd, lab: &Lab, torrent: &Path, search: &mut Search) {
-        match self {
-            Self::Ours(at) => search.begin(crowd, *at),
-            Self::Other(client) if client.make == Make::Libtorrent => client.look_up(&search.hash),
-            Self::Other(client) => client.add(torrent, &lab.dir(&format!("searches-{}", search.n))),
-        }
+    fn is_transmission(&self) -> bool {
+        matches!(self, Self::Other(client) if client.make == Make::Transmission)
+    }
+
+    fn add(&mut self, torrent: &Path, dir: &Path) {
+        let Self::Other(client) = self else { panic!("ours search otherwise") };
+        client.add(torrent, dir);
+    }
+
+    /// Whether libtorrent has found a peer by now.
+    fn can_find(&mut self, hash: &str, peer: SocketAddr) -> bool {
+        let Self::Other(client) = self else { panic!("ours search otherwise") };
+        client.look_up(hash);
+        client.has_found(hash, peer)
     }
 
     fn has_found(&mut self, crowd: &Crowd, search: &mut Search) -> bool {
@@ -200,7 +221,7 @@ impl Member {
                     return false;
                 };
                 let mut lists = std::iter::from_fn(|| found.try_recv().ok());
-                let found = lists.any(|peers| peers.contains(&search.wanted));
+                let found = lists.any(|(_, peers)| peers.contains(&search.wanted));
                 if !found && search.since.elapsed() > AGAIN {
                     // It was not announced yet, perhaps.
                     (search.found, search.since) = (None, Instant::now());
@@ -217,6 +238,30 @@ impl Member {
             Self::Other(client) => client.is_complete(&search.hash),
         }
     }
+}
+
+/// Torrents are announced now, not in a quarter of an hour.
+fn announce_again(members: &mut [Member], crowd: &Crowd, torrents: &[(usize, &String)]) {
+    let mut ours = Vec::new();
+    for (announcer, hash) in torrents {
+        match &mut members[*announcer] {
+            Member::Ours(at) => {
+                let engine = &crowd.engines[*at];
+                ours.push((engine, engine.get(&info_hash(hash)).expect("it was added")));
+            }
+            Member::Other(client) if client.make == Make::Libtorrent => client.announce_to_dht(hash),
+            // It cannot be asked to.
+            Member::Other(_) => {}
+        }
+    }
+    let torrents = |engine: &TorrentManager| engine.shared().dht().stats().torrents;
+    let before: Vec<_> = ours.iter().map(|(engine, _)| torrents(engine)).collect();
+    ours.iter().for_each(|(_, session)| session.pause());
+    // One that came back at once would keep its turn.
+    until(lab::ready(), "the DHT to forget them", || {
+        ours.iter().zip(&before).all(|((engine, _), before)| torrents(engine) < *before).then_some(())
+    });
+    ours.iter().for_each(|(_, session)| session.resume());
 }
 
 fn lab(test: &str, makes: &[Make], family: Family, nodes: usize) -> Option<(Lab, Crowd)> {

@@ -193,6 +193,15 @@ impl Way {
         }
     }
 
+    /// Whether things may leave by the interface of this number.
+    pub const fn leads_by(&self, index: u32) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Nowhere(_) => false,
+            Self::Through(through) => through.index == index,
+        }
+    }
+
     /// Why nothing leaves, if so.
     pub const fn nowhere(&self) -> Option<Nowhere> {
         match self {

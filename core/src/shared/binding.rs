@@ -2,9 +2,9 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::interfaces::Lookout;
 use crate::config::Config;
 use crate::net::bind::{Binding, Way};
 use crate::net::interfaces::Watcher;
@@ -15,11 +15,11 @@ use crate::net::stub::Stub;
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Looks at the interfaces where something is bound to one. Blocks for some milliseconds.
-pub fn start(config: &Config) -> io::Result<(OnceLock<Option<Watcher>>, Binding)> {
+pub fn start(config: &Config) -> io::Result<(Lookout, Binding)> {
     let Some(bind) = &config.bind else { return Ok(Default::default()) };
     let watcher = Watcher::start(LOOK)?;
     let binding = Binding::new(bind.clone(), watcher.watch());
-    Ok((OnceLock::from(Some(watcher)), binding))
+    Ok((Lookout::over(watcher), binding))
 }
 
 /// Who looks names up, where that must not be the system.

@@ -11,6 +11,8 @@ mod dht;
 mod dials;
 mod goodbyes;
 mod incoming;
+mod interfaces;
+mod lsd;
 mod portmap;
 mod registry;
 mod slots;
@@ -18,6 +20,7 @@ mod tasks;
 mod totals;
 mod turnover;
 mod turns;
+mod unsaved;
 mod web;
 
 use std::net::{IpAddr, SocketAddr};
@@ -35,6 +38,7 @@ use self::connections::Connections;
 pub use self::deal::DialTicket;
 use self::dials::Dials;
 pub use self::goodbyes::Goodbyes;
+use self::interfaces::Lookout;
 pub use self::registry::{Door, Registration, Registry};
 use self::slots::Slots;
 pub use self::tasks::Tasks;
@@ -46,16 +50,15 @@ use crate::config::Config;
 use crate::dht::task::Dht;
 use crate::disk::{Backend, Disk, System};
 use crate::error::Error;
-use crate::event::{Event, EventBus, Kind};
+use crate::event::EventBus;
+use crate::lsd::task::Lsd;
 use crate::net::bind::Binding;
-use crate::net::interfaces::{Interfaces, Watcher};
 use crate::net::outside::Outside;
 use crate::net::resolver::Resolver;
 use crate::net::udp::UdpSockets;
 use crate::resume::{Saved, StateStore};
 use crate::settings::{GlobalSetting, GlobalSettings};
 use crate::stats::{GlobalStats, MappingStats, StatsBoard};
-use crate::storage::DiskError;
 use crate::tracker::{TrackerOptions, Trackers};
 use crate::types::LinkId;
 use crate::untrusted::Untrusted;
@@ -71,9 +74,6 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// What the disk and the runtime get at least, each, where all the time is used up.
 const LAST_GRACE: Duration = Duration::from_millis(200);
-
-/// How often it is looked whether there are other interfaces, addresses and gateways.
-const LOOK_AT_INTERFACES: Duration = Duration::from_secs(10);
 
 /// How often the number of trackers that are left is shown, so that a thousand answers are a few frames.
 const GOODBYES_EVERY: Duration = Duration::from_millis(100);
@@ -92,6 +92,8 @@ pub struct SharedResources {
     udp: UdpSockets,
     trackers: Trackers,
     dht: Dht,
+    lsd: Lsd,
+    interfaces: Lookout,
     registry: Arc<Registry>,
     bans: SharedBans,
     store: Option<StateStore>,
@@ -114,8 +116,6 @@ pub struct SharedResources {
     listening: watch::Sender<Listening>,
     /// What gateways let in.
     mapping: Mutex<MappingStats>,
-    /// Looks at the interfaces of this machine, once somebody wants to know.
-    interfaces: OnceLock<Option<Watcher>>,
     /// What all that leaves is bound to.
     binding: Binding,
     incoming_seen: AtomicBool,
@@ -173,7 +173,7 @@ impl SharedResources {
             Disk::with_backend(backend, threads, buffer, config.max_open_files).map_err(Error::Start)?;
         disk.reserve_room(config.reserve_room);
         disk.use_part_names(config.part_names);
-        let (watcher, binding) = binding::start(&config).map_err(Error::Start)?;
+        let (lookout, binding) = binding::start(&config).map_err(Error::Start)?;
         let stub = binding::stub(&config, &binding);
         let resolver = Resolver::start(RESOLVER_THREADS, stub).map_err(Error::Start)?;
         let (udp, takers) = UdpSockets::bound(handle.clone(), binding.clone());
@@ -202,6 +202,8 @@ impl SharedResources {
         let speed = settings.speed_now();
         let shared = Arc::new(Self {
             dht: if config.dht.is_some() { Dht::new(udp.clone()) } else { Dht::default() },
+            lsd: if config.lsd { Lsd::new() } else { Lsd::default() },
+            interfaces: lookout,
             udp,
             trackers,
             runtime: Mutex::new(runtime),
@@ -227,7 +229,6 @@ impl SharedResources {
             settings: watch::Sender::new(settings),
             listening: watch::Sender::default(),
             mapping: Mutex::default(),
-            interfaces: watcher,
             binding,
             incoming_seen: AtomicBool::new(false),
             port: watch::Sender::new(None),
@@ -238,10 +239,11 @@ impl SharedResources {
         });
         if let (Some(store), Some(dir)) = (&shared.store, &shared.config.state_dir) {
             let (hub, dir) = (shared.hub.clone(), Untrusted::new(dir.to_string_lossy()));
-            store.on_trouble(move |error| tell_unsaved(&hub, &dir, error));
+            store.on_trouble(move |error| unsaved::tell(&hub, &dir, error));
         }
         incoming::listen(&shared);
         dht::start(&shared, takers.dht);
+        lsd::start(&shared);
         portmap::start(&shared);
         totals::keep(&shared);
         turns::keep(&shared);
@@ -272,6 +274,7 @@ impl SharedResources {
             store.close();
         }
         self.resolver.shutdown();
+        self.interfaces.end();
         let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(runtime) = runtime {
             runtime.shutdown_timeout(LAST_GRACE);
@@ -343,6 +346,11 @@ impl SharedResources {
     /// The DHT.
     pub const fn dht(&self) -> &Dht {
         &self.dht
+    }
+
+    /// Torrents on our own network.
+    pub const fn lsd(&self) -> &Lsd {
+        &self.lsd
     }
 
     /// What outlives the run; `None`: nothing does.
@@ -447,19 +455,6 @@ impl SharedResources {
         &self.goodbyes
     }
 
-    /// The interfaces of this machine, as they change; `None`: they cannot be looked at. The first call may
-    /// block for some milliseconds.
-    pub fn interfaces(&self) -> Option<watch::Receiver<Interfaces>> {
-        let watcher = self.interfaces.get_or_init(|| match Watcher::start(LOOK_AT_INTERFACES) {
-            Ok(watcher) => Some(watcher),
-            Err(error) => {
-                tracing::warn!(%error, "the interfaces are not looked at");
-                None
-            }
-        });
-        watcher.as_ref().map(Watcher::watch)
-    }
-
     /// What all that leaves is bound to.
     pub const fn binding(&self) -> &Binding {
         &self.binding
@@ -496,22 +491,9 @@ impl Drop for SharedResources {
     }
 }
 
-/// The list and the records are not saved for now: it concerns all torrents.
 /// Connections over all torrents: what is wanted, as far as there are descriptors.
 fn most_connections(config: &Config, settings: &GlobalSettings) -> usize {
     config.connection_ceiling.min(settings.max_connections as usize).max(1)
-}
-
-fn tell_unsaved(hub: &EventBus, dir: &Untrusted, error: &std::io::Error) {
-    let error = DiskError::from_io(error, || (0, 0));
-    let full = matches!(error, DiskError::Full { .. });
-    let why = if full { "disk full".to_owned() } else { error.to_string() };
-    let (message, code) = (format!("the state is not saved: {dir}: {why}"), error.code());
-    let (kind, message, code) =
-        (if full { Kind::StorageFull } else { Kind::StorageError }, message.into(), code.into());
-    hub.publish(kind, || {
-        if full { Event::StorageFull { message, code } } else { Event::StorageError { message, code } }
-    });
 }
 
 fn new_runtime() -> std::io::Result<Runtime> {
