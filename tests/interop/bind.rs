@@ -1,7 +1,8 @@
 //! `--bind`: all leaves by one interface, and nothing where that is not there.
 //!
 //! Ours has two interfaces on one network; by the routes everything leaves by `eth0`, where a capture sees what
-//! does. Trackers over HTTP, by a name, and over UDP, a node of the DHT, a name server and peers are all there.
+//! does. Trackers over HTTP, by a name, and over UDP, a node of the DHT, a name server and peers are all there, and the
+//! own network is told too (LSD).
 
 use std::net::{SocketAddr, UdpSocket};
 use std::process::{Child, Stdio};
@@ -193,7 +194,8 @@ impl Scene {
 
     fn ours(&self, bind: &str, more: &[&str]) -> Ours {
         let arguments = self.arguments.iter().map(String::as_str);
-        let arguments: Vec<_> = arguments.chain(["--bind", bind]).chain(more.iter().copied()).collect();
+        let all = ["TC_TUI_NO_LSD=false", "--bind", bind];
+        let arguments: Vec<_> = arguments.chain(all).chain(more.iter().copied()).collect();
         self.lab.ours_again(&self.bound, "leech", &arguments)
     }
 
