@@ -12,10 +12,11 @@ use tokio::time::{Instant, timeout_at};
 use super::bind::Way;
 use super::greeting::Greeting;
 use super::link::Stream;
+use super::race::Ways;
 use crate::config::Encryption;
 use crate::mse::cipher::Cipher;
 use crate::mse::{Methods, MseError};
-use crate::stats::LinkEncryption;
+use crate::stats::{LinkEncryption, Transport};
 use crate::types::InfoHash;
 use crate::wire::WireError;
 use crate::wire::handshake::Handshake;
@@ -64,18 +65,20 @@ pub enum DialError {
 }
 
 /// Whom to call, and as whom.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Call {
     /// Where the peer is.
     pub address: SocketAddr,
     /// Where we call from; `None`: the system chooses.
     pub source: Option<IpAddr>,
     /// What it must leave by.
-    pub way: Way,
+    pub bound: Way,
     /// What we say: the torrent, our name in its swarm, and what we offer.
     pub ours: Handshake,
     /// Whether the link is encrypted.
     pub encryption: Encryption,
+    /// How the peer can be reached.
+    pub ways: Ways,
 }
 
 /// Connects to a peer and exchanges handshakes. Where encryption is preferred, a peer that hangs up on it is
@@ -92,8 +95,9 @@ pub async fn dial(call: Call) -> Result<Greeted, DialError> {
             Encryption::Require => Methods::RC4,
         };
         match call.greet(Some(methods)).await {
-            Err(failed) if failed.connected && call.encryption == Encryption::Prefer => {
-                call.greet(None).await.map_err(|failed| failed.why)
+            Err(Failed { connected: Some(transport), .. }) if call.encryption == Encryption::Prefer => {
+                let again = Call { ways: call.ways.only(transport), ..call };
+                again.greet(None).await.map_err(|failed| failed.why)
             }
             greeted => greeted.map_err(|failed| failed.why),
         }
@@ -103,21 +107,25 @@ pub async fn dial(call: Call) -> Result<Greeted, DialError> {
 
 /// A call that failed.
 struct Failed {
-    /// There was a connection, on which the other side had not said anything that we know.
-    connected: bool,
+    /// There was a connection, over this, on which the other side had not said anything that we know.
+    connected: Option<Transport>,
     why: DialError,
 }
 
 impl<E: Into<DialError>> From<E> for Failed {
     fn from(why: E) -> Self {
-        Self { connected: false, why: why.into() }
+        Self { connected: None, why: why.into() }
     }
 }
 
 impl Call {
     async fn connect(&self) -> io::Result<Stream> {
+        self.ways.connect(self.address, self.over_tcp()).await
+    }
+
+    async fn over_tcp(&self) -> io::Result<Stream> {
         let socket = if self.address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        self.way.prepare(&socket, self.address.is_ipv6())?;
+        self.bound.prepare(&socket, self.address.is_ipv6())?;
         if let Some(source) = self.source {
             socket.bind(SocketAddr::new(source, 0))?;
         }
@@ -126,15 +134,16 @@ impl Call {
 
     /// Connects and exchanges handshakes once, encrypted by one of these methods or plain.
     async fn greet(&self, methods: Option<Methods>) -> Result<Greeted, Failed> {
-        let Self { address, ours, .. } = *self;
+        let (address, ours) = (self.address, self.ours);
         let info_hash = ours.info_hash;
         let stream = self.connect().await?;
         stream.set_nodelay()?;
+        let connected = Some(stream.transport());
         let mut greeting = Greeting::new(stream);
         match methods {
             Some(methods) => {
                 let called = greeting.call(info_hash, methods, &ours.encode()).await;
-                called.map_err(|why| Failed { connected: true, why })?;
+                called.map_err(|why| Failed { connected, why })?;
             }
             None => greeting.say(ours).await?,
         }

@@ -69,13 +69,14 @@ impl Actor {
             let call = Call {
                 address,
                 source,
-                way: self.shared.binding().way(),
+                bound: self.shared.binding().way(),
                 ours: Handshake {
                     reserved: self.reserved(),
                     info_hash: self.torrent.info_hash(),
                     peer_id: self.torrent.peer_id,
                 },
                 encryption: self.shared.config().encryption,
+                ways: self.shared.ways(self.pool.first_over(&address)),
             };
             let found = self.to_discoveries.clone();
             let left = self.left_swarm();

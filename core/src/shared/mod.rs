@@ -16,6 +16,7 @@ mod lsd;
 mod place;
 mod portmap;
 mod registry;
+mod settings;
 mod slots;
 mod tasks;
 mod totals;
@@ -55,14 +56,16 @@ use crate::event::EventBus;
 use crate::lsd::task::Lsd;
 use crate::net::bind::Binding;
 use crate::net::outside::Outside;
+use crate::net::race::Ways;
 use crate::net::resolver::Resolver;
 use crate::net::udp::UdpSockets;
 use crate::resume::{Saved, StateStore};
-use crate::settings::{GlobalSetting, GlobalSettings};
-use crate::stats::{GlobalStats, MappingStats, StatsBoard};
+use crate::settings::GlobalSettings;
+use crate::stats::{GlobalStats, MappingStats, StatsBoard, Transport};
 use crate::tracker::{TrackerOptions, Trackers};
 use crate::types::LinkId;
 use crate::untrusted::Untrusted;
+use crate::utp::task::Utp;
 
 /// Names looked up at once: each may hang for seconds, and private trackers are few per person.
 const RESOLVER_THREADS: usize = 4;
@@ -95,6 +98,7 @@ pub struct SharedResources {
     dht: Dht,
     lsd: Lsd,
     interfaces: Lookout,
+    utp: Utp,
     registry: Arc<Registry>,
     bans: SharedBans,
     store: Option<StateStore>,
@@ -205,6 +209,7 @@ impl SharedResources {
             dht: if config.dht.is_some() { Dht::new(udp.clone()) } else { Dht::default() },
             lsd: if config.lsd { Lsd::new() } else { Lsd::default() },
             interfaces: lookout,
+            utp: if config.utp { Utp::new(udp.clone()) } else { Utp::default() },
             udp,
             trackers,
             runtime: Mutex::new(runtime),
@@ -218,7 +223,10 @@ impl SharedResources {
             store,
             saved: Mutex::new(saved),
             next_link: AtomicU64::new(1),
-            connections: Connections::new(most_connections(&config, &settings), settings.max_peers as usize),
+            connections: Connections::new(
+                settings::most_connections(&config, &settings),
+                settings.max_peers as usize,
+            ),
             turnover: Mutex::default(),
             half_open: Arc::new(Semaphore::new(config.max_half_open)),
             dials: Mutex::default(),
@@ -242,7 +250,7 @@ impl SharedResources {
             let (hub, dir) = (shared.hub.clone(), Untrusted::new(dir.to_string_lossy()));
             store.on_trouble(move |error| unsaved::tell(&hub, &dir, error));
         }
-        incoming::listen(&shared);
+        incoming::listen(&shared, takers.utp);
         dht::start(&shared, takers.dht);
         lsd::start(&shared);
         portmap::start(&shared);
@@ -374,49 +382,14 @@ impl SharedResources {
         &self.down
     }
 
-    /// What a person decided for all torrents together.
-    pub fn settings(&self) -> GlobalSettings {
-        self.settings.borrow().clone()
-    }
-
-    /// Tells when that changes.
-    pub fn watch_settings(&self) -> watch::Receiver<GlobalSettings> {
-        self.settings.subscribe()
-    }
-
-    /// Changes what a person decided for all torrents together. It holds at once, and over restarts.
-    pub fn set(&self, setting: GlobalSetting) {
-        let changed = self.settings.send_if_modified(|settings| {
-            let before = settings.clone();
-            settings.apply(setting);
-            if *settings == before {
-                return false;
-            }
-            // Under the lock, so that limiters and store end up with the newest of two.
-            let speed = settings.speed_now();
-            if speed != before.speed_now() {
-                self.up.limit(speed.up);
-                self.down.limit(speed.down);
-            }
-            self.connections.set(most_connections(&self.config, settings), settings.max_peers as usize);
-            if settings.upload_slots != before.upload_slots {
-                self.set_upload_slots(settings.upload_slots as usize);
-            }
-            self.turns.set_limits(settings);
-            if let Some(store) = &self.store {
-                store.put_settings(settings.clone());
-            }
-            true
-        });
-        if changed {
-            // The header shows the limits.
-            totals::refresh(self);
-        }
-    }
-
     /// A name for a new link.
     pub fn new_link(&self) -> LinkId {
         LinkId(self.next_link.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// How peers are called: over this first.
+    pub fn ways(&self, first: Transport) -> Ways {
+        Ways { tcp: self.config.tcp, utp: self.utp.clone(), first }
     }
 
     /// Trackers that have yet to hear that we leave.
@@ -443,11 +416,6 @@ impl Drop for SharedResources {
             runtime.shutdown_background();
         }
     }
-}
-
-/// Connections over all torrents: what is wanted, as far as there are descriptors.
-fn most_connections(config: &Config, settings: &GlobalSettings) -> usize {
-    config.connection_ceiling.min(settings.max_connections as usize).max(1)
 }
 
 fn new_runtime() -> std::io::Result<Runtime> {
