@@ -9,6 +9,7 @@ use bytes::BytesMut;
 use tokio::net::TcpSocket;
 use tokio::time::{Instant, timeout_at};
 
+use super::bind::Way;
 use super::greeting::Greeting;
 use super::link::Stream;
 use super::race::Ways;
@@ -70,6 +71,8 @@ pub struct Call {
     pub address: SocketAddr,
     /// Where we call from; `None`: the system chooses.
     pub source: Option<IpAddr>,
+    /// What it must leave by.
+    pub bound: Way,
     /// What we say: the torrent, our name in its swarm, and what we offer.
     pub ours: Handshake,
     /// Whether the link is encrypted.
@@ -122,6 +125,7 @@ impl Call {
 
     async fn over_tcp(&self) -> io::Result<Stream> {
         let socket = if self.address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        self.bound.prepare(&socket, self.address.is_ipv6())?;
         if let Some(source) = self.source {
             socket.bind(SocketAddr::new(source, 0))?;
         }
