@@ -42,7 +42,7 @@ pub enum Command {
     Demo(ScreenArgs),
     /// Print what is in a torrent
     Inspect {
-        /// A .torrent file
+        /// A .torrent file, a URL of one, a magnet link or an info-hash
         #[arg(value_hint = ValueHint::FilePath)]
         source: String,
         /// Print one line of JSON
@@ -61,7 +61,7 @@ pub enum Command {
 /// `tc-tui [SOURCE]...`
 #[derive(Args, Debug)]
 pub struct DashboardArgs {
-    /// Torrents to add: .torrent files, or folders of them
+    /// Torrents to add: .torrent files, folders of them, URLs, magnet links, info-hashes
     #[arg(value_name = "SOURCE", value_hint = ValueHint::FilePath, value_parser = source())]
     pub sources: Vec<PathBuf>,
     /// Where files go [default: the XDG download folder]
@@ -102,7 +102,7 @@ pub enum ThemeName {
 /// `tc-tui get SOURCE...`
 #[derive(Args, Debug)]
 pub struct GetArgs {
-    /// Torrents to get: .torrent files, or folders of them
+    /// Torrents to get: .torrent files, folders of them, URLs, magnet links, info-hashes
     #[arg(value_name = "SOURCE", required = true, value_hint = ValueHint::FilePath)]
     pub sources: Vec<PathBuf>,
     /// Where files go
@@ -173,6 +173,9 @@ pub struct EngineArgs {
     /// No peer exchange: peers are neither told of others nor believed about them
     #[arg(long, env = "TC_TUI_NO_PEX", hide_env_values = true)]
     pub no_pex: bool,
+    /// No local service discovery: peers on the own network are neither told of torrents nor heard
+    #[arg(long, env = "TC_TUI_NO_LSD", hide_env_values = true)]
+    pub no_lsd: bool,
     /// Do not ask the router to let peers in (PCP, NAT-PMP, UPnP)
     #[arg(long, env = "TC_TUI_NO_PORTMAP", hide_env_values = true)]
     pub no_portmap: bool,

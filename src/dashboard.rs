@@ -16,6 +16,7 @@ use tc_ui::{Ports, input};
 use crate::cli::{DashboardArgs, ScreenArgs};
 use crate::look::{Surroundings, settings};
 use crate::signals::News;
+use crate::source::Source;
 use crate::system::Disk;
 use crate::{crash, dirs, engine, logging, signals, source};
 
@@ -38,8 +39,12 @@ pub fn run(args: &DashboardArgs) -> anyhow::Result<ExitCode> {
         return Ok(refuse());
     }
     engine::set_umask(&args.engine);
-    let files = source::files(&args.sources)?;
-    let torrents = files.iter().map(|file| source::metainfo(file)).collect::<anyhow::Result<Vec<_>>>()?;
+    let sources = source::all(&args.sources)?;
+    for source in &sources {
+        if let Source::File(file) = source {
+            source::metainfo(file)?;
+        }
+    }
     let state = dirs::state(args.state_dir.as_deref())?;
     let folder = dirs::download(args.download_dir.as_deref())?;
     dirs::make_private(&state)?;
@@ -49,13 +54,14 @@ pub fn run(args: &DashboardArgs) -> anyhow::Result<ExitCode> {
     // Before the torrents of the last run are taken up, so that no event of theirs is missed.
     let events = shared.hub().subscribe(&tc_ui::first_events())?;
     let manager = TorrentManager::over(shared);
-    for torrent in torrents {
-        let name = torrent.name.clone();
+    for source in &sources {
         let assume_complete = args.engine.assume_complete;
         let options = AddOptions { assume_complete, ..AddOptions::default() };
-        if let Err(error) = manager.add_metainfo(torrent, options) {
+        let loaded = source.load(|url| manager.shared().fetch(url));
+        let added = loaded.and_then(|torrent| torrent.add(&manager, options).with_context(|| source.shown()));
+        if let Err(error) = added {
             manager.shutdown();
-            return Err(error).context(name);
+            return Err(error);
         }
     }
     show(&manager, events, args.screen, Arc::new(|| ()))

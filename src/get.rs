@@ -19,11 +19,13 @@ use tc_core::settings::{MaxActive, Priority, Setting, TorrentSettings};
 use tc_core::stats::{SessionState, SessionStats};
 use tc_core::untrusted::{Untrusted, clean};
 use tc_core::{AddOptions, InfoHash, Metainfo, SharedResources, TorrentManager};
+use tc_ui::Found;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use crate::cli::GetArgs;
 use crate::progress::{self, Progress};
+use crate::source::Source;
 use crate::{crash, dirs, engine, json, logging, signals, source};
 
 /// How often the board is looked at: often enough for a line that a person reads.
@@ -47,15 +49,17 @@ enum End {
     Failed(anyhow::Error),
 }
 
-/// Gets the sources. Nothing is started or written if one of them is no torrent.
+/// Gets the sources. Nothing is started or written if a file among them is no torrent.
 ///
 /// # Errors
 /// A source, a folder or the engine is unusable, or every torrent that is not complete is in error.
 pub fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
     engine::set_umask(&args.engine);
-    let files = source::files(&args.sources)?;
-    for file in &files {
-        choices(&source::metainfo(file)?, args)?;
+    let sources = source::all(&args.sources)?;
+    for source in &sources {
+        if let Source::File(file) = source {
+            choices(&source::metainfo(file)?, args)?;
+        }
     }
     let folder = &args.download_dir;
     std::fs::create_dir_all(folder)
@@ -84,7 +88,7 @@ pub fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
     // Before the torrents of the last run are taken up, so that no event of theirs is missed.
     let events = shared.hub().subscribe("*")?;
     let manager = TorrentManager::over(shared);
-    let mut run = match Run::start(&manager, events, args, &files) {
+    let mut run = match Run::start(&manager, events, args, &sources) {
         Ok(run) => run,
         Err(error) => {
             manager.shutdown();
@@ -106,12 +110,13 @@ pub fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
 /// One run over its torrents.
 struct Run<'a> {
     manager: &'a TorrentManager,
+    args: &'a GetArgs,
     events: Subscription,
     /// By torrent, in no order.
     names: HashMap<InfoHash, Untrusted>,
     /// Not complete yet, and how many bytes this run wants of it: what an earlier run wanted may be complete
-    /// before this one is heard.
-    pending: HashMap<InfoHash, u64>,
+    /// before this one is heard. `None`: a magnet, of which nobody knows that yet.
+    pending: HashMap<InfoHash, Option<u64>>,
     /// Complete, or not yet, and to seed until a limit stops it.
     seeding: HashSet<InfoHash>,
     seed_after: bool,
@@ -123,30 +128,41 @@ impl<'a> Run<'a> {
     fn start(
         manager: &'a TorrentManager,
         events: Subscription,
-        args: &GetArgs,
-        files: &[impl AsRef<Path>],
+        args: &'a GetArgs,
+        sources: &[Source],
     ) -> anyhow::Result<Self> {
         let (mut names, mut pending, mut private) = (HashMap::new(), HashMap::new(), Vec::new());
-        for file in files {
-            let metainfo = source::metainfo(file.as_ref())?;
-            let (info_hash, name, is_private) = (metainfo.info_hash, metainfo.name.clone(), metainfo.private);
-            let choices = choices(&metainfo, args)?;
+        for source in sources {
+            let torrent = source.load(|url| manager.shared().fetch(url))?;
             let mut settings = TorrentSettings::default();
-            choices.iter().for_each(|setting| settings.apply(setting, metainfo.files.len()));
-            pending.insert(info_hash, wanted_bytes(&metainfo, &settings));
+            match &torrent {
+                Found::Whole(metainfo) => choices(metainfo, args)?
+                    .iter()
+                    .for_each(|setting| settings.apply(setting, metainfo.files.len())),
+                Found::Link(_) => in_order(args).iter().for_each(|setting| settings.apply(setting, 0)),
+            }
             let options = AddOptions {
                 peers: args.peers.clone(),
                 settings,
                 assume_complete: args.engine.assume_complete,
+                // Which files are wanted is known when the files are.
+                stop_at_metadata: chooses(args),
                 ..AddOptions::default()
             };
-            let session = manager
-                .add_metainfo(metainfo, options)
-                .with_context(|| file.as_ref().display().to_string())?;
+            let session = torrent.add(manager, options).with_context(|| source.shown())?;
+            let metainfo = session.metainfo();
+            let (info_hash, name, is_private) = (metainfo.info_hash, metainfo.name.clone(), metainfo.private);
             // It may be known from an earlier run that wanted something else; this one says what it wants.
-            for setting in choices {
-                session.set(&setting);
-            }
+            let wanted = if metainfo.is_known() {
+                let choices = choices(metainfo, args)?;
+                choices.iter().for_each(|setting| session.set(setting));
+                let mut settings = TorrentSettings::default();
+                choices.iter().for_each(|setting| settings.apply(setting, metainfo.files.len()));
+                Some(wanted_bytes(metainfo, &settings))
+            } else {
+                None
+            };
+            pending.insert(info_hash, wanted);
             // ... and paused since.
             if session.stats().is_some_and(|stats| stats.state == SessionState::Paused) {
                 session.resume();
@@ -171,6 +187,7 @@ impl<'a> Run<'a> {
         }
         Ok(Self {
             manager,
+            args,
             events,
             pending,
             seeding: if until_limit { names.keys().copied().collect() } else { HashSet::new() },
@@ -185,7 +202,12 @@ impl<'a> Run<'a> {
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let told = tokio::select! {
-                delivery = self.events.next() => self.tell(&delivery),
+                delivery = self.events.next() => {
+                    if let Err(error) = self.know(&delivery) {
+                        return End::Failed(error);
+                    }
+                    self.tell(&delivery)
+                }
                 Some(signal) = asked.recv() => return End::Signal(signal),
                 _ = look.tick() => match self.look() {
                     Ok(told) => told,
@@ -224,9 +246,30 @@ impl<'a> Run<'a> {
         Ok(shown)
     }
 
+    /// The metadata of a magnet is there: now its files can be chosen.
+    fn know(&mut self, delivery: &Delivery) -> anyhow::Result<()> {
+        let Delivery::Event(Tagged { event, info_hash: Some(info_hash), .. }) = delivery else {
+            return Ok(());
+        };
+        let (Event::MetadataReceived { name, private, .. }, Some(known)) =
+            (&**event, self.names.get_mut(info_hash))
+        else {
+            return Ok(());
+        };
+        known.clone_from(name);
+        if *private && self.seeding.is_empty() && !self.seed_after {
+            say_that_it_stops(name);
+        }
+        if let Some(session) = self.manager.get(info_hash).filter(|_| chooses(self.args)) {
+            choices(session.metainfo(), self.args)?.iter().for_each(|setting| session.set(setting));
+            session.resume();
+        }
+        Ok(())
+    }
+
     /// All that this run wants of a torrent is there, if it is that much.
     fn complete(&mut self, info_hash: &InfoHash, size: u64) {
-        if self.pending.get(info_hash) == Some(&size) {
+        if self.pending.get(info_hash).is_some_and(|wanted| wanted.is_none_or(|wanted| wanted == size)) {
             self.pending.remove(info_hash);
         }
     }
@@ -346,12 +389,23 @@ fn choices(metainfo: &Metainfo, args: &GetArgs) -> anyhow::Result<[Setting; 4]> 
     if want.is_empty() && !skip.is_empty() {
         bail!("no file of {} is wanted; tc-tui inspect shows their paths", metainfo.name);
     }
+    let [sequential, ends_first] = in_order(args);
     Ok([
         Setting::Files { files: want, priority: Priority::Normal },
         Setting::Files { files: skip, priority: Priority::Skip },
-        Setting::Sequential(args.sequential),
-        Setting::EndsFirst(args.first_last),
+        sequential,
+        ends_first,
     ])
+}
+
+/// What the command line decides whatever the files are.
+const fn in_order(args: &GetArgs) -> [Setting; 2] {
+    [Setting::Sequential(args.sequential), Setting::EndsFirst(args.first_last)]
+}
+
+/// Whether the command line chooses among files.
+const fn chooses(args: &GetArgs) -> bool {
+    !args.only.is_empty() || !args.skip.is_empty()
 }
 
 /// A line of `--json`: `time`, `info_hash`, `kind`, and the payload of the event.

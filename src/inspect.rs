@@ -1,83 +1,87 @@
-//! `tc-tui inspect`: what is in a torrent. Reads one file, writes nothing, asks no network.
+//! `tc-tui inspect`: what is in a torrent, or in a link to one. Reads one file or URL, writes nothing.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use serde::{Serialize, Serializer};
 use tc_core::Metainfo;
+use tc_core::magnet::Magnet;
 use tc_core::metainfo::{FileEntry, Version};
-use tc_core::types::{InfoHash, InfoHashV2};
+use tc_core::net::resolver::Resolver;
+use tc_core::tracker::{AnnounceError, AtUrl, FetchError, HttpOptions, HttpTracker};
 use tc_core::untrusted::{Untrusted, clean};
 
-use crate::json;
+use tc_ui::Found;
 
-/// Prints what the torrent `source` says, for a person or as one line of JSON.
+use crate::json;
+use crate::source::Source;
+
+/// Prints what `source` says, for a person or as one line of JSON: a torrent file, one at a URL, or what a magnet
+/// link or a bare info-hash holds.
 ///
-/// A file that is no usable torrent is an error of one line, without control characters.
+/// A source that is no usable torrent is an error of one line, without control characters.
 pub fn run(source: &str, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
-    if let Some(what) = not_a_file(source) {
-        bail!("{}: inspect reads .torrent files; {what} cannot be inspected yet", clean(source));
-    }
-    let torrent = Metainfo::read(Path::new(source)).map_err(|error| anyhow!("{}: {error}", clean(source)))?;
+    let one_line = |error: anyhow::Error| anyhow!("{}", clean(&format!("{error:#}")));
+    let source = Source::of(Path::new(source)).map_err(one_line)?;
+    let torrent = source.load(fetch).map_err(one_line)?;
+    let (torrent, link) = match torrent {
+        Found::Whole(torrent) => (*torrent, None),
+        Found::Link(magnet) => (Metainfo::of_magnet(&magnet), Some(magnet)),
+    };
     // Buffered here: a file list is many small writes.
     let mut out = BufWriter::new(out);
-    if json {
-        json::write_escaped(&mut out, &Report::of(&torrent))?;
-        writeln!(out)?;
-    } else {
-        print(&torrent, &mut out)?;
+    match (json, link) {
+        (true, link) => {
+            json::write_escaped(&mut out, &Report::of(&torrent, link.as_deref()))?;
+            writeln!(out)?;
+        }
+        (false, Some(magnet)) => print_link(&magnet, &mut out)?,
+        (false, None) => print(&torrent, &mut out)?,
     }
     Ok(out.flush()?)
 }
 
-/// Sources that other commands take. What lies on disk under such a name is a file all the same.
-fn not_a_file(source: &str) -> Option<&'static str> {
-    if Path::new(source).exists() {
-        return None;
-    }
-    let has_scheme =
-        |scheme: &str| source.get(..scheme.len()).is_some_and(|s| s.eq_ignore_ascii_case(scheme));
-    if has_scheme("magnet:") {
-        Some("a magnet link")
-    } else if has_scheme("http://") || has_scheme("https://") {
-        Some("a web address")
-    } else if source.parse::<InfoHash>().is_ok() || source.parse::<InfoHashV2>().is_ok() {
-        Some("a bare info-hash")
-    } else {
-        None
-    }
+/// Without an engine.
+fn fetch(url: &str) -> Result<AtUrl, FetchError> {
+    let failed = |error: &dyn std::fmt::Display| AnnounceError::Network(error.to_string().into());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| failed(&error))?;
+    let resolver = Resolver::start(1).map_err(|error| failed(&error))?;
+    let http = HttpTracker::new(resolver, HttpOptions::default()).map_err(|error| failed(&error))?;
+    runtime.block_on(http.fetch(url))
 }
 
 /// The JSON object: its keys and their meaning are relied upon by scripts.
 #[derive(Serialize)]
 struct Report<'a> {
-    name: &'a Untrusted,
+    /// Of a link what it holds; what is not known is null.
+    name: Option<&'a Untrusted>,
     info_hash: Option<String>,
     info_hash_v2: Option<String>,
-    total_size: u64,
-    piece_length: u32,
-    pieces: u32,
-    private: bool,
+    total_size: Option<u64>,
+    piece_length: Option<u32>,
+    pieces: Option<u32>,
+    private: Option<bool>,
     trackers: &'a [Vec<Untrusted>],
     web_seeds: &'a [Untrusted],
-    #[serde(serialize_with = "files")]
-    files: &'a Metainfo,
+    files: Option<Files<'a>>,
 }
 
 impl<'a> Report<'a> {
-    fn of(torrent: &'a Metainfo) -> Self {
+    fn of(torrent: &'a Metainfo, link: Option<&'a Magnet>) -> Self {
+        let is_known = torrent.is_known();
         Self {
-            name: &torrent.name,
+            name: link.map_or(Some(&torrent.name), |link| link.name.as_ref()),
             info_hash: torrent.info_hash_v1.map(|hash| hash.to_string()),
             info_hash_v2: torrent.info_hash_v2.map(|hash| hash.to_string()),
-            total_size: torrent.total_size(),
-            piece_length: torrent.geometry.piece_length(),
-            pieces: torrent.geometry.pieces(),
-            private: torrent.private,
+            total_size: is_known.then(|| torrent.total_size()),
+            piece_length: is_known.then(|| torrent.geometry.piece_length()),
+            pieces: is_known.then(|| torrent.geometry.pieces()),
+            private: is_known.then_some(torrent.private),
             trackers: &torrent.trackers,
             web_seeds: &torrent.web_seeds,
-            files: torrent,
+            files: is_known.then_some(Files(torrent)),
         }
     }
 }
@@ -89,8 +93,12 @@ struct File<'a> {
 }
 
 /// One at a time: a second list of a hundred thousand files is not needed.
-fn files<S: Serializer>(torrent: &Metainfo, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(shown(torrent).map(|file| File { path: path(file), length: file.length }))
+struct Files<'a>(&'a Metainfo);
+
+impl Serialize for Files<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(shown(self.0).map(|file| File { path: path(file), length: file.length }))
+    }
 }
 
 fn shown(torrent: &Metainfo) -> impl Iterator<Item = &FileEntry> {
@@ -148,6 +156,35 @@ fn print(torrent: &Metainfo, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "  {:>width$}  {}", file.length, path(file))?;
     }
     Ok(())
+}
+
+fn print_link(magnet: &Magnet, out: &mut impl Write) -> io::Result<()> {
+    let mut line = |label: &str, value: &dyn std::fmt::Display| writeln!(out, "{label:<14}{value}");
+    if let Some(name) = &magnet.name {
+        line("Name", name)?;
+    }
+    if let Some(hash) = magnet.info_hash_v1 {
+        line("Info hash", &hash)?;
+    }
+    if let Some(hash) = magnet.info_hash_v2 {
+        line("Info hash v2", &hash)?;
+    }
+    for tracker in &magnet.trackers {
+        line("Tracker", tracker)?;
+    }
+    for seed in &magnet.web_seeds {
+        line("Web seed", seed)?;
+    }
+    for peer in &magnet.peers {
+        line("Peer", peer)?;
+    }
+    for (host, port) in &magnet.named_peers {
+        line("Peer", &format_args!("{host}:{port}"))?;
+    }
+    if let Some(select) = &magnet.select {
+        line("Select", &format_args!("files {select}, from 0"))?;
+    }
+    line("Size", &"not known before a peer has sent the metadata")
 }
 
 /// Bytes, and a figure that is easier to read where there are many.

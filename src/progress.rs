@@ -136,6 +136,9 @@ fn words(all: &[Arc<SessionStats>]) -> (String, String) {
     };
     let checking =
         all.iter().any(|stats| matches!(stats.state, SessionState::Checking | SessionState::Moving));
+    if let Some(figures) = fetching(all) {
+        return (name, format!("{figures}, {}", format::plural(peers, "peer")));
+    }
     let mut figures =
         format!("{}  {} of {}", format::percent(have, wanted), format::size(have), format::size(wanted));
     if checking {
@@ -155,6 +158,17 @@ fn words(all: &[Arc<SessionStats>]) -> (String, String) {
         figures += &format!("  {} left", format::duration(eta));
     }
     (name, figures)
+}
+
+/// What there is of metadata, where nothing else can be told of any of them.
+fn fetching(all: &[Arc<SessionStats>]) -> Option<String> {
+    let metadata = all.iter().map(|stats| stats.metadata).collect::<Option<Vec<_>>>()?;
+    Some(match metadata[..] {
+        [one] if one.pieces > 0 => {
+            format!("fetching metadata  {} of {}", one.have, format::plural(one.pieces.into(), "piece"))
+        }
+        _ => "fetching metadata".to_owned(),
+    })
 }
 
 /// The name gives way first.
@@ -187,6 +201,9 @@ pub fn plain(tagged: &Tagged, name: &str) -> Option<String> {
         Event::SessionChecked { bytes_hashed, pieces_have, pieces } if *bytes_hashed > 0 => {
             let hashed = format::size(*bytes_hashed);
             format!("checked {hashed}, {pieces_have} of {pieces} pieces are here")
+        }
+        Event::MetadataReceived { name, size, files, .. } => {
+            format!("it is {name}, {} in {}", format::size(*size), format::plural((*files).into(), "file"))
         }
         Event::SessionMoved { to, .. } => format!("moved to {to}"),
         Event::SessionCompleted { size, .. } => format!("complete, {}", format::size(*size)),

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use etcetera::home_dir;
 use tc_core::Metainfo;
 use tc_core::untrusted::{clean, is_harmful};
-use tc_ui::System;
 use tc_ui::message::Preview;
+use tc_ui::{Fetch, Found, System};
 
-use crate::source;
+use crate::source::{self, Source};
 
 /// Entries of a folder that are looked at, and paths that are offered: more is no help while typing.
 const LOOKED_AT: usize = 20_000;
@@ -22,13 +22,12 @@ const OFFERED: usize = 200;
 pub struct Disk;
 
 impl System for Disk {
-    fn torrent_file(&self, source: &str) -> Result<PathBuf, String> {
-        source::refuse_unknown(source).map_err(one_line)?;
-        let path = expand(source)?;
-        if path.is_dir() {
-            return Err(format!("{} is a folder; the path of a .torrent file is wanted", clean(source)));
-        }
-        Ok(path)
+    fn torrent(&self, source: &str, fetch: &Fetch<'_>) -> Result<Found, String> {
+        let source = match Source::of(Path::new(source.trim())).map_err(one_line)? {
+            Source::File(_) => Source::File(torrent_file(source)?),
+            other => other,
+        };
+        source.load(fetch).map_err(one_line)
     }
 
     fn folder(&self, typed: &str) -> Result<PathBuf, String> {
@@ -38,13 +37,22 @@ impl System for Disk {
     }
 
     fn preview(&self, source: &str) -> Result<Preview, String> {
-        let metainfo = source::metainfo(&self.torrent_file(source)?).map_err(one_line)?;
-        Ok(Preview {
-            info_hash: Some(metainfo.info_hash),
-            name: metainfo.name.to_string(),
-            files: file_count(&metainfo),
-            size: metainfo.total_size(),
-        })
+        match Source::of(Path::new(source.trim())).map_err(one_line)? {
+            Source::File(_) => {
+                let metainfo = source::metainfo(&torrent_file(source)?).map_err(one_line)?;
+                Ok(Preview {
+                    info_hash: Some(metainfo.info_hash),
+                    name: metainfo.name.to_string(),
+                    content: Some((file_count(&metainfo), metainfo.total_size())),
+                })
+            }
+            Source::Magnet(magnet) => Ok(Preview {
+                info_hash: Some(magnet.info_hash),
+                name: magnet.shown_name().to_string(),
+                content: None,
+            }),
+            other => Ok(Preview { info_hash: None, name: other.shown(), content: None }),
+        }
     }
 
     fn complete(&self, typed: &str, folders_only: bool) -> (Vec<String>, Option<u64>) {
@@ -61,6 +69,14 @@ impl System for Disk {
         let free = expand(typed).ok().and_then(|path| free_space(&path));
         (candidates, free)
     }
+}
+
+fn torrent_file(source: &str) -> Result<PathBuf, String> {
+    let path = expand(source)?;
+    if path.is_dir() {
+        return Err(format!("{} is a folder; the path of a .torrent file is wanted", clean(source)));
+    }
+    Ok(path)
 }
 
 fn file_count(metainfo: &Metainfo) -> usize {

@@ -23,6 +23,9 @@ pub enum Error {
     /// The bytes are not a usable torrent.
     #[error("not a usable torrent: {0}")]
     Metainfo(#[from] crate::metainfo::MetainfoError),
+    /// The text is not a usable magnet link.
+    #[error(transparent)]
+    Magnet(#[from] crate::magnet::MagnetError),
     /// The torrent is fine, but this version cannot transfer it.
     #[error("{0}")]
     Unsupported(&'static str),

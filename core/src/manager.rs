@@ -1,5 +1,7 @@
 //! Many torrents over one `SharedResources`: info-hash to session, and the list that outlives a run.
 
+mod magnet;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +14,7 @@ use crate::claims::{ClaimId, Claims, InUse};
 use crate::config::Config;
 use crate::error::Error;
 use crate::event::{Event, Kind, PatternError, Subscription};
+use crate::magnet::Magnet;
 use crate::metainfo::Metainfo;
 use crate::queue::Shift;
 use crate::resume::{Incomplete, ResumeRecord, Saved};
@@ -37,6 +40,8 @@ pub struct AddOptions {
     pub assume_complete: bool,
     /// What a person has decided for it. A torrent that is there already keeps its own.
     pub settings: TorrentSettings,
+    /// A magnet pauses when its metadata is there, so that files can be chosen before anything is fetched.
+    pub stop_at_metadata: bool,
 }
 
 /// What happens to the files of a removed torrent.
@@ -71,6 +76,24 @@ struct Entry {
     place: u32,
     /// A person had it moved, and that has not come to its end.
     moving: bool,
+}
+
+/// What is added.
+#[derive(Clone)]
+enum What {
+    /// A torrent.
+    Torrent(Arc<Metainfo>),
+    /// A link to one.
+    Link(Box<Magnet>),
+}
+
+impl What {
+    fn metainfo(&self) -> Arc<Metainfo> {
+        match self {
+            Self::Torrent(metainfo) => metainfo.clone(),
+            Self::Link(magnet) => Arc::new(Metainfo::of_magnet(magnet)),
+        }
+    }
 }
 
 /// Where a torrent comes from.
@@ -134,6 +157,16 @@ impl TorrentManager {
     /// uses ([`Error::PathInUse`]), or an engine that is shutting down.
     pub fn add_metainfo(&self, metainfo: Metainfo, options: AddOptions) -> Result<Session, Error> {
         let metainfo = Arc::new(metainfo);
+        let (session, fresh) = self.add(What::Torrent(metainfo.clone()), options)?;
+        if !fresh && !session.has_metadata() {
+            session.give_metadata(metainfo);
+        }
+        Ok(session)
+    }
+
+    /// Adds a torrent or a link to one; says whether it was not there before.
+    fn add(&self, what: What, options: AddOptions) -> Result<(Session, bool), Error> {
+        let metainfo = what.metainfo();
         let record = ResumeRecord {
             save_path: options.download_dir.unwrap_or_else(|| self.shared.config().download_dir.clone()),
             paused: options.paused,
@@ -143,9 +176,10 @@ impl TorrentManager {
             assumed: if options.assume_complete { every_piece(&metainfo) } else { Vec::new() },
             incomplete: self.incomplete(!options.assume_complete),
             settings: options.settings,
+            stop_at_metadata: options.stop_at_metadata && !metainfo.is_known(),
             ..ResumeRecord::default()
         };
-        let (session, fresh) = self.open(metainfo.clone(), record, Origin::Added)?;
+        let (session, fresh) = self.open(what, record, Origin::Added)?;
         for peer in options.peers {
             session.add_peer(peer);
         }
@@ -158,16 +192,12 @@ impl TorrentManager {
                 session.start();
             }
         }
-        Ok(session)
+        Ok((session, fresh))
     }
 
     /// Opens a session and puts it on the list, in the store too; or gives the one that is there.
-    fn open(
-        &self,
-        metainfo: Arc<Metainfo>,
-        mut record: ResumeRecord,
-        origin: Origin,
-    ) -> Result<(Session, bool), Error> {
+    fn open(&self, what: What, mut record: ResumeRecord, origin: Origin) -> Result<(Session, bool), Error> {
+        let metainfo = what.metainfo();
         let info_hash = metainfo.info_hash;
         let mut list = self.lock();
         if let Some(entry) = list.sessions.get(&info_hash) {
@@ -195,15 +225,24 @@ impl TorrentManager {
         let after = places.iter().flat_map(|(folder, files)| list.claims.leaving(folder, files)).collect();
         let place = list.next_place.max(record.queue_position);
         let moved = std::mem::replace(&mut record.queue_position, place) != place;
-        let torrent = metainfo.torrent_bytes().clone();
         let options = OpenOptions {
             save_path: None,
             record: Some(record.clone()),
             queue: place,
             in_queue: true,
             after,
+            stop_at_metadata: record.stop_at_metadata,
         };
-        let session = Session::open_with(metainfo.clone(), self.shared.clone(), options)?;
+        let (session, torrent) = match what {
+            What::Torrent(_) => {
+                let torrent = metainfo.torrent_bytes().clone();
+                (Session::open_with(metainfo.clone(), self.shared.clone(), options)?, torrent)
+            }
+            What::Link(magnet) => {
+                let link = magnet.to_string().into();
+                (self.open_magnet(*magnet, options)?, link)
+            }
+        };
         list.next_place = place + 1;
         let claim = |(folder, files): (PathBuf, _)| list.claims.add(&folder, metainfo.name.clone(), files);
         let claims: Vec<_> = places.into_iter().map(claim).collect();
@@ -224,7 +263,11 @@ impl TorrentManager {
     }
 
     fn take_up(&self, saved: Saved) -> Result<(), Error> {
-        let metainfo = Metainfo::parse(saved.torrent)?;
+        let what = match saved.link() {
+            Some(link) => What::Link(Magnet::parse(link)?.into()),
+            None => What::Torrent(Metainfo::parse(saved.torrent)?.into()),
+        };
+        let metainfo = what.metainfo();
         let lost = saved.record.is_none();
         let record = saved.record.unwrap_or_else(|| ResumeRecord {
             save_path: self.shared.config().download_dir.clone(),
@@ -237,7 +280,7 @@ impl TorrentManager {
             tracing::warn!(torrent = %metainfo.name, "its record is lost; all of it is looked at again");
         }
         let paused = record.paused;
-        let (session, fresh) = self.open(Arc::new(metainfo), record, Origin::Kept { lost })?;
+        let (session, fresh) = self.open(what, record, Origin::Kept { lost })?;
         if fresh && !paused {
             session.start();
         }

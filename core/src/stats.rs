@@ -31,6 +31,8 @@ pub enum SessionState {
     Checking,
     /// Brings its files to another folder.
     Moving,
+    /// Has only a hash as yet, and fetches the metadata.
+    Metadata,
     /// Fetches what is wanted.
     Downloading,
     /// Has all that is wanted and serves it.
@@ -39,6 +41,17 @@ pub enum SessionState {
     Paused,
     /// Trouble stopped it; [`SessionStats::message`] says which.
     Error,
+}
+
+/// The metadata of a magnet while it is fetched (BEP 9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetadataStats {
+    /// Pieces of 16 KiB that are there.
+    pub have: u32,
+    /// All pieces, as peers say; 0: nobody has said yet.
+    pub pieces: u32,
+    /// Connected peers that have it.
+    pub sources: u32,
 }
 
 /// One torrent as it stands. Rates are payload bytes per second over the last few seconds.
@@ -122,12 +135,21 @@ pub struct SessionStats {
     pub retries: bool,
     /// A person wants it to run whatever stands before it in the queue.
     pub forced: bool,
+    /// There until the metadata of a magnet is: size, files and pieces are not known.
+    pub metadata: Option<MetadataStats>,
 }
 
 impl SessionStats {
-    /// Parts of the wanted bytes that are there, from 0 to 1. Nothing wanted is complete.
+    /// Parts of the wanted bytes that are there, from 0 to 1. Nothing wanted is complete; of a magnet whose
+    /// metadata is not there nothing is.
     pub fn progress(&self) -> f64 {
-        if self.wanted == 0 { 1.0 } else { self.have as f64 / self.wanted as f64 }
+        if self.metadata.is_some() {
+            0.0
+        } else if self.wanted == 0 {
+            1.0
+        } else {
+            self.have as f64 / self.wanted as f64
+        }
     }
 
     /// Bytes sent for each byte received; against the size where nothing was received.
@@ -138,7 +160,7 @@ impl SessionStats {
 
     /// Whether all that is wanted is there.
     pub const fn is_complete(&self) -> bool {
-        self.have == self.wanted
+        self.metadata.is_none() && self.have == self.wanted
     }
 }
 
@@ -241,8 +263,8 @@ pub enum Detail {
     Files(Vec<FileStats>),
     /// The connected peers.
     Peers(Vec<PeerStats>),
-    /// The trackers, by tier.
-    Trackers(Vec<TrackerStats>),
+    /// The trackers, by tier, and the other ways to peers.
+    Trackers(Vec<TrackerStats>, Vec<WayStats>),
     /// What changes too rarely for [`SessionStats`].
     Overview(OverviewStats),
     /// What a person decided.
@@ -412,6 +434,45 @@ pub struct TrackerStats {
     pub failures: u32,
     /// The last answers, newest first, at most three: when, and what was said.
     pub history: Vec<(UnixTime, Untrusted)>,
+}
+
+/// A way to peers that is no tracker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Way {
+    /// The DHT (BEP 5).
+    Dht,
+    /// Other peers (BEP 11).
+    Pex,
+    /// Our own network (BEP 14).
+    Lsd,
+}
+
+/// How a way to peers is doing for one torrent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WayState {
+    /// It is switched off.
+    Off,
+    /// The torrent is private (BEP 27).
+    Private,
+    /// The torrent does not run.
+    Resting,
+    /// There is nobody to ask: no nodes, no peer that tells of others, no network.
+    Waiting,
+    /// It is in use.
+    Working,
+}
+
+/// One way to peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WayStats {
+    /// Which.
+    pub way: Way,
+    /// How it is doing.
+    pub state: WayState,
+    /// Peers that are known by it, and by no tracker and no person, connected or not.
+    pub peers: u32,
 }
 
 /// What the overview shows beside [`SessionStats`].

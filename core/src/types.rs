@@ -251,6 +251,8 @@ pub enum BanReason {
     },
     /// A person did not want it.
     ByHand,
+    /// It sent metadata that is not what its hash says (BEP 9).
+    BadMetadata,
 }
 
 impl fmt::Display for BanReason {
@@ -259,6 +261,7 @@ impl fmt::Display for BanReason {
             Self::BadPiece(piece) => write!(f, "every block of bad piece {piece} came from it"),
             Self::BadBlock { piece, block } => write!(f, "its block {block} of piece {piece} was bad"),
             Self::ByHand => f.write_str("banned by hand"),
+            Self::BadMetadata => f.write_str("the metadata that came from it was bad"),
         }
     }
 }

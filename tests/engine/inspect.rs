@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 use tc_core::untrusted::is_harmful;
@@ -242,13 +242,44 @@ fn what_is_no_file_is_refused() {
 }
 
 #[test]
-fn other_sources_are_named() {
-    let refuse = |source: &str, words: &str| refused(source, words, &inspect(true, OsStr::new(source)));
+fn a_link_says_what_it_holds_and_nothing_else() {
     let hash = "0123456789abcdef0123456789abcdef01234567";
-    refuse(&format!("magnet:?xt=urn:btih:{hash}"), "a magnet link cannot be inspected yet");
-    refuse(&format!("MAGNET:?dn=\x1b[2J&xt=urn:btih:{hash}"), "a magnet link");
-    refuse("https://example.org/x.torrent", "a web address");
-    refuse(hash, "a bare info-hash");
+    let printed = |source: &str| -> Value {
+        let run = inspect(true, OsStr::new(source));
+        assert_eq!(run.stderr, "");
+        serde_json::from_str(&run.stdout).unwrap()
+    };
+    let bare = json!({
+        "name": null, "info_hash": hash, "info_hash_v2": null, "total_size": null, "piece_length": null,
+        "pieces": null, "private": null, "trackers": [], "web_seeds": [], "files": null,
+    });
+    assert_eq!(printed(hash), bare);
+    assert_eq!(printed(&format!("magnet:?xt=urn:btih:{hash}")), bare);
+    let whole =
+        printed(&format!("MAGNET:?dn=a%1Bb&xt=urn:btih:{hash}&tr=udp://a:1&tr=http://b/&ws=http://c/"));
+    assert_eq!(whole["name"], "a\u{1b}b");
+    assert_eq!(whole["trackers"], json!([["udp://a:1"], ["http://b/"]]));
+    assert_eq!(whole["web_seeds"], json!(["http://c/"]));
+    let v2 = printed(&hash.repeat(2)[..64]);
+    assert_eq!((&v2["info_hash"], &v2["info_hash_v2"]), (&json!(null), &json!(hash.repeat(2)[..64])));
+    let refuse = |source: &str, words: &str| refused(source, words, &inspect(true, OsStr::new(source)));
+    refuse("magnet:?dn=\x1b[2J", "no info-hash");
+    refuse("magnet:?xt=urn:btih:00", "info-hash is none");
+}
+
+#[test]
+fn a_link_is_a_page_for_a_person_too() {
+    let run =
+        inspect(false, OsStr::new("magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567&dn=n&so=1"));
+    assert_eq!(
+        run.stdout,
+        "\
+Name          n
+Info hash     0123456789abcdef0123456789abcdef01234567
+Select        files 1, from 0
+Size          not known before a peer has sent the metadata
+"
+    );
 }
 
 #[test]

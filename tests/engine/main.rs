@@ -11,6 +11,7 @@ mod lies;
 mod limits;
 #[path = "../support/lines.rs"]
 mod lines;
+mod magnets;
 mod peers;
 mod queue;
 mod raw;

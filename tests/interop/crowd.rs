@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use serde_json::json;
+use tc_core::dht::K;
 use tc_core::{Config, TorrentManager};
 
 use crate::clients::make::Make;
@@ -44,14 +45,14 @@ impl Crowd {
         SocketAddr::new(self.places[0].address(self.family), PORT).to_string()
     }
 
-    /// Waits until all can be searched and know most of each other.
+    /// Waits until all can be searched, and know as many others as an announce goes to.
     pub fn wait_ready(&self) {
         let family = usize::from(self.family == Family::V6);
         until(lab::ready(), "the nodes to know each other", || {
             let knows = |engine: &TorrentManager| {
                 // Looking has the figures gathered.
                 let dht = engine.shared().dht().stats();
-                dht.ready[family] && dht.good[family] as usize >= self.engines.len() * 2 / 3
+                dht.ready[family] && dht.good[family] as usize >= K
             };
             self.engines.iter().all(knows).then_some(())
         });

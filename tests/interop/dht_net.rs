@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 
 use tc_core::dht::Wish;
 use tc_core::dht::task::DhtRegistration;
-use tc_core::{AddOptions, InfoHash};
+use tc_core::stats::PeerSource;
+use tc_core::{AddOptions, InfoHash, TorrentManager};
 use tokio::sync::mpsc;
 
 use crate::clients::make::Make;
 use crate::clients::other::{self, Other};
 use crate::clients::ours;
 use crate::crowd::Crowd;
-use crate::lab::Lab;
+use crate::lab::{self, Lab};
 use crate::net::Family;
 use crate::torrent::Content;
 use crate::wait::{Deadline, until};
@@ -22,14 +23,17 @@ use crate::wait::{Deadline, until};
 const OURS: usize = 30;
 const LIBTORRENT: usize = 5;
 const TRANSMISSION: usize = 4;
+/// A libtorrent among all of them.
+const WITNESS: usize = OURS;
 /// Searches, each for a torrent of its own.
 const SEARCHES: usize = 100;
 /// Torrents of one node of ours.
 const MANY: usize = 200;
-/// Searches of one node at once.
-const AT_ONCE: usize = 5;
 /// After which ours are asked to search again: they would by themselves in a quarter of an hour.
 const AGAIN: Duration = Duration::from_secs(15);
+/// After which they are asked to announce again what nobody has found: they would by themselves in a quarter of an
+/// hour, for what was announced to a node that did not stay.
+const ANNOUNCED_AGAIN: Duration = Duration::from_secs(60);
 /// What is registered anew within less than this keeps its turn.
 const FORGOTTEN: Duration = Duration::from_millis(500);
 /// A client that was turned away, or that began too early, asks again within the minute.
@@ -49,7 +53,8 @@ fn whatever_a_node_announces_any_other_finds_over_ipv6() {
 fn two_hundred_torrents_of_one_node_are_found() {
     let test = "two_hundred_torrents_of_one_node_are_found";
     let Some((mut lab, crowd)) = lab(test, &[Make::Libtorrent], Family::V4, 12) else { return };
-    let mut searcher = crowd.member(&mut lab, Make::Libtorrent, "searcher");
+    let mut searchers: Vec<_> =
+        (0..4).map(|n| crowd.member(&mut lab, Make::Libtorrent, &format!("searcher{n}"))).collect();
     let hashes: Vec<_> = (0..MANY).map(|n| torrent(&lab, n, "torrents").1).collect();
     let dht = crowd.engines[3].shared().dht();
     let registered: Vec<_> = hashes
@@ -61,20 +66,19 @@ fn two_hundred_torrents_of_one_node_are_found() {
         .collect();
     let announcer = SocketAddr::new(crowd.places[3].address(lab.family), ours::PORT);
     let deadline = Deadline::seconds(SEARCH_SECONDS);
-    let mut left = hashes;
+    let mut left: Vec<_> = hashes.chunks(MANY / searchers.len()).map(<[String]>::to_vec).collect();
     until(deadline, "all of them to be found", || {
-        // A few at a time: more are more than a node may ask of another.
-        for hash in left.iter().take(AT_ONCE) {
+        for (searcher, left) in searchers.iter_mut().zip(&mut left) {
+            // One at a time: of a node that asks too much none takes notice any more.
+            let Some(hash) = left.last() else { continue };
             searcher.look_up(hash);
+            if searcher.has_found(hash, announcer) {
+                left.pop();
+            }
         }
-        let before = left.len();
-        let mut n = 0;
-        left.retain(|hash| {
-            n += 1;
-            n > AT_ONCE || !searcher.has_found(hash, announcer)
-        });
-        assert!(deadline.left().is_some(), "{} of {before} are not found", left.len());
-        left.is_empty().then_some(())
+        let not_found: Vec<_> = left.iter().map(Vec::len).collect();
+        assert!(deadline.left().is_some(), "so many are not found by each: {not_found:?}");
+        left.iter().all(Vec::is_empty).then_some(())
     });
     drop(registered);
 }
@@ -109,9 +113,27 @@ fn live(test: &str, family: Family) {
     }
     let deadline = Deadline::seconds(SEARCH_SECONDS);
     for search in &mut searches {
-        members[search.searcher].search(&crowd, &lab, &torrents[search.n].0, search);
+        members[search.searcher].search(&crowd, search);
     }
+    // transmission searches once: it is given the torrent when somebody else has found its peer.
+    let mut waiting = searches.iter().map(|search| search.n).collect::<Vec<_>>();
+    waiting.retain(|n| members[pairs[*n].1].is_transmission());
+    let mut announced = Instant::now();
     until(deadline, "all of them to be found", || {
+        if announced.elapsed() > ANNOUNCED_AGAIN {
+            announced = Instant::now();
+            let again: Vec<_> = searches.iter().map(|search| (pairs[search.n].0, &search.hash)).collect();
+            announce_again(&mut members, &crowd, &again);
+        }
+        waiting.retain(|&n| {
+            let (announcer, searcher) = pairs[n];
+            let wanted = members[announcer].address(&crowd, family);
+            let is_announced = members[WITNESS].can_find(&torrents[n].1, wanted);
+            if is_announced {
+                members[searcher].add(&torrents[n].0, &lab.dir(&format!("searches-{n}")));
+            }
+            !is_announced
+        });
         searches.retain_mut(|search| !members[search.searcher].has_found(&crowd, search));
         let left = || searches.iter().map(|search| (pairs[search.n], search.wanted)).collect::<Vec<_>>();
         assert!(deadline.left().is_some(), "not found by (announcer, searcher): {:?}", left());
@@ -119,13 +141,16 @@ fn live(test: &str, family: Family) {
     });
 }
 
+/// Peers, and who named them.
+type Named = (PeerSource, Vec<SocketAddr>);
+
 struct Search {
     n: usize,
     searcher: usize,
     wanted: SocketAddr,
     hash: String,
     /// Where ours tell what they find; while it is here, the search goes on.
-    found: Option<(mpsc::Receiver<Vec<SocketAddr>>, DhtRegistration)>,
+    found: Option<(mpsc::Receiver<Named>, DhtRegistration)>,
     since: Instant,
 }
 
@@ -148,24 +173,42 @@ impl Member {
         }
     }
 
-    /// Adds a torrent that it has nothing of: that alone makes it announce itself.
+    /// Adds a torrent and its content: that alone makes it announce itself.
     fn announce(&mut self, crowd: &Crowd, lab: &Lab, torrent: &Path, n: usize) {
+        let dir = lab.dir(&format!("announces-{n}"));
+        content(n).write(&dir);
         match self {
             Self::Ours(at) => {
-                let dir = lab.dir(&format!("announces-{n}"));
                 let options = AddOptions { download_dir: Some(dir), ..AddOptions::default() };
                 crowd.engines[*at].add_torrent(torrent, options).expect("it is a torrent");
             }
-            Self::Other(client) => client.add(torrent, &lab.dir(&format!("announces-{n}"))),
+            Self::Other(client) => client.add(torrent, &dir),
         }
     }
 
-    fn search(&mut self, crowd: &Crowd, lab: &Lab, torrent: &Path, search: &mut Search) {
+    fn search(&mut self, crowd: &Crowd, search: &mut Search) {
         match self {
             Self::Ours(at) => search.begin(crowd, *at),
             Self::Other(client) if client.make == Make::Libtorrent => client.look_up(&search.hash),
-            Self::Other(client) => client.add(torrent, &lab.dir(&format!("searches-{}", search.n))),
+            // Later.
+            Self::Other(_) => {}
         }
+    }
+
+    fn is_transmission(&self) -> bool {
+        matches!(self, Self::Other(client) if client.make == Make::Transmission)
+    }
+
+    fn add(&mut self, torrent: &Path, dir: &Path) {
+        let Self::Other(client) = self else { panic!("ours search otherwise") };
+        client.add(torrent, dir);
+    }
+
+    /// Whether libtorrent has found a peer by now.
+    fn can_find(&mut self, hash: &str, peer: SocketAddr) -> bool {
+        let Self::Other(client) = self else { panic!("ours search otherwise") };
+        client.look_up(hash);
+        client.has_found(hash, peer)
     }
 
     fn has_found(&mut self, crowd: &Crowd, search: &mut Search) -> bool {
@@ -178,7 +221,7 @@ impl Member {
                     return false;
                 };
                 let mut lists = std::iter::from_fn(|| found.try_recv().ok());
-                let found = lists.any(|peers| peers.contains(&search.wanted));
+                let found = lists.any(|(_, peers)| peers.contains(&search.wanted));
                 if !found && search.since.elapsed() > AGAIN {
                     // It was not announced yet, perhaps.
                     (search.found, search.since) = (None, Instant::now());
@@ -192,9 +235,33 @@ impl Member {
                 }
                 found
             }
-            Self::Other(client) => client.is_connected(&search.hash, search.wanted.ip()),
+            Self::Other(client) => client.is_complete(&search.hash),
         }
     }
+}
+
+/// Torrents are announced now, not in a quarter of an hour.
+fn announce_again(members: &mut [Member], crowd: &Crowd, torrents: &[(usize, &String)]) {
+    let mut ours = Vec::new();
+    for (announcer, hash) in torrents {
+        match &mut members[*announcer] {
+            Member::Ours(at) => {
+                let engine = &crowd.engines[*at];
+                ours.push((engine, engine.get(&info_hash(hash)).expect("it was added")));
+            }
+            Member::Other(client) if client.make == Make::Libtorrent => client.announce_to_dht(hash),
+            // It cannot be asked to.
+            Member::Other(_) => {}
+        }
+    }
+    let torrents = |engine: &TorrentManager| engine.shared().dht().stats().torrents;
+    let before: Vec<_> = ours.iter().map(|(engine, _)| torrents(engine)).collect();
+    ours.iter().for_each(|(_, session)| session.pause());
+    // One that came back at once would keep its turn.
+    until(lab::ready(), "the DHT to forget them", || {
+        ours.iter().zip(&before).all(|((engine, _), before)| torrents(engine) < *before).then_some(())
+    });
+    ours.iter().for_each(|(_, session)| session.resume());
 }
 
 fn lab(test: &str, makes: &[Make], family: Family, nodes: usize) -> Option<(Lab, Crowd)> {
@@ -207,8 +274,12 @@ fn lab(test: &str, makes: &[Make], family: Family, nodes: usize) -> Option<(Lab,
 /// The `n`th small torrent, and its info-hash.
 fn torrent(lab: &Lab, n: usize, dir: &str) -> (PathBuf, String) {
     let path = lab.dir(dir).join(format!("{n}.torrent"));
-    let hash = Content::single(20_000, 16 << 10, 1_000 + n as u64).torrent(&[], &path);
+    let hash = content(n).torrent(&[], &path);
     (path, hash)
+}
+
+fn content(n: usize) -> Content {
+    Content::single(20_000, 16 << 10, 1_000 + n as u64)
 }
 
 fn info_hash(hex: &str) -> InfoHash {

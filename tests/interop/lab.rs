@@ -118,6 +118,21 @@ impl Lab {
         (host, seed)
     }
 
+    /// A magnet link to the torrent, with its tracker.
+    pub fn magnet(&self) -> PathBuf {
+        format!("{}&tr={}", self.bare_magnet().display(), self.tracker.url(self.family)).into()
+    }
+
+    /// The same with nothing but the hash.
+    pub fn bare_magnet(&self) -> PathBuf {
+        format!("magnet:?xt=urn:btih:{}", self.info_hash).into()
+    }
+
+    /// From now on the torrent is added by this instead of its file.
+    pub fn add_by(&mut self, source: PathBuf) {
+        self.torrent = source;
+    }
+
     /// Who is added from now on hears of nobody by a tracker.
     pub fn forget_tracker(&mut self) {
         self.track(&[]);

@@ -34,7 +34,7 @@ fn a_bad_source_is_one_line_and_leaves_nothing_behind() {
     check_refused(&home, &get("deep.torrent"), 1, "deep.torrent: ");
     check_refused(&home, &get("empty"), 1, "no .torrent file in empty");
     check_refused(&home, &get("/dev/null"), 1, "/dev/null: it is not a regular file");
-    check_refused(&home, &get("magnet:?xt=urn:btih:00"), 1, "only .torrent files");
+    check_refused(&home, &get("magnet:?xt=urn:btih:00"), 1, "the magnet link's info-hash is none");
     check_refused(&home, &get("evil\x1b]0;x\x07\u{202e}"), 1, "evil\u{fffd}]0;x");
     assert!(!home.path("out").exists());
 }

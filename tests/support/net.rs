@@ -34,6 +34,8 @@ pub struct Host {
     pub v4: Ipv4Addr,
     /// Its IPv6 address.
     pub v6: Ipv6Addr,
+    /// A router stands between it and the others.
+    pub is_inside: bool,
 }
 
 /// IPv4 or IPv6.
@@ -66,7 +68,7 @@ impl Net {
         let namespace = format!("{}-{name}", self.prefix);
         let v4 = Ipv4Addr::new(11, number, 0, 1);
         let v6 = Ipv6Addr::new(0x2a11, number.into(), 0, 0, 0, 0, 0, 1);
-        let host = Host { namespace: Some(namespace.clone()), v4, v6 };
+        let host = Host { namespace: Some(namespace.clone()), v4, v6, is_inside: false };
         self.hosts.push(host.clone());
         for line in [
             format!("netns add {namespace}"),
@@ -95,7 +97,40 @@ impl Net {
     pub fn port(&self, host: &Host) -> (Host, usize) {
         let at = self.hosts.iter().position(|other| other.v4 == host.v4).expect("it is one of this network");
         let (v4, v6) = (Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED);
-        (Host { namespace: Some(self.switch.clone()), v4, v6 }, at + 1)
+        (Host { namespace: Some(self.switch.clone()), v4, v6, is_inside: false }, at + 1)
+    }
+}
+
+impl Net {
+    /// Adds a place behind another one, its router, on a network of its own: 192.168.77.2/24 and 2a12:77::2/64. The
+    /// router has .1 there, on `lan0`, and forwards; what else it does is the test's.
+    pub fn behind(&mut self, router: &Host, name: &str) -> Host {
+        let namespace = format!("{}-{name}", self.prefix);
+        let outer = router.namespace.as_deref().expect("a router is not on loopback");
+        let (v4, v6) = (Ipv4Addr::new(192, 168, 77, 2), Ipv6Addr::new(0x2a12, 0x77, 0, 0, 0, 0, 0, 2));
+        let host = Host { namespace: Some(namespace.clone()), v4, v6, is_inside: true };
+        self.hosts.push(host.clone());
+        for line in [
+            format!("netns add {namespace}"),
+            format!("link add eth0 netns {namespace} type veth peer name lan0 netns {outer}"),
+            format!("-n {outer} addr add 192.168.77.1/24 dev lan0"),
+            format!("-n {outer} addr add 2a12:77::1/64 dev lan0 nodad"),
+            format!("-n {outer} addr add fe80::1/64 dev lan0 nodad"),
+            format!("-n {outer} link set lan0 up"),
+            format!("-n {namespace} addr add {v4}/24 dev eth0"),
+            format!("-n {namespace} addr add {v6}/64 dev eth0 nodad"),
+            format!("-n {namespace} link set lo up"),
+            format!("-n {namespace} link set eth0 up"),
+            format!("-n {namespace} route add default via 192.168.77.1"),
+            format!("-n {namespace} route add default via fe80::1 dev eth0"),
+        ] {
+            ip(&line).expect("the first namespace could be made");
+        }
+        let forward =
+            "echo 1 > /proc/sys/net/ipv4/ip_forward && echo 1 > /proc/sys/net/ipv6/conf/all/forwarding";
+        let set = router.command("sh").args(["-c", forward]).status().expect("there is a shell");
+        assert!(set.success(), "{outer} does not forward");
+        host
     }
 }
 
@@ -109,7 +144,12 @@ impl Drop for Net {
 impl Host {
     /// No namespace: 127.0.0.N on the loopback of this machine.
     pub const fn loopback(number: u8) -> Self {
-        Self { namespace: None, v4: Ipv4Addr::new(127, 0, 0, number), v6: Ipv6Addr::LOCALHOST }
+        Self {
+            namespace: None,
+            v4: Ipv4Addr::new(127, 0, 0, number),
+            v6: Ipv6Addr::LOCALHOST,
+            is_inside: false,
+        }
     }
 
     /// Its address.

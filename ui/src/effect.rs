@@ -8,9 +8,12 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
 use tc_core::error::Error;
+use tc_core::magnet::Magnet;
 use tc_core::manager::{AddOptions, RemoveData, TorrentManager};
 use tc_core::metainfo::Metainfo;
 use tc_core::queue::Shift;
+use tc_core::session::Session;
+use tc_core::tracker::{AtUrl, FetchError, mask_url};
 use tc_core::types::InfoHash;
 use tc_core::untrusted::clean;
 
@@ -19,14 +22,47 @@ use crate::message::{AddRequest, AddStart, Answer, Effect, Message, Preview};
 /// Errands that wait. A person makes a few a second at most; the largest paste adds some dozens.
 const ERRANDS: usize = 256;
 
+/// Gets what is at a URL.
+pub type Fetch<'a> = dyn Fn(&str) -> Result<AtUrl, FetchError> + 'a;
+
+/// What a source holds.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// A torrent.
+    Whole(Box<Metainfo>),
+    /// The hash of one, and what a link says besides.
+    Link(Box<Magnet>),
+}
+
+impl Found {
+    /// Which torrent it is.
+    pub const fn info_hash(&self) -> InfoHash {
+        match self {
+            Self::Whole(metainfo) => metainfo.info_hash,
+            Self::Link(magnet) => magnet.info_hash,
+        }
+    }
+
+    /// Adds it.
+    ///
+    /// # Errors
+    /// As the manager's.
+    pub fn add(self, manager: &TorrentManager, options: AddOptions) -> Result<Session, Error> {
+        match self {
+            Self::Whole(metainfo) => manager.add_metainfo(*metainfo, options),
+            Self::Link(magnet) => manager.add_magnet(*magnet, options),
+        }
+    }
+}
+
 /// What the dashboard needs of the system. The program implements it: the dashboard itself touches
 /// no file. Its methods may take their time; they are called on the errand thread alone.
 pub trait System: Send + Sync + 'static {
-    /// The torrent file that a person means.
+    /// What a source that a person typed holds; a URL is fetched with `fetch`.
     ///
     /// # Errors
-    /// It is none, in one line.
-    fn torrent_file(&self, source: &str) -> Result<PathBuf, String>;
+    /// It is no torrent and no link to one, in one line.
+    fn torrent(&self, source: &str, fetch: &Fetch<'_>) -> Result<Found, String>;
 
     /// The folder that a person means; `~` and `$NAME` are expanded.
     ///
@@ -34,7 +70,7 @@ pub trait System: Send + Sync + 'static {
     /// It is none, in one line.
     fn folder(&self, typed: &str) -> Result<PathBuf, String>;
 
-    /// What lies behind a source.
+    /// What lies behind a source, as far as that is known without fetching anything.
     ///
     /// # Errors
     /// It cannot be added, in one line.
@@ -75,12 +111,12 @@ impl Hands {
     /// Carries out what concerns the engine or the system; an answer that is known at once is given.
     pub(crate) fn perform(&self, effect: Effect) -> Option<Answer> {
         match effect {
-            Effect::Pause(torrents) => self.each(&torrents, tc_core::session::Session::pause),
-            Effect::Resume(torrents) => self.each(&torrents, tc_core::session::Session::resume),
+            Effect::Pause(torrents) => self.each(&torrents, Session::pause),
+            Effect::Resume(torrents) => self.each(&torrents, Session::resume),
             Effect::Shift(torrents, shift) => return self.shift(&torrents, shift),
             Effect::Force(torrents, forced) => self.each(&torrents, |session| session.force(forced)),
-            Effect::Recheck(torrents) => self.each(&torrents, tc_core::session::Session::recheck),
-            Effect::Announce(torrents) => self.each(&torrents, tc_core::session::Session::reannounce),
+            Effect::Recheck(torrents) => self.each(&torrents, Session::recheck),
+            Effect::Announce(torrents) => self.each(&torrents, Session::reannounce),
             Effect::AnnounceTo(torrent, tracker) => {
                 self.each(&[torrent], |session| session.reannounce_to(tracker));
             }
@@ -107,6 +143,7 @@ impl Hands {
                 // It may have ended by now: what was asked for is so.
                 self.manager.lift_ban(target);
             }
+            Effect::Magnets(torrents) => return Some(Answer::Magnets(self.magnets(&torrents))),
             Effect::Remove { torrents, delete_data } => return self.remove(&torrents, delete_data),
             Effect::Add(request) => return self.post(Errand::Add(request)),
             Effect::Move { torrents, to } => return self.post(Errand::Move { torrents, to }),
@@ -128,11 +165,24 @@ impl Hands {
     }
 
     /// A torrent that is gone by now needs nothing any more.
-    fn each(&self, torrents: &[InfoHash], call: impl Fn(&tc_core::session::Session)) {
+    fn each(&self, torrents: &[InfoHash], call: impl Fn(&Session)) {
         torrents
             .iter()
             .filter_map(|info_hash| self.manager.get(info_hash))
             .for_each(|session| call(&session));
+    }
+
+    /// A link to each of these torrents. A tracker whose URL holds a secret is the person's own business, and so
+    /// are all trackers of a private torrent.
+    fn magnets(&self, torrents: &[InfoHash]) -> Vec<String> {
+        let link = |session: Session| {
+            let metainfo = session.metainfo();
+            let trackers = session.trackers();
+            let open = trackers.iter().map(|known| &known.url).filter(|url| mask_url(url) == **url);
+            let trackers = open.filter(|_| !metainfo.private).cloned().collect();
+            Magnet { trackers, ..Magnet::of(metainfo) }.to_string()
+        };
+        torrents.iter().filter_map(|info_hash| self.manager.get(info_hash)).map(link).collect()
     }
 
     /// Says where the first of them stands now.
@@ -240,21 +290,30 @@ impl Runner {
     }
 
     fn try_add(&self, request: &AddRequest) -> Result<Answer, String> {
-        let path = self.system.torrent_file(&request.source)?;
+        let found = self.system.torrent(&request.source, &|url| self.manager.shared().fetch(url))?;
         let download_dir = match request.save_to.as_str() {
             "" => None,
             typed => Some(self.system.folder(typed)?),
         };
         // The engine gives the torrent that is there already; what the source holds tells before.
-        let known = self.system.preview(&request.source)?.info_hash;
-        let here = known.and_then(|info_hash| self.manager.get(&info_hash));
+        let here = self.manager.get(&found.info_hash());
         let already_here = here.is_some();
-        let AddRequest { start, assume_complete, .. } = *request;
+        let AddRequest { start, assume_complete, choose_files, .. } = *request;
         let (paused, forced) = (start == AddStart::Paused, start == AddStart::Now);
-        let options = AddOptions { download_dir, paused, forced, assume_complete, ..AddOptions::default() };
-        let metainfo = Metainfo::read(&path).map_err(|error| error.at(&path).to_string())?;
-        let more_trackers = here.map_or_else(Vec::new, |session| session.new_trackers(&metainfo));
-        let session = self.manager.add_metainfo(metainfo, options).map_err(|error| error.to_string())?;
+        let options = AddOptions {
+            download_dir,
+            paused,
+            forced,
+            assume_complete,
+            stop_at_metadata: choose_files,
+            ..AddOptions::default()
+        };
+        // Those of a link are taken over without a question, as it has little else to say.
+        let more_trackers = match (here, &found) {
+            (Some(session), Found::Whole(metainfo)) => session.new_trackers(metainfo),
+            _ => Vec::new(),
+        };
+        let session = found.add(&self.manager, options).map_err(|error| error.to_string())?;
         Ok(Answer::Added { info_hash: session.info_hash(), already_here, more_trackers })
     }
 }

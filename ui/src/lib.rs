@@ -47,7 +47,7 @@ use tc_core::event::Subscription;
 use tc_core::manager::TorrentManager;
 
 use crate::effect::Hands;
-pub use crate::effect::System;
+pub use crate::effect::{Fetch, Found, System};
 use crate::feed::Feed;
 use crate::message::{Answer, Effect, Message, Why};
 use crate::state::log::LogFilter;

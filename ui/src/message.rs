@@ -93,6 +93,8 @@ pub enum Answer {
         /// Free bytes where the text points, if known.
         free: Option<u64>,
     },
+    /// Magnet links, for the clipboard.
+    Magnets(Vec<String>),
     /// A request came to nothing; the text is for the footer.
     Failed(String),
     /// A request was carried out and wants to be known; the text is for the footer.
@@ -108,10 +110,8 @@ pub struct Preview {
     pub info_hash: Option<InfoHash>,
     /// Its name, made harmless.
     pub name: String,
-    /// Number of files.
-    pub files: usize,
-    /// Bytes of all files.
-    pub size: u64,
+    /// Number of files, and bytes of all of them; `None`: that is not known before it is added.
+    pub content: Option<(usize, u64)>,
 }
 
 /// What the person wants, as the keymap says it.
@@ -303,6 +303,8 @@ pub enum Step {
 /// What can be copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CopyWhat {
+    /// A magnet link.
+    Magnet,
     /// The info-hash in hexadecimal.
     Hash,
     /// The name, made harmless.
@@ -381,6 +383,8 @@ pub enum Effect {
     },
     /// Put this text on the clipboard.
     Copy(String),
+    /// Make magnet links of these torrents; they come back as [`Answer::Magnets`].
+    Magnets(Vec<InfoHash>),
     /// Gather this detail from now on instead of the one before.
     Watch(Option<(InfoHash, DetailKind)>),
     /// Hear these events from now on instead of those before; patterns of the event bus.
@@ -400,7 +404,7 @@ pub enum Effect {
 /// A source to add, as the dialog was filled in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddRequest {
-    /// A path, as typed; `~` and `$NAME` are not expanded yet.
+    /// A path, as typed, of which `~` and `$NAME` are not expanded yet; a URL, a magnet link, an info-hash.
     pub source: String,
     /// Where its files go, as typed; empty: the usual folder.
     pub save_to: String,
@@ -408,6 +412,8 @@ pub struct AddRequest {
     pub start: AddStart,
     /// Its data is there: only sizes are looked at, and each piece is hashed when it is first read.
     pub assume_complete: bool,
+    /// A magnet pauses when its files are known, so that they can be chosen.
+    pub choose_files: bool,
 }
 
 /// When an added torrent starts.

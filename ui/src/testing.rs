@@ -15,7 +15,7 @@ use tc_core::settings::SpeedLimits;
 use tc_core::stats::{Changes, GlobalStats, QueueStats, SessionStats};
 
 pub use self::replay::replay;
-pub use self::samples::{deliveries, detail, hostile, torrents};
+pub use self::samples::{deliveries, detail, hostile, magnets, torrents};
 use crate::keymap;
 use crate::message::{Effect, Message};
 use crate::state::{AppState, Look};

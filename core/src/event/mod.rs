@@ -175,6 +175,17 @@ events! {
         /// And now.
         to: PathBuf,
     }
+    /// The metadata of a magnet is there, and is what its hash says: now the torrent's files are known.
+    MetadataReceived = "metadata.received", Info {
+        /// Its name.
+        name: Untrusted,
+        /// Bytes of its files.
+        size: u64,
+        /// Number of its files.
+        files: u32,
+        /// BEP 27: peers come from its trackers only.
+        private: bool,
+    }
     /// A piece was hashed and is good.
     PieceCompleted = "piece.completed", Debug {
         /// Its number.

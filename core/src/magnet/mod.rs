@@ -2,6 +2,7 @@
 //! peers have the rest.
 
 pub mod link;
+pub mod metadata;
 pub mod select;
 
 pub use self::link::{Magnet, MagnetError};

@@ -11,6 +11,7 @@ pub mod path;
 mod read;
 mod rename;
 mod unique;
+mod unknown;
 mod v1;
 mod v2;
 

@@ -170,6 +170,11 @@ impl PeerPool {
         self.known.len()
     }
 
+    /// Addresses that this source named.
+    pub fn named_by(&self, source: PeerSource) -> u32 {
+        self.known.values().filter(|known| known.source == source).count() as u32
+    }
+
     /// Links and tries that are under way.
     pub const fn busy(&self) -> usize {
         self.connected + self.dialling
@@ -334,6 +339,16 @@ impl PeerPool {
     /// trackers does not call the peers of the old ones (BEP 27).
     pub fn forget(&mut self, source: PeerSource) {
         self.known.retain(|_, known| known.source != source || known.state != State::Idle);
+    }
+
+    /// Whether a stranger named this address, and nobody else did.
+    pub fn is_strangers(&self, address: &SocketAddr) -> bool {
+        self.known.get(address).is_some_and(|known| is_hearsay(known.source))
+    }
+
+    /// Forgets the addresses that strangers named and that are not in use.
+    pub fn forget_strangers(&mut self) {
+        self.known.retain(|_, known| !is_hearsay(known.source) || known.state != State::Idle);
     }
 
     /// More is wanted than before, or we come back: those that were left or of no use may be called at once.

@@ -121,6 +121,12 @@ impl Question {
     }
 }
 
+/// Seconds in which a gateway counts as one that has just started: two looks at it.
+const YOUNG: u32 = 60;
+
+/// Seconds between two replies that are not to the same look.
+const AGAIN: u64 = 15;
+
 /// Notices that a gateway lost what it knew (RFC 6886, section 3.6; RFC 6887, section 8.5).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Epoch {
@@ -128,12 +134,15 @@ pub struct Epoch {
 }
 
 impl Epoch {
-    /// What a reply says now. Whether it restarted since the last one: clocks of gateways may be an eighth
-    /// slow, and 2 s off.
+    /// What a reply says now. Whether it restarted since the last one: its clock may be slow, and 2 s off. The RFCs
+    /// allow an eighth, which hides a second restart within seconds; here it is a 32nd, because a renewal too many
+    /// is all that a wrong guess costs.
     pub fn hear(&mut self, now: std::time::Instant, epoch: u32) -> bool {
         let before = self.last.replace((now, epoch));
         let Some((then, last)) = before else { return false };
         let passed = now.saturating_duration_since(then).as_secs();
-        u64::from(epoch) + 2 < u64::from(last) + passed * 7 / 8
+        // Who has just started may have done so twice since: its clock would not show it.
+        let young = passed >= AGAIN && epoch < YOUNG;
+        young || u64::from(epoch) + 2 < u64::from(last) + passed * 31 / 32
     }
 }

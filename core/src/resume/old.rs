@@ -59,8 +59,14 @@ pub(super) struct Global1 {
     pub seed_time: Option<u64>,
 }
 
+/// What version 4 added behind the fields of version 3: whether a magnet pauses when its metadata is there.
+const SINCE_VERSION_3: [u8; 1] = [0];
+
 /// Reads the fields of a record of an earlier version; `None`: there is no such version, or they are damaged.
 pub(super) fn record(version: u8, fields: &[u8]) -> Option<ResumeRecord> {
+    if version == 3 {
+        return postcard::from_bytes(&[fields, &SINCE_VERSION_3].concat()).ok();
+    }
     let old: Record2 = match version {
         1 => {
             let empty = postcard::to_stdvec(&Record2::default()).ok()?;

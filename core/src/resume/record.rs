@@ -17,7 +17,7 @@ use crate::types::{InfoHash, PieceIndex, UnixTime};
 use crate::untrusted::Untrusted;
 
 /// The version that this program writes.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// The version of the settings of all torrents together.
 const SETTINGS_VERSION: u8 = 2;
@@ -89,6 +89,8 @@ pub struct ResumeRecord {
     /// A rename is under way: the names that files get, or, once a move that goes with it is committed,
     /// those that they had. Since version 3.
     pub other_names: Option<Vec<(u32, String)>>,
+    /// A magnet pauses when its metadata is there, so that files can be chosen. Since version 4.
+    pub stop_at_metadata: bool,
 }
 
 /// A folder that a torrent's files have until it is complete.

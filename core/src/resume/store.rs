@@ -31,10 +31,17 @@ const RETRY: Duration = Duration::from_secs(30);
 pub struct Saved {
     /// Its name in the engine, from the name of its file.
     pub info_hash: InfoHash,
-    /// The `.torrent` file, unchecked.
+    /// The `.torrent` file, unchecked; of a magnet whose metadata is not there the link.
     pub torrent: Bytes,
     /// `None` when there is none that can be used: the torrent is to be checked.
     pub record: Option<ResumeRecord>,
+}
+
+impl Saved {
+    /// The link of a magnet whose metadata is not there yet.
+    pub fn link(&self) -> Option<&str> {
+        super::folder::is_link(&self.torrent).then(|| std::str::from_utf8(&self.torrent).ok()).flatten()
+    }
 }
 
 /// The state folder of a run. Posting never blocks; the thread writes.
@@ -171,7 +178,7 @@ impl StateStore {
         self.journal.of(info_hash)
     }
 
-    /// Adds a torrent to the list.
+    /// Adds a torrent to the list: a torrent file, or a magnet link that stands for it until then.
     pub fn add(&self, info_hash: InfoHash, torrent: Bytes, record: ResumeRecord) {
         let change = Change::Put { torrent: Some(torrent), record: Box::new(record) };
         self.shared.post(info_hash, change);

@@ -16,8 +16,9 @@ use super::links::LinkEntry;
 use super::totals::Totals;
 use super::{Torrent, Trouble};
 use crate::bandwidth::Limiter;
-use crate::dht::task::DhtRegistration;
+use crate::dht::task::{DhtRegistration, Found};
 use crate::download::DownloadManager;
+use crate::lsd::task::LsdRegistration;
 use crate::manager::RemoveData;
 use crate::net::dial::{DialError, Greeted};
 use crate::peer::{PeerPool, PeerReport};
@@ -25,7 +26,7 @@ use crate::queue::{Report, Turn};
 use crate::resume::Incomplete;
 use crate::settings::{GlobalSettings, TorrentSettings};
 use crate::shared::{ConnectionPermit, Registration, Seat, SharedResources};
-use crate::stats::{Place, SessionState, SessionStats};
+use crate::stats::{PeerSource, Place, SessionState, SessionStats};
 use crate::storage::{DiskDone, Storage};
 use crate::tracker::trust::TrackerTrust;
 use crate::tracker::{
@@ -101,8 +102,8 @@ pub struct Doors {
     pub discoveries: mpsc::Receiver<Discovery>,
     /// From the listener.
     pub incoming: mpsc::Receiver<Greeted>,
-    /// From the DHT.
-    pub found: mpsc::Receiver<Vec<std::net::SocketAddr>>,
+    /// From the DHT and our own network.
+    pub found: mpsc::Receiver<(PeerSource, Vec<std::net::SocketAddr>)>,
     /// The port at which peers can call us.
     pub port: watch::Receiver<Option<u16>>,
     /// The engine is shutting down.
@@ -128,8 +129,8 @@ pub enum Input {
     Discovery(Discovery),
     /// A peer that called us.
     Incoming(Greeted),
-    /// Peers that nodes of the DHT named.
-    Found(Vec<std::net::SocketAddr>),
+    /// Peers that nodes of the DHT named, or that are on our own network.
+    Found(PeerSource, Vec<std::net::SocketAddr>),
     /// A person decided something for all torrents.
     Settings,
     /// The torrent's turn has come, or is over.
@@ -156,7 +157,7 @@ impl Doors {
             done = storage.done() => Input::Disk(done),
             Some(discovery) = self.discoveries.recv() => Input::Discovery(discovery),
             Some(greeted) = self.incoming.recv() => Input::Incoming(greeted),
-            Some(peers) = self.found.recv() => Input::Found(peers),
+            Some((source, peers)) = self.found.recv() => Input::Found(source, peers),
             Ok(()) = self.settings.changed() => Input::Settings,
             Ok(()) = self.turn.changed() => Input::Turn,
             Ok(()) = self.port.changed() => Input::Moved,
@@ -200,6 +201,10 @@ pub struct Actor {
     pub(super) torrent: Arc<Torrent>,
     pub(super) shared: Arc<SharedResources>,
     pub(super) phase: Phase,
+    /// There until the metadata of a magnet is. The torrent has no pieces and no files meanwhile.
+    pub(super) magnet: Option<super::on_metadata::Fetching>,
+    /// It paused by itself because its metadata is there and files are to be chosen.
+    pub(super) awaits_choice: bool,
     pub(super) storage: Arc<Storage>,
     /// For those who close the files after a panic.
     pub(super) storage_seen: watch::Sender<Arc<Storage>>,
@@ -249,7 +254,9 @@ pub struct Actor {
     pub(super) door: Option<Registration>,
     /// There while the torrent runs and may be found in the DHT.
     pub(super) dht: Option<DhtRegistration>,
-    pub(super) to_found: mpsc::Sender<Vec<std::net::SocketAddr>>,
+    /// There while the torrent runs and is told of on our own network.
+    pub(super) lsd: Option<LsdRegistration>,
+    pub(super) to_found: Found,
     /// There while the torrent runs: announces and dials end with it.
     pub(super) in_swarm: Option<watch::Sender<()>>,
     pub(super) to_door: mpsc::Sender<Greeted>,
@@ -340,7 +347,7 @@ impl Actor {
             Input::Disk(done) => self.on_disk(now, done),
             Input::Discovery(discovery) => self.on_discovery(now, discovery),
             Input::Incoming(greeted) => self.on_incoming(now, greeted),
-            Input::Found(peers) => self.on_found(now, &peers),
+            Input::Found(source, peers) => self.on_found(now, source, &peers),
             Input::Settings => self.on_global_settings(now),
             Input::Turn => self.on_turn(now),
             Input::Moved => self.on_moved(now),
@@ -354,6 +361,7 @@ impl Actor {
         if self.phase == Phase::Running {
             self.deal(now);
             self.choke(now);
+            self.ask_for_metadata(now);
         }
         self.tell_queue(now, false);
         let moving = !self.links.is_empty() || !self.watches.is_empty();
@@ -362,14 +370,30 @@ impl Actor {
         }
     }
 
+    /// All that is wanted is there.
+    pub(super) fn is_finished(&self) -> bool {
+        self.magnet.is_none() && self.download.is_finished()
+    }
+
+    /// All of the torrent is there.
+    pub(super) fn is_complete(&self) -> bool {
+        self.magnet.is_none() && self.download.is_complete()
+    }
+
+    /// Peers come from its trackers only (BEP 27).
+    pub(super) fn is_private(&self) -> bool {
+        self.torrent.metainfo().private
+    }
+
     /// The state that viewers see.
     pub(super) fn state(&self) -> SessionState {
         match self.phase {
             Phase::Idle | Phase::Queued => SessionState::Queued,
             Phase::Checking => SessionState::Checking,
             Phase::Moving => SessionState::Moving,
+            Phase::Running if self.magnet.is_some() => SessionState::Metadata,
             Phase::Running if self.full.is_some() => SessionState::Error,
-            Phase::Running if self.download.is_finished() => SessionState::Seeding,
+            Phase::Running if self.is_finished() => SessionState::Seeding,
             Phase::Running => SessionState::Downloading,
             Phase::Paused | Phase::Stopping(_) | Phase::Stopped => SessionState::Paused,
             Phase::Failed(..) => SessionState::Error,

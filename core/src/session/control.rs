@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot, watch};
 
+use super::on_metadata::Admission;
 use crate::manager::RemoveData;
-use crate::metainfo::FileEntry;
+use crate::metainfo::{FileEntry, Metainfo};
 use crate::settings::{Setting, TorrentSettings};
 use crate::stats::{Detail, DetailKind};
 use crate::tracker::TrackerEdit;
@@ -69,6 +70,10 @@ pub struct Orders {
     pub peers: Vec<SocketAddr>,
     /// Let these go.
     pub disconnect: Vec<SocketAddr>,
+    /// Somebody has the metadata of the magnet.
+    pub metadata: Option<Arc<Metainfo>>,
+    /// Whether the torrent that the magnet turned out to be may have its files.
+    pub admission: Option<Admission>,
     /// Panes that were opened.
     pub watches: Vec<Watch>,
     /// The person's choices, if they have changed.

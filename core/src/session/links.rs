@@ -68,6 +68,8 @@ pub struct LinkEntry {
     pub encryption: LinkEncryption,
     /// It hears of it when we lose a piece (BEP 54).
     pub takes_dont_have: bool,
+    /// A part of the metadata came from it: it may be to blame.
+    pub sent_metadata: bool,
     /// Where it can be called, as far as we know: what others are told of it.
     pub listens: Option<SocketAddr>,
     /// What it was told of others; `None`: it takes no such lists (BEP 11).
@@ -183,7 +185,7 @@ pub struct Gone {
 impl Gone {
     /// A link is let go.
     pub fn note(&mut self, link: LinkId, entry: &LinkEntry) {
-        if LinkGauge::get(&entry.gauge.downloaded) == 0 {
+        if LinkGauge::get(&entry.gauge.downloaded) == 0 && !entry.sent_metadata {
             return;
         }
         if self.links.len() == MAX_GONE {

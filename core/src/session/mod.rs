@@ -6,11 +6,13 @@ mod detail;
 mod files;
 mod incomplete;
 mod links;
+mod magnet;
 mod on_command;
 mod on_dht;
 mod on_discovery;
 mod on_disk;
 mod on_greeting;
+mod on_metadata;
 mod on_move;
 mod on_peer;
 mod on_pex;
@@ -32,12 +34,14 @@ mod trackers;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rand::Rng as _;
 use tokio::sync::{oneshot, watch};
 
 use self::control::{Control, Wish};
+pub(crate) use self::on_metadata::Admission;
+use self::on_metadata::Fetching;
 use crate::config::PEER_ID_PREFIX;
 use crate::error::Error;
 use crate::event::{EventBus, PatternError, Subscription};
@@ -62,21 +66,32 @@ pub enum Trouble {
         /// A word for scripts.
         code: &'static str,
     },
+    /// The metadata of a magnet is no torrent that can be transferred.
+    #[error("{message}")]
+    Metadata {
+        /// Why.
+        message: String,
+        /// A word for scripts.
+        code: &'static str,
+    },
 }
 
 impl Trouble {
     /// A word for scripts.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Storage { code, .. } => code,
+            Self::Storage { code, .. } | Self::Metadata { code, .. } => code,
         }
     }
 }
 
-/// What never changes about a session.
+/// What never changes about a session, but for the metadata of a magnet.
 #[derive(Debug)]
 pub struct Torrent {
-    metainfo: Arc<Metainfo>,
+    /// What the torrent file says, or the link.
+    opened_with: Arc<Metainfo>,
+    /// The torrent that a magnet turned out to be. Written once, by the actor.
+    metadata: OnceLock<Arc<Metainfo>>,
     /// Written by the actor alone.
     folders: watch::Sender<Folders>,
     bus: Arc<EventBus>,
@@ -88,13 +103,17 @@ pub struct Torrent {
 }
 
 impl Torrent {
+    fn metainfo(&self) -> &Arc<Metainfo> {
+        self.metadata.get().unwrap_or(&self.opened_with)
+    }
+
     fn info_hash(&self) -> InfoHash {
-        self.metainfo.info_hash
+        self.opened_with.info_hash
     }
 
     fn layout(&self) -> Layout {
         let folders = self.folders.borrow();
-        Layout::named(&self.metainfo, folders.files.clone(), &*folders.save_path)
+        Layout::named(self.metainfo(), folders.files.clone(), &*folders.save_path)
     }
 
     /// Its files under the names that they have.
@@ -151,6 +170,8 @@ pub struct OpenOptions {
     pub in_queue: bool,
     /// Sessions that were removed and use the same files: each lets them go first, and says so.
     pub after: Vec<watch::Receiver<bool>>,
+    /// A magnet pauses when its metadata is there, so that files can be chosen.
+    pub stop_at_metadata: bool,
 }
 
 /// A handle on one torrent. Cheap to clone; the torrent lives on without it.
@@ -197,8 +218,17 @@ impl Session {
         options: OpenOptions,
     ) -> Result<Self, Error> {
         if metainfo.version() == Version::V2 {
-            return Err(Error::Unsupported("a v2-only torrent: its transfer is not there yet"));
+            return Err(Error::Unsupported(on_metadata::V2_ONLY));
         }
+        Self::begin(metainfo, None, shared, options).map(|(session, _)| session)
+    }
+
+    fn begin(
+        metainfo: Arc<Metainfo>,
+        magnet: Option<Fetching>,
+        shared: Arc<SharedResources>,
+        options: OpenOptions,
+    ) -> Result<(Self, watch::Receiver<bool>), Error> {
         if shared.is_stopping() {
             return Err(Error::Stopping);
         }
@@ -216,11 +246,12 @@ impl Session {
             peer_id: new_peer_id(),
             key: record.as_ref().map_or_else(|| rand::rng().next_u32(), |record| record.tracker_key),
             queue: options.queue,
-            metainfo,
+            opened_with: metainfo,
+            metadata: OnceLock::new(),
         });
         let settings = record.as_ref().map(|record| record.settings.clone()).unwrap_or_default();
         let control = Arc::new(Control::new(settings));
-        let (actor, doors) = open::actor(torrent.clone(), shared.clone(), record, options.in_queue);
+        let (actor, doors) = open::actor(torrent.clone(), shared.clone(), record, options.in_queue, magnet);
         let trackers = actor.to_list.subscribe();
         let (place, ended) = (actor.place.clone(), watch::Sender::new(false));
         let guard = over::Guard {
@@ -242,7 +273,8 @@ impl Session {
             }
             actor.run(&guard.control, doors).await;
         });
-        Ok(Self { torrent, shared, control, place, trackers, ended })
+        let end = ended.subscribe();
+        Ok((Self { torrent, shared, control, place, trackers, ended }, end))
     }
 
     /// Which torrent.
@@ -250,9 +282,10 @@ impl Session {
         self.torrent.info_hash()
     }
 
-    /// What the torrent file says.
+    /// What the torrent file says; of a magnet what the link says, until its metadata is there
+    /// ([`has_metadata`](Self::has_metadata)).
     pub fn metainfo(&self) -> &Arc<Metainfo> {
-        &self.torrent.metainfo
+        self.torrent.metainfo()
     }
 
     /// The folder its files are in; during a move the one that counts.
@@ -381,7 +414,7 @@ impl Session {
     /// Changes what a person decided. It holds from the session's next turn on, whether it runs or
     /// rests, and over restarts.
     pub fn set(&self, setting: &Setting) {
-        self.control.set(setting, self.torrent.metainfo.files.len());
+        self.control.set(setting, self.torrent.metainfo().files.len());
     }
 
     /// Connects to this peer too.

@@ -54,6 +54,12 @@ impl Actor {
             Wish::Pause => self.pause(now),
             Wish::Stop => self.stop(now, "stopped"),
         }
+        if let Some(metainfo) = orders.metadata {
+            self.on_metadata_given(now, metainfo);
+        }
+        if let Some(admission) = orders.admission {
+            self.on_admission(now, admission);
+        }
         if orders.recheck {
             self.recheck(now);
         }
@@ -105,10 +111,15 @@ impl Actor {
             self.save(now);
         }
         self.notice = None;
+        self.awaits_choice = false;
         // It was we who left the peers; who resumes does not wait for them.
         self.pool.call_again(now);
+        if self.magnet.is_some() {
+            self.enter_running(now);
+            self.publish_state(kind, words);
+            self.ask_to_be_admitted();
         // A check that was cancelled and has not ended goes on with what it leaves, once it says so.
-        if self.check_posted || self.post_check() {
+        } else if self.check_posted || self.post_check() {
             self.phase = Phase::Checking;
             self.publish_state(kind, words);
         } else {
@@ -126,6 +137,9 @@ impl Actor {
     /// that has come to its end nothing counts as there: a run that is cut short leaves a record by
     /// which the next one hashes the rest.
     fn recheck(&mut self, now: Instant) {
+        if self.magnet.is_some() {
+            return;
+        }
         let rest = match &self.phase {
             // Where the files are is not certain, or about to change.
             Phase::Moving | Phase::Stopping(_) | Phase::Stopped => return,
@@ -139,7 +153,7 @@ impl Actor {
         self.phase = Phase::Checking;
         self.checked = true;
         self.saving.adopt();
-        self.saving.doubt_all_but(&Bitfield::new(self.torrent.metainfo.geometry.pieces()));
+        self.saving.doubt_all_but(&Bitfield::new(self.torrent.metainfo().geometry.pieces()));
         // What links still hand over must not be written over what is hashed.
         self.shared.disk().freeze(&self.storage);
         // One that is under way was cancelled, and goes on as this one once it says so.
@@ -169,7 +183,7 @@ impl Actor {
         let Some(plan) = self.saving.check_plan(&self.torrent, self.checked) else { return false };
         let known = plan.trust.without(&plan.hash).chain(plan.assume.without(&plan.hash)).count();
         let looks = plan.hash.ones() + known as u32;
-        self.pieces_known = self.torrent.metainfo.geometry.pieces() - looks;
+        self.pieces_known = self.torrent.metainfo().geometry.pieces() - looks;
         self.pieces_checked = self.pieces_known;
         self.check_posted = true;
         self.shared.disk().check(&self.storage, plan);
@@ -182,13 +196,16 @@ impl Actor {
         self.shared.disk().thaw(&self.storage);
         // What had not got its name before may get it now.
         self.shared.disk().name_files(&self.storage);
-        self.in_swarm = Some(watch::Sender::new(()));
-        self.totals.set_active(now, true);
-        self.open_door();
-        self.keep_turns();
-        self.totals.begin_run();
-        self.reported = 0;
-        self.trackers.start(now);
+        // A magnet that has got its metadata is there already.
+        if self.in_swarm.is_none() {
+            self.in_swarm = Some(watch::Sender::new(()));
+            self.totals.set_active(now, true);
+            self.open_door();
+            self.totals.begin_run();
+            self.reported = 0;
+            self.trackers.start(now);
+        }
+        self.be_found();
         self.tick = Some(now);
         self.complete_if_all_there(now);
         self.keep_seed_limits(now);
@@ -296,8 +313,8 @@ impl Actor {
             self.shared.disk().cancel_check(&self.storage);
         }
         self.door = None;
-        self.dht = None;
-        self.in_swarm = None;
+        (self.dht, self.lsd) = (None, None);
+        let was_there = self.in_swarm.take().is_some();
         self.full = None;
         self.totals.set_active(now, false);
         self.totals.set_seeding(now, false);
@@ -306,7 +323,7 @@ impl Actor {
         self.upload =
             UploadManager::new(self.shared.first_slots(self.settings.upload_slots), super::actor::seed());
         self.tick = None;
-        if self.phase == Phase::Running {
+        if was_there {
             let announces = self.trackers.pause(now);
             self.farewell(announces);
         }

@@ -2,11 +2,9 @@
 //! it neither asks nor announces, and its links neither send nor take PORT.
 
 use std::net::SocketAddr;
-use std::time::Instant;
 
-use super::actor::{Actor, Phase};
+use super::actor::Actor;
 use crate::dht::Wish;
-use crate::stats::PeerSource;
 use crate::types::LinkId;
 use crate::wire::handshake::Reserved;
 
@@ -26,7 +24,7 @@ impl Actor {
         if !self.reach().dht {
             return;
         }
-        let wish = Wish { urgent: !self.download.is_finished() };
+        let wish = Wish { urgent: !self.is_finished() };
         match &self.dht {
             Some(registration) => registration.wish(wish),
             None => {
@@ -34,19 +32,6 @@ impl Actor {
                 self.dht = self.shared.dht().register(self.torrent.info_hash(), wish, found);
             }
         }
-    }
-
-    /// Nodes named peers.
-    pub(super) fn on_found(&mut self, now: Instant, peers: &[SocketAddr]) {
-        if self.phase != Phase::Running {
-            return;
-        }
-        for address in peers {
-            if !self.shared.is_us(address) && !self.shared.is_banned(*address) {
-                self.learn(now, *address, PeerSource::Dht);
-            }
-        }
-        self.dial(now);
     }
 
     /// A peer says where its node is.

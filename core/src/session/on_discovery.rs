@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use super::actor::{Actor, Discovery, Phase};
+use super::actor::{Actor, Discovery};
 use crate::net::dial::{self, Call, DialError, Greeted};
 use crate::peer::pool::{Choice, Outcome};
 use crate::shared::ConnectionPermit;
@@ -101,7 +101,7 @@ impl Actor {
         permit: ConnectionPermit,
     ) {
         match result {
-            Ok(greeted) if self.phase == Phase::Running => self.welcome(now, greeted, permit, false),
+            Ok(greeted) if self.in_swarm.is_some() => self.welcome(now, greeted, permit, false),
             Ok(_) => self.pool.put_back(address),
             Err(error) => {
                 tracing::trace!(%address, %error, "no link");

@@ -24,7 +24,7 @@ impl Actor {
             DiskDone::Verified { piece } => self.on_verified(now, piece),
             DiskDone::Failed { piece, senders } => self.on_failed(now, piece, &senders),
             DiskDone::Duplicate { block, .. } => {
-                self.totals.wasted += u64::from(self.torrent.metainfo.geometry.block_size(block));
+                self.totals.wasted += u64::from(self.torrent.metainfo().geometry.block_size(block));
             }
             DiskDone::Lies { piece, lies } => {
                 for Claim { block, from, .. } in lies {
@@ -70,7 +70,7 @@ impl Actor {
         self.download.verified(piece);
         self.full_told = false;
         self.fetched_last = true;
-        let geometry = self.torrent.metainfo.geometry;
+        let geometry = self.torrent.metainfo().geometry;
         let size = geometry.piece_size(piece);
         self.saving.dirty(now, u64::from(size));
         self.torrent.bus.publish(Kind::PieceCompleted, || Event::PieceCompleted {
@@ -98,8 +98,8 @@ impl Actor {
 
     /// Tells all links when we begin or cease to want anything (BEP 21).
     pub(super) fn show_upload_only(&mut self) {
-        self.pool.set_seeding(self.download.is_finished());
-        let upload_only = self.download.is_finished();
+        self.pool.set_seeding(self.is_finished());
+        let upload_only = self.is_finished();
         if std::mem::replace(&mut self.upload_only, upload_only) != upload_only {
             for entry in self.links.values() {
                 entry.mailbox.post(|mail| mail.upload_only = Some(upload_only));
@@ -116,16 +116,12 @@ impl Actor {
         let runs = self.phase == Phase::Running;
         // To a tracker a torrent is complete when all of it is there, wanted or not, and it hears of that
         // only where the last piece was fetched: not after a look at what is on disk.
-        if runs
-            && self.download.is_complete()
-            && !std::mem::replace(&mut self.whole, true)
-            && self.fetched_last
-        {
+        if runs && self.is_complete() && !std::mem::replace(&mut self.whole, true) && self.fetched_last {
             self.trackers.completed(now);
             self.announce(now);
         }
         // Who hears that it is complete finds its files under their names.
-        if !self.download.is_finished() || self.land(now) || self.completed || self.storage.is_naming() {
+        if !self.is_finished() || self.land(now) || self.completed || self.storage.is_naming() {
             return;
         }
         self.completed = true;
@@ -146,7 +142,7 @@ impl Actor {
     }
 
     fn on_failed(&mut self, now: Instant, piece: PieceIndex, senders: &[LinkId]) {
-        let geometry = self.torrent.metainfo.geometry;
+        let geometry = self.torrent.metainfo().geometry;
         self.totals.wasted += u64::from(geometry.piece_size(piece));
         self.totals.run_corrupt += u64::from(geometry.piece_size(piece));
         let blame = self.download.failed(piece);
@@ -166,7 +162,7 @@ impl Actor {
 
     /// A piece that a person said is there was read for the first time, and is not what it should be.
     fn on_refuted(&mut self, now: Instant, piece: PieceIndex) {
-        let size = self.torrent.metainfo.geometry.piece_size(piece);
+        let size = self.torrent.metainfo().geometry.piece_size(piece);
         self.torrent.bus.publish(Kind::PieceHashFailed, || Event::PieceHashFailed {
             index: piece,
             size,
@@ -285,7 +281,7 @@ impl Actor {
     }
 
     fn recount_files(&mut self) {
-        let metainfo = &self.torrent.metainfo;
+        let metainfo = self.torrent.metainfo();
         self.files =
             super::files::FileProgress::new(metainfo.geometry, &metainfo.files, self.download.have());
     }

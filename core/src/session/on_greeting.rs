@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::actor::{Actor, Phase};
+use super::actor::Actor;
 use super::links::LinkEntry;
 use crate::event::{Event, Kind};
 use crate::net::dial::Greeted;
@@ -24,7 +24,7 @@ use crate::wire::message::Decoder;
 impl Actor {
     /// A peer that called us has greeted us.
     pub(super) fn on_incoming(&mut self, now: Instant, greeted: Greeted) {
-        let room = self.phase == Phase::Running
+        let room = self.in_swarm.is_some()
             && !self.shared.is_banned(greeted.address)
             && (self.links.len() < self.max_links() || self.make_room(now, greeted.address));
         let room = room && self.shared.may_connect(now, self.links.len());
@@ -43,6 +43,12 @@ impl Actor {
         let Greeted { stream, address, handshake, early, cipher, encryption } = greeted;
         if handshake.peer_id == self.torrent.peer_id {
             self.dialled_in_vain(now, address, Outcome::Ourselves);
+            return;
+        }
+        if !incoming && self.is_private() && self.pool.is_strangers(&address) {
+            // It was called before the torrent turned out to be private.
+            self.dialled_in_vain(now, address, Outcome::Useless);
+            self.pool.forget_strangers();
             return;
         }
         if let Some(twin) = self.twin_of(&handshake.peer_id)
@@ -64,15 +70,15 @@ impl Actor {
             self.pool.speaks(&address, transport);
         }
         let (mailbox, gauge) = (Arc::new(Mailbox::default()), Arc::new(LinkGauge::default()));
-        let geometry = self.torrent.metainfo.geometry;
+        let geometry = self.torrent.metainfo().geometry;
         let agreed = handshake.reserved.and(self.reserved());
         let complete_ago = self
             .totals
             .completed
-            .filter(|_| self.download.is_complete())
+            .filter(|_| self.is_complete())
             .map(|at| u32::try_from(UnixTime::now().0.saturating_sub(at.0)).unwrap_or(u32::MAX));
-        let metainfo = &self.torrent.metainfo;
-        let metadata = (!metainfo.private).then(|| metainfo.info_bytes());
+        let metainfo = self.torrent.metainfo();
+        let metadata = (metainfo.is_known() && !metainfo.private).then(|| metainfo.info_bytes());
         let opening = Opening {
             have: self.download.have(),
             agreed,
@@ -91,10 +97,13 @@ impl Actor {
             allows_fast: self.shared.first_slots(self.settings.upload_slots) > 0,
             metadata,
         };
-        let conn = Conn::open(now, geometry, &opening);
+        let (conn, pieces) = match &self.magnet {
+            Some(_) => (Conn::open_unknown(now, &opening), None),
+            None => (Conn::open(now, geometry, &opening), Some(geometry.pieces())),
+        };
         let setup = Setup {
             link,
-            decoder: Decoder::new(Some(geometry.pieces())),
+            decoder: Decoder::new(pieces),
             mailbox: mailbox.clone(),
             gauge: gauge.clone(),
             reports: self.to_reports.clone(),
@@ -128,6 +137,7 @@ impl Actor {
             transport,
             encryption,
             takes_dont_have: false,
+            sent_metadata: false,
             listens: (!incoming).then_some(address),
             telling: None,
             named: Named::default(),

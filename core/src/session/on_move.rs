@@ -369,7 +369,7 @@ impl Actor {
 
     /// The names of its files where they are not the torrent's, and those of a rename that is under way.
     pub(super) fn names(&self) -> (Names, Option<Names>) {
-        let of = |files: &[FileEntry]| differing(&self.torrent.metainfo.files, files);
+        let of = |files: &[FileEntry]| differing(&self.torrent.metainfo().files, files);
         let renaming = self.moving.as_ref().filter(|moving| moving.is_rename());
         (of(&self.torrent.files()), renaming.map(|moving| of(&moving.other().1)))
     }

@@ -73,17 +73,20 @@ impl Actor {
             }
             Report::DhtPort(port) => self.on_dht_port(link, port),
             Report::UploadOnly(upload_only) => self.on_upload_only(now, link, upload_only),
-            // Metadata that is there is asked for no more.
-            Report::MetadataPiece { .. } | Report::MetadataRejected(_) => {}
+            Report::MetadataPiece { piece, total_size, data } => {
+                self.on_metadata_piece(now, link, piece, total_size, data);
+            }
+            Report::MetadataRejected(piece) => self.on_metadata_rejected(now, link, piece),
             Report::Introduced {
                 client,
                 listen_port,
                 your_ip,
                 upload_only,
                 takes_dont_have,
+                metadata_size,
                 takes_pex,
-                metadata_size: _,
             } => {
+                self.on_metadata_offer(link, metadata_size);
                 if let Some(entry) = self.links.get_mut(&link) {
                     if client.is_some() {
                         entry.client = client::name(&entry.peer_id, client.as_ref());
@@ -195,7 +198,7 @@ impl Actor {
     /// and lets us go without a byte, again and again, is called less and less often.
     fn outcome(&self, now: Instant, link: LinkId, fault: bool) -> Outcome {
         let Some(entry) = self.links.get(&link) else { return Outcome::Ended };
-        let seeds = self.download.is_finished() && (self.download.is_seed(link) || entry.upload_only);
+        let seeds = self.is_finished() && (self.download.is_seed(link) || entry.upload_only);
         let moved = LinkGauge::get(&entry.gauge.downloaded) + LinkGauge::get(&entry.gauge.uploaded) > 0;
         match (fault, seeds) {
             (true, _) => Outcome::Fault,
@@ -221,10 +224,13 @@ impl Actor {
         let Some(mut entry) = self.links.remove(&link) else { return };
         self.met_changes += 1;
         self.totals.count(&mut entry);
-        if !self.download.is_complete() {
+        if !self.is_complete() {
             self.gone.note(link, &entry);
         }
         self.download.link_gone(link);
+        if let Some(magnet) = &mut self.magnet {
+            magnet.gone(link);
+        }
         self.upload.gone(now, link);
         self.pool.ended(now, entry.known_as, outcome);
         self.feed = true;

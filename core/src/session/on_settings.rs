@@ -45,7 +45,7 @@ impl Actor {
     }
 
     fn is_seeding(&self) -> bool {
-        self.phase == Phase::Running && self.download.is_finished()
+        self.phase == Phase::Running && self.is_finished()
     }
 
     /// Counts the time of seeding, and stops a torrent that has given enough.
@@ -80,7 +80,7 @@ impl Actor {
     /// [`SessionStats::ratio`]: crate::stats::SessionStats::ratio
     fn ratio(&self) -> u64 {
         let Totals { downloaded, uploaded, .. } = self.totals;
-        let base = if downloaded == 0 { self.torrent.metainfo.total_size() } else { downloaded };
+        let base = if downloaded == 0 { self.torrent.metainfo().total_size() } else { downloaded };
         let ratio = u128::from(uploaded) * 1_000 / u128::from(base.max(1));
         u64::try_from(ratio).unwrap_or(u64::MAX)
     }
@@ -102,7 +102,7 @@ impl Actor {
         self.feed = true;
         self.show_interest_to_all();
         self.show_upload_only();
-        if self.download.is_finished() {
+        if self.is_finished() {
             self.complete_if_all_there(now);
         } else {
             // What is wanted beside it is news when it is there; and peers that had nothing for us then
@@ -115,7 +115,7 @@ impl Actor {
 
 /// Which files nobody wants, in torrent order.
 pub fn unwanted(torrent: &Torrent, settings: &TorrentSettings) -> Vec<bool> {
-    (0..torrent.metainfo.files.len()).map(|file| !settings.file(file).is_wanted()).collect()
+    (0..torrent.metainfo().files.len()).map(|file| !settings.file(file).is_wanted()).collect()
 }
 
 /// How much each piece is wanted.
@@ -123,7 +123,7 @@ pub fn priorities(
     torrent: &Torrent,
     settings: &TorrentSettings,
 ) -> impl Iterator<Item = (PieceIndex, Priority)> + use<> {
-    let metainfo = &torrent.metainfo;
+    let metainfo = torrent.metainfo();
     let wanted = |file| settings.file(file);
     let pieces = download::of_pieces(metainfo.geometry, &metainfo.files, wanted, settings.ends_first);
     metainfo.geometry.all_pieces().zip(pieces)

@@ -25,6 +25,7 @@ impl Actor {
             due = [due, self.full.as_ref().map(|(_, retry)| *retry)].into_iter().flatten().min();
             let round = if self.links.is_empty() { None } else { self.upload.next_round() };
             due = [due, self.trackers.next_due(), round, self.seeds_until(now)].into_iter().flatten().min();
+            due = [due, self.metadata_due()].into_iter().flatten().min();
             // A tick dials too, and the pool is long.
             if self.tick.is_none() {
                 let dial = self.wants_links().then(|| self.pool.next_due()).flatten();
@@ -72,9 +73,9 @@ impl Actor {
     /// seed is not, and keeps to the intervals.
     fn seek_peers(&mut self, now: Instant) {
         let dry = || self.wants_links() && self.pool.next_due().is_none();
-        let in_need = !self.download.is_finished() && dry();
+        let in_need = !self.is_finished() && dry();
         self.trackers.want_peers(now, in_need);
-        self.keep_turns();
+        self.be_found();
         self.announce(now);
         self.dial(now);
     }
@@ -93,7 +94,7 @@ impl Actor {
             self.saving.moved(now);
         }
         self.drop_banned(now);
-        if self.download.is_complete() && self.parting.is_empty() {
+        if self.is_complete() && self.parting.is_empty() {
             self.gone.clear();
         }
         let links: Vec<_> = self.links.keys().copied().collect();
@@ -138,7 +139,7 @@ impl Actor {
 
     /// Once a second for each link: interest that is over, and links that are of no use to anybody.
     fn look_after(&mut self, now: Instant, link: LinkId) {
-        let finished = self.download.is_finished();
+        let finished = self.is_finished();
         let seed = self.download.is_seed(link);
         let wanted = self.full.is_none() && self.download.interested_in(link);
         let Some(entry) = self.links.get_mut(&link) else { return };
@@ -174,7 +175,7 @@ impl Actor {
         let slots =
             self.shared.upload_slots(now, self.torrent.info_hash(), wanted, self.settings.upload_slots);
         self.upload.set_slots(now, slots);
-        let changes = self.upload.round(now, self.download.is_finished(), &candidates);
+        let changes = self.upload.round(now, self.is_finished(), &candidates);
         self.apply_chokes(now, changes);
     }
 

@@ -18,6 +18,9 @@ use crate::untrusted::Untrusted;
 /// Peers asked of a tracker: enough to fill a torrent's links twice; trackers give 50 to 200.
 const NUMWANT: u32 = 200;
 
+/// What is left of a torrent of which only the hash is known: as libtorrent says.
+const LEFT_UNKNOWN: u64 = 16 << 10;
+
 impl Actor {
     /// Sends the announces that are due.
     pub(super) fn announce(&mut self, now: Instant) {
@@ -107,7 +110,7 @@ impl Actor {
 
     pub(super) fn announce_params(&mut self, event: AnnounceEvent) -> AnnounceParams {
         // A tracker then does not count us among those who fetch (BEP 21).
-        let partial_seed = self.download.is_finished() && !self.download.is_complete();
+        let partial_seed = self.is_finished() && !self.is_complete();
         let event =
             if event == AnnounceEvent::Regular && partial_seed { AnnounceEvent::Paused } else { event };
         let enough = event == AnnounceEvent::Stopped || self.pool.busy() >= self.max_links();
@@ -118,7 +121,11 @@ impl Actor {
             uploaded: self.totals.run_uploaded,
             downloaded: self.totals.good_in_run(),
             corrupt: self.totals.run_corrupt,
-            left: self.torrent.metainfo.geometry.total() - self.download.have_bytes(),
+            // Who says 0 is taken for a seed; how much it is nobody knows.
+            left: match &self.magnet {
+                Some(_) => LEFT_UNKNOWN,
+                None => self.torrent.metainfo().geometry.total() - self.download.have_bytes(),
+            },
             key: self.torrent.key,
             numwant: if enough { 0 } else { NUMWANT },
             event,
@@ -139,7 +146,7 @@ impl Actor {
         moved: u64,
         result: &Result<AnnounceReply, AnnounceError>,
     ) {
-        if self.phase != Phase::Running {
+        if self.in_swarm.is_none() {
             // It was on its way when the torrent came to rest, and concerns nobody any more.
             return;
         }
@@ -191,7 +198,7 @@ impl Actor {
     /// it is private, the peers that the old trackers named are let go (BEP 27).
     pub(super) fn edit_trackers(&mut self, now: Instant, edits: Vec<TrackerEdit>) {
         let (mut changed, mut trusted) = (false, false);
-        let private = self.torrent.metainfo.private;
+        let private = self.is_private();
         for edit in edits {
             if private && matches!(edit, TrackerEdit::Merge { .. }) {
                 continue;

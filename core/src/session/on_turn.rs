@@ -29,6 +29,9 @@ impl Actor {
 
     /// The queue has said something.
     pub(super) fn on_turn(&mut self, now: Instant) {
+        if self.magnet.is_some() {
+            return;
+        }
         match (self.queue_turn(), &self.phase) {
             (Turn::Runs, Phase::Queued) => {
                 self.enter_running(now);
@@ -38,6 +41,9 @@ impl Actor {
                 self.pin(now);
             }
             (Turn::Waits, Phase::Queued) if !self.waits => {
+                if self.in_swarm.is_some() {
+                    self.leave_swarm(now, "queued");
+                }
                 self.waits = true;
                 self.publish_queued();
             }
@@ -78,7 +84,7 @@ impl Actor {
     /// Tells the queue what the torrent is at, if that has changed, or `anew`.
     pub(super) fn tell_queue(&mut self, now: Instant, anew: bool) -> Turn {
         let Some(seat) = &self.seat else { return Turn::Runs };
-        let complete = self.download.is_finished();
+        let complete = self.is_finished();
         let speed = self.settings.speed;
         let (rate, limit) =
             if complete { (self.newest.rate_up, speed.up) } else { (self.newest.rate_down, speed.down) };
@@ -96,6 +102,9 @@ impl Actor {
 
     fn stage(&self) -> Stage {
         let will_run = match &self.phase {
+            // To have a torrent's metadata is no download: what waits for it is not held up by others, and holds
+            // nobody up.
+            _ if self.magnet.is_some() => false,
             // One that waits for room on the disk serves what it has; and if the next one began in its place,
             // that would fill the disk as well.
             Phase::Queued | Phase::Running => return Stage::Ready,

@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, watch};
 
 use super::actor::{self, Actor, Doors, Phase};
+use super::on_metadata::Fetching;
 use super::on_move::Moving;
 use super::on_settings::{priorities, unwanted};
 use super::save::Saving;
@@ -17,7 +18,7 @@ use crate::queue::{Report, Stage, Turn};
 use crate::resume::ResumeRecord;
 use crate::settings::TorrentSettings;
 use crate::shared::{Seat, SharedResources};
-use crate::stats::{SessionState, SessionStats};
+use crate::stats::{MetadataStats, SessionState, SessionStats};
 use crate::storage::Storage;
 use crate::tracker::TrackerCoordinator;
 use crate::tracker::trust::host_of;
@@ -31,8 +32,9 @@ pub fn actor(
     shared: Arc<SharedResources>,
     record: Option<ResumeRecord>,
     in_queue: bool,
+    magnet: Option<Fetching>,
 ) -> (Actor, Doors) {
-    let geometry = torrent.metainfo.geometry;
+    let geometry = torrent.metainfo().geometry;
     let (to_reports, reports) = mpsc::channel(actor::REPORTS);
     let (to_discoveries, discoveries) = mpsc::channel(actor::DISCOVERIES);
     let (to_door, incoming) = mpsc::channel(actor::INCOMING);
@@ -55,7 +57,7 @@ pub fn actor(
     // It will want to run soon, unless a person paused it: until it says otherwise it keeps its place.
     let reported_stage = Report {
         stage: if kept.paused { Stage::Rest } else { Stage::Busy },
-        complete: download.is_finished(),
+        complete: magnet.is_none() && download.is_finished(),
         forced: kept.forced,
         ..Report::default()
     };
@@ -63,8 +65,8 @@ pub fn actor(
     let turn = seat.as_ref().map_or_else(|| watch::channel(Turn::Runs).1, Seat::changes);
     download.set_sequential(kept.settings.sequential);
     let own_trackers = kept.trackers.clone();
-    let tiers = own_trackers.as_ref().unwrap_or(&torrent.metainfo.trackers);
-    let mut trackers = TrackerCoordinator::new(tiers, torrent.metainfo.private, actor::seed());
+    let tiers = own_trackers.as_ref().unwrap_or(&torrent.metainfo().trackers);
+    let mut trackers = TrackerCoordinator::new(tiers, torrent.metainfo().private, actor::seed());
     let trust = kept.trust.clone();
     trackers.trust(|url| trust.of(url, &shared.config().any_certificate));
     let newest = first_snapshot(&torrent, &totals, &download, &kept, tiers);
@@ -73,6 +75,8 @@ pub fn actor(
         place: Arc::new(shared.board().claim(newest.clone())),
         newest,
         removed: None,
+        magnet,
+        awaits_choice: false,
         phase: if kept.paused { Phase::Paused } else { Phase::Idle },
         storage_seen: watch::Sender::new(storage.clone()),
         storage,
@@ -89,7 +93,7 @@ pub fn actor(
         trust,
         reported: 0,
         fetched_last: false,
-        files: files::FileProgress::new(geometry, &torrent.metainfo.files, &claimed),
+        files: files::FileProgress::new(geometry, &torrent.metainfo().files, &claimed),
         settings: kept.settings,
         links: FxHashMap::default(),
         parting: FxHashMap::default(),
@@ -105,6 +109,7 @@ pub fn actor(
         to_discoveries,
         door: None,
         dht: None,
+        lsd: None,
         to_found,
         in_swarm: None,
         to_door,
@@ -167,7 +172,7 @@ fn first_snapshot(
     kept: &ResumeRecord,
     tiers: &[Vec<Untrusted>],
 ) -> SessionStats {
-    let metainfo = &torrent.metainfo;
+    let metainfo = torrent.metainfo();
     SessionStats {
         info_hash: metainfo.info_hash,
         name: metainfo.name.clone(),
@@ -207,5 +212,6 @@ fn first_snapshot(
         stalled: false,
         retries: false,
         forced: kept.forced,
+        metadata: (!metainfo.is_known()).then(MetadataStats::default),
     }
 }

@@ -98,7 +98,7 @@ pub async fn take_away(
 ) {
     let mut data_deleted = false;
     let others = other_place
-        .map(|(folder, files)| shared.disk().open(Layout::named(&torrent.metainfo, files, folder)));
+        .map(|(folder, files)| shared.disk().open(Layout::named(torrent.metainfo(), files, folder)));
     let delete = async {
         if let Some(others) = &others {
             shared.disk().delete_files(others).await?;
@@ -116,7 +116,7 @@ pub async fn take_away(
         },
     }
     torrent.bus.publish(Kind::SessionRemoved, || Event::SessionRemoved {
-        name: torrent.metainfo.name.clone(),
+        name: torrent.metainfo().name.clone(),
         data_deleted,
     });
 }

@@ -64,7 +64,7 @@ impl Saving {
     /// What has to be hashed before the torrent runs: everything that the last record does not vouch
     /// for, or in a later start of this run what is in doubt since. `None`: nothing.
     pub fn check_plan(&mut self, torrent: &Torrent, checked: bool) -> Option<CheckPlan> {
-        let pieces = torrent.metainfo.geometry.pieces();
+        let pieces = torrent.metainfo().geometry.pieces();
         let doubted = std::mem::replace(&mut self.doubted, Bitfield::new(pieces));
         if let Some(Moved { hashed, assumed }) = &self.moved {
             return Some(CheckPlan { assume: assumed.clone(), ..CheckPlan::new(hashed.clone(), doubted) });
@@ -73,7 +73,7 @@ impl Saving {
             _ if checked && doubted.ones() == 0 => None,
             _ if checked => Some(CheckPlan::new(Bitfield::new(pieces), doubted)),
             Some(record) => Some(resume::trusted(record, &torrent.layout())),
-            None => Some(CheckPlan::full(&torrent.metainfo.geometry)),
+            None => Some(CheckPlan::full(&torrent.metainfo().geometry)),
         }
     }
 
@@ -105,6 +105,14 @@ impl Saving {
     /// Whether a piece has to be hashed before it counts.
     pub fn is_in_doubt(&self) -> bool {
         self.doubted.ones() > 0
+    }
+
+    /// The metadata of a magnet is there: the torrent has so many pieces, of which none is known to be good.
+    pub fn become_torrent(&mut self, pieces: u32) {
+        self.doubted = Bitfield::new(pieces);
+        if let Some(kept) = &mut self.kept {
+            kept.stop_at_metadata = false;
+        }
     }
 
     /// What is on disk is known, and the record of the last run has had its day.
@@ -184,26 +192,7 @@ impl Actor {
     pub(super) fn save_as(&self, now: Instant, storage: &Storage) {
         let Some(store) = self.shared.store().filter(|_| self.removed.is_none()) else { return };
         let (paused, forced) = (self.saving.paused, self.saving.forced);
-        if let Some(kept) = &self.saving.kept {
-            // Not all was looked at: the last record still holds, but for what a person asked for.
-            let (save_path, moving) = (self.torrent.save_path(), self.moving.as_ref().map(Moving::note));
-            let (names, other_names) = self.names();
-            let (settings, trackers) = (self.settings.clone(), self.own_trackers.clone());
-            let (incomplete, trust) = (self.incomplete.clone(), self.trust.clone());
-            let kept = kept.clone();
-            let record = ResumeRecord {
-                paused,
-                forced,
-                save_path,
-                moving,
-                settings,
-                trackers,
-                incomplete,
-                trust,
-                names,
-                other_names,
-                ..kept
-            };
+        if let Some(record) = self.kept_record() {
             store.put(self.torrent.info_hash(), record);
             return;
         }
@@ -247,7 +236,36 @@ impl Actor {
             other_names,
             assumed: if assumed.ones() > 0 { assumed.to_wire() } else { Vec::new() },
             forced,
+            stop_at_metadata: false,
         };
         store.put(self.torrent.info_hash(), record);
+    }
+
+    /// Where not all was looked at the last record still holds, but for what a person asked for.
+    fn kept_record(&self) -> Option<ResumeRecord> {
+        let kept = self.saving.kept.clone()?;
+        let (names, other_names) = self.names();
+        Some(ResumeRecord {
+            paused: self.saving.paused,
+            forced: self.saving.forced,
+            save_path: self.torrent.save_path(),
+            moving: self.moving.as_ref().map(Moving::note),
+            settings: self.settings.clone(),
+            trackers: self.own_trackers.clone(),
+            incomplete: self.incomplete.clone(),
+            trust: self.trust.clone(),
+            names,
+            other_names,
+            ..kept
+        })
+    }
+
+    /// The magnet is a torrent from now on: the list has its torrent file in place of the link.
+    pub(super) fn enlist(&self) {
+        let store = self.shared.store().filter(|_| self.removed.is_none());
+        if let (Some(store), Some(record)) = (store, self.kept_record()) {
+            let torrent = self.torrent.metainfo().torrent_bytes().clone();
+            store.add(self.torrent.info_hash(), torrent, record);
+        }
     }
 }

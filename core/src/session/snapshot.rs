@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::actor::{Actor, Phase};
+use super::on_metadata::Fetching;
 use crate::event::{Event, Kind};
 use crate::peer::LinkGauge;
 use crate::resume::Incomplete;
@@ -69,7 +70,7 @@ impl Actor {
         let downloading = state == SessionState::Downloading;
         let eta = (downloading && rate_down > 0).then(|| wanted.saturating_sub(have).div_ceil(rate_down));
         let silent = self.quiet_since().is_some_and(|at| now.saturating_duration_since(at) >= STALLED);
-        let metainfo = &self.torrent.metainfo;
+        let metainfo = self.torrent.metainfo();
         SessionStats {
             info_hash: self.torrent.info_hash(),
             name: metainfo.name.clone(),
@@ -77,6 +78,9 @@ impl Actor {
             message: match (&self.phase, &self.full) {
                 (Phase::Failed(trouble, _), _) | (Phase::Running, Some((trouble, _))) => {
                     Some(trouble.to_string().into())
+                }
+                (Phase::Paused, _) if self.awaits_choice => {
+                    Some("its files are known: choose some, and resume it".into())
                 }
                 _ => None,
             },
@@ -120,6 +124,7 @@ impl Actor {
                 (Phase::Failed(_, Some(_)), _) | (Phase::Running, Some(_))
             ),
             forced: self.saving.forced,
+            metadata: self.magnet.as_ref().map(Fetching::stats),
         }
     }
 }

@@ -10,6 +10,8 @@ mod dht;
 mod dials;
 mod goodbyes;
 mod incoming;
+mod interfaces;
+mod lsd;
 mod portmap;
 mod registry;
 mod slots;
@@ -17,6 +19,8 @@ mod tasks;
 mod totals;
 mod turnover;
 mod turns;
+mod unsaved;
+mod web;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,6 +37,7 @@ use self::connections::Connections;
 pub use self::deal::DialTicket;
 use self::dials::Dials;
 pub use self::goodbyes::Goodbyes;
+use self::interfaces::Lookout;
 pub use self::registry::{Door, Registration, Registry};
 use self::slots::Slots;
 pub use self::tasks::Tasks;
@@ -44,7 +49,8 @@ use crate::config::Config;
 use crate::dht::task::Dht;
 use crate::disk::{Backend, Disk, System};
 use crate::error::Error;
-use crate::event::{Event, EventBus, Kind};
+use crate::event::EventBus;
+use crate::lsd::task::Lsd;
 use crate::net::outside::Outside;
 use crate::net::race::Ways;
 use crate::net::resolver::Resolver;
@@ -52,7 +58,6 @@ use crate::net::udp::UdpSockets;
 use crate::resume::{Saved, StateStore};
 use crate::settings::{GlobalSetting, GlobalSettings};
 use crate::stats::{GlobalStats, MappingStats, StatsBoard, Transport};
-use crate::storage::DiskError;
 use crate::tracker::{TrackerOptions, Trackers};
 use crate::types::LinkId;
 use crate::untrusted::Untrusted;
@@ -87,6 +92,8 @@ pub struct SharedResources {
     udp: UdpSockets,
     trackers: Trackers,
     dht: Dht,
+    lsd: Lsd,
+    interfaces: Lookout,
     utp: Utp,
     registry: Arc<Registry>,
     bans: SharedBans,
@@ -191,6 +198,8 @@ impl SharedResources {
         let speed = settings.speed_now();
         let shared = Arc::new(Self {
             dht: if config.dht.is_some() { Dht::new(udp.clone()) } else { Dht::default() },
+            lsd: if config.lsd { Lsd::new() } else { Lsd::default() },
+            interfaces: Lookout::default(),
             utp: if config.utp { Utp::new(udp.clone()) } else { Utp::default() },
             udp,
             trackers,
@@ -226,10 +235,11 @@ impl SharedResources {
         });
         if let (Some(store), Some(dir)) = (&shared.store, &shared.config.state_dir) {
             let (hub, dir) = (shared.hub.clone(), Untrusted::new(dir.to_string_lossy()));
-            store.on_trouble(move |error| tell_unsaved(&hub, &dir, error));
+            store.on_trouble(move |error| unsaved::tell(&hub, &dir, error));
         }
         incoming::listen(&shared, takers.utp);
         dht::start(&shared, takers.dht);
+        lsd::start(&shared);
         portmap::start(&shared);
         totals::keep(&shared);
         turns::keep(&shared);
@@ -260,6 +270,7 @@ impl SharedResources {
             store.close();
         }
         self.resolver.shutdown();
+        self.interfaces.end();
         let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(runtime) = runtime {
             runtime.shutdown_timeout(LAST_GRACE);
@@ -331,6 +342,11 @@ impl SharedResources {
     /// The DHT.
     pub const fn dht(&self) -> &Dht {
         &self.dht
+    }
+
+    /// Torrents on our own network.
+    pub const fn lsd(&self) -> &Lsd {
+        &self.lsd
     }
 
     /// What outlives the run; `None`: nothing does.
@@ -470,22 +486,9 @@ impl Drop for SharedResources {
     }
 }
 
-/// The list and the records are not saved for now: it concerns all torrents.
 /// Connections over all torrents: what is wanted, as far as there are descriptors.
 fn most_connections(config: &Config, settings: &GlobalSettings) -> usize {
     config.connection_ceiling.min(settings.max_connections as usize).max(1)
-}
-
-fn tell_unsaved(hub: &EventBus, dir: &Untrusted, error: &std::io::Error) {
-    let error = DiskError::from_io(error, || (0, 0));
-    let full = matches!(error, DiskError::Full { .. });
-    let why = if full { "disk full".to_owned() } else { error.to_string() };
-    let (message, code) = (format!("the state is not saved: {dir}: {why}"), error.code());
-    let (kind, message, code) =
-        (if full { Kind::StorageFull } else { Kind::StorageError }, message.into(), code.into());
-    hub.publish(kind, || {
-        if full { Event::StorageFull { message, code } } else { Event::StorageError { message, code } }
-    });
 }
 
 fn new_runtime() -> std::io::Result<Runtime> {

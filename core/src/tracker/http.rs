@@ -14,6 +14,7 @@ use reqwest::{Response, StatusCode};
 use tokio::time::timeout;
 use url::{Host, Url};
 
+pub use self::torrent::{AtUrl, FetchError};
 use super::announce::{AnnounceError, AnnounceEvent, AnnounceParams, AnnounceReply, Urgency};
 use super::clients::Clients;
 pub use super::clients::SetupError;
@@ -28,6 +29,8 @@ use crate::net::resolver::Resolver;
 use crate::net::scope::{Scope, may_name};
 use crate::types::InfoHash;
 use crate::untrusted::Untrusted;
+
+mod torrent;
 
 #[cfg(test)]
 mod tests;
@@ -191,11 +194,13 @@ impl Inner {
     ) -> Result<Vec<ScrapeCounts>, AnnounceError> {
         let first = scrape::scrape_url(tracker, torrents)?;
         let deadline = self.options.deadline;
-        let page = match self.page(Family::V4, &first, deadline, false).await {
+        let page = match self.page(Family::V4, &first, deadline, false, MAX_BODY).await {
             Ok(page) => page,
             // The second error tells of a tracker that has no IPv4 address.
-            Err(AnnounceError::Resolve(_)) => self.page(Family::V6, &first, deadline, false).await?,
-            Err(v4) => self.page(Family::V6, &first, deadline, false).await.map_err(|_| v4)?,
+            Err(AnnounceError::Resolve(_)) => {
+                self.page(Family::V6, &first, deadline, false, MAX_BODY).await?
+            }
+            Err(v4) => self.page(Family::V6, &first, deadline, false, MAX_BODY).await.map_err(|_| v4)?,
         };
         page.judge(|body| scrape::decode(body, torrents))
     }
@@ -212,7 +217,7 @@ impl Inner {
         deadline: Duration,
         any_certificate: bool,
     ) -> Result<AnnounceReply, AnnounceError> {
-        let page = self.page(family, first, deadline, any_certificate).await?;
+        let page = self.page(family, first, deadline, any_certificate, MAX_BODY).await?;
         let allow_inward = self.options.allow_inward_peers;
         page.judge(|body| reply::decode(body, page.from, allow_inward))
     }
@@ -224,8 +229,9 @@ impl Inner {
         first: &AnnounceUrl,
         deadline: Duration,
         any_certificate: bool,
+        most: usize,
     ) -> Result<Page, AnnounceError> {
-        timeout(deadline, self.follow(family, first, any_certificate))
+        timeout(deadline, self.follow(family, first, any_certificate, most))
             .await
             .unwrap_or(Err(AnnounceError::Timeout))
     }
@@ -236,6 +242,7 @@ impl Inner {
         family: Family,
         first: &AnnounceUrl,
         any_certificate: bool,
+        most: usize,
     ) -> Result<Page, AnnounceError> {
         let mut url = first.url.clone();
         let mut sent_by: Option<IpAddr> = None;
@@ -249,9 +256,12 @@ impl Inner {
                 // Who answered decides what it may name.
                 return Err(AnnounceError::Network("answer from nowhere".into()));
             };
+            if let Some(link) = magnet(&response) {
+                return Ok(Page { status: response.status(), from, body: link.into(), is_magnet: true });
+            }
             match redirect(&url, &response)? {
                 Some(next) => (url, sent_by) = (next, Some(from)),
-                None => return Page::read(response, from).await,
+                None => return Page::read(response, from, most).await,
             }
         }
         Err(AnnounceError::Redirects)
@@ -303,25 +313,30 @@ struct Page {
     status: StatusCode,
     from: IpAddr,
     body: Vec<u8>,
+    /// A redirect led to a magnet link, which is the body.
+    is_magnet: bool,
 }
 
 impl Page {
-    async fn read(mut response: Response, from: IpAddr) -> Result<Self, AnnounceError> {
+    async fn read(mut response: Response, from: IpAddr, most: usize) -> Result<Self, AnnounceError> {
         let status = response.status();
-        if response.content_length().is_some_and(|length| length > MAX_BODY as u64) {
+        if response.content_length().is_some_and(|length| length > most as u64) {
             return Err(AnnounceError::TooLarge);
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(network)? {
-            if body.len() + chunk.len() > MAX_BODY {
+            if body.len() + chunk.len() > most {
                 return Err(AnnounceError::TooLarge);
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Self { status, from, body })
+        Ok(Self { status, from, body, is_magnet: false })
     }
 
     fn judge<T>(&self, decode: impl FnOnce(&[u8]) -> Result<T, AnnounceError>) -> Result<T, AnnounceError> {
+        if self.is_magnet {
+            return Err(AnnounceError::Url("redirect to another scheme"));
+        }
         match decode(&self.body) {
             // Many trackers refuse with 4xx and say why in the body.
             Err(refusal @ AnnounceError::Refused { .. }) => Err(refusal),
@@ -329,6 +344,13 @@ impl Page {
             other => other,
         }
     }
+}
+
+/// The magnet link that a response sends us to.
+fn magnet(response: &Response) -> Option<&str> {
+    let location = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?;
+    let location = location.to_str().ok()?;
+    location.get(..7)?.eq_ignore_ascii_case("magnet:").then_some(location)
 }
 
 /// Where a response sends us; `None`: it is the answer.

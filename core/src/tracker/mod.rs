@@ -28,7 +28,7 @@ pub use self::announce::{
     Announce, AnnounceError, AnnounceEvent, AnnounceParams, AnnounceReply, Retry, TrackerId, Urgency,
 };
 pub use self::edit::TrackerEdit;
-pub use self::http::{HttpOptions, HttpTracker, SetupError};
+pub use self::http::{AtUrl, FetchError, HttpOptions, HttpTracker, SetupError};
 pub use self::mask::mask_url;
 pub use self::schedule::{Answered, KnownTracker, TrackerCoordinator};
 pub use self::scrape::ScrapeCounts;

@@ -123,6 +123,13 @@ impl TrackerCoordinator {
         }
     }
 
+    /// The torrent turns out to be private: from now on one tracker at a time is asked (BEP 27).
+    pub fn become_private(&mut self) {
+        if !std::mem::replace(&mut self.private, true) {
+            self.lines = lines(&self.entries, true);
+        }
+    }
+
     /// The URL of a tracker as it came.
     pub fn url_of(&self, tracker: TrackerId) -> Option<Untrusted> {
         self.index_of(tracker).map(|index| self.entries[index].url.clone())

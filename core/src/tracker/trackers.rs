@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::announce::{AnnounceError, AnnounceParams, AnnounceReply, Urgency};
-use super::http::{HttpOptions, HttpTracker, SetupError};
+use super::http::{AtUrl, FetchError, HttpOptions, HttpTracker, SetupError};
 use super::scheme::Scheme;
 use super::scrape::ScrapeCounts;
 use super::trust::Trust;
@@ -75,6 +75,14 @@ impl Trackers {
             Some(Scheme::Udp) => self.udp.announce(url, params, urgency).await,
             None => Err(AnnounceError::Url("another scheme")),
         }
+    }
+
+    /// What is at a URL that a person named; as [`HttpTracker::fetch`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn fetch(&self, url: &str) -> Result<AtUrl, FetchError> {
+        self.http.fetch(url).await
     }
 
     /// The figures that a tracker has of these torrents; those it does not know may be left out.

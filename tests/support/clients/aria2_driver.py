@@ -51,12 +51,19 @@ def version():
 
 
 def add(torrent, dir):
+    if torrent.startswith("magnet:"):
+        gids.append(rpc("addUri", [torrent], {"dir": dir}))
+        return
     metainfo = base64.b64encode(pathlib.Path(torrent).read_bytes()).decode()
     gids.append(rpc("addTorrent", metainfo, [], {"dir": dir}))
 
 
 def told():
     told = rpc("tellStatus", gids[0])
+    # The metadata of a magnet is a download of its own.
+    if "followedBy" in told:
+        gids[0] = told["followedBy"][0]
+        told = rpc("tellStatus", gids[0])
     if told["status"] in ("error", "removed"):
         raise RuntimeError(f"{told['status']}: {told.get('errorMessage')}")
     return told
@@ -65,7 +72,8 @@ def told():
 def has_all():
     now = told()
     checking = "verifyIntegrityPending" in now or "verifiedLength" in now
-    return not checking and now["seeder"] == "true"
+    is_metadata = now.get("bittorrent", {}).get("info") is None
+    return not checking and not is_metadata and now["seeder"] == "true"
 
 
 def status():

@@ -43,7 +43,7 @@ LOOK_UP_SECONDS = 15
 
 
 def add(torrent, dir):
-    params = lt.load_torrent_file(torrent)
+    params = lt.parse_magnet_uri(torrent) if torrent.startswith("magnet:") else lt.load_torrent_file(torrent)
     params.save_path = dir
     params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
     if sequential:
@@ -100,6 +100,10 @@ def found_peers(info_hash):
     return sorted(found.get(info_hash, ()))
 
 
+def announce_to_dht(info_hash):
+    session.find_torrent(lt.sha1_hash(bytes.fromhex(info_hash))).force_dht_announce()
+
+
 def watch():
     """Tells of what happened, with the seconds since the torrent was added."""
     while True:
@@ -131,6 +135,7 @@ serve(
         "serve": serve_peers,
         "connect": connect,
         "nodes": nodes,
+        "announce_to_dht": announce_to_dht,
         "look_up": look_up,
         "found_peers": found_peers,
     }

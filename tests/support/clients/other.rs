@@ -1,6 +1,6 @@
 //! A running client of another make with one torrent; a script (`*_driver.py`) passes commands to it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -101,10 +101,14 @@ impl Other {
         found.as_array().expect("a list").iter().any(|found| found.as_str() == Some(&peer.to_string()))
     }
 
-    /// Whether it is connected to a peer for a torrent; transmission only.
-    pub fn is_connected(&mut self, info_hash: &str, peer: IpAddr) -> bool {
-        let peers = self.driver.ask("peers", json!({"info_hash": info_hash}));
-        peers.as_array().expect("a list").iter().any(|at| at.as_str() == Some(&peer.to_string()))
+    /// Has it announce one of its torrents to the DHT now; libtorrent only.
+    pub fn announce_to_dht(&mut self, info_hash: &str) {
+        self.driver.ask("announce_to_dht", json!({"info_hash": info_hash}));
+    }
+
+    /// Whether it has all of one of its torrents; transmission only.
+    pub fn is_complete(&mut self, info_hash: &str) -> bool {
+        self.driver.ask("is_complete", json!({"info_hash": info_hash})).as_bool().expect("yes or no")
     }
 
     /// Payload sent, bytes.

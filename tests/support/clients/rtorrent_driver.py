@@ -1,5 +1,6 @@
 """rtorrent as a driver, through XML-RPC over SCGI. `settings` are commands of its rtorrent.rc and their values."""
 
+import pathlib
 import socket
 import xmlrpc.client
 
@@ -7,6 +8,7 @@ import daemon
 
 start, folder = daemon.start, daemon.folder
 RPC = ("127.0.0.1", 5000)
+folders = []  # of its only torrent
 SESSION, RC = folder / "session", folder / "rtorrent.rc"
 settings = {
     # Without it the terminal must be there.
@@ -39,6 +41,7 @@ def version():
 
 
 def add(torrent, dir):
+    folders.append(pathlib.Path(dir))
     rpc("load.start_verbose", "", torrent, f"d.directory.set={dir}")
 
 
@@ -48,14 +51,30 @@ def only():
 
 
 def has_all():
-    this = only()
+    try:
+        return has_all_of(only())
+    except xmlrpc.client.Fault as fault:
+        # The metadata of a magnet is a download of its own, which has gone meanwhile.
+        if fault.faultCode != -501:
+            raise
+        return False
+
+
+def has_all_of(this):
     if this is None:
         return False
     # What trackers say comes back too, as "Tracker: [...]".
     message = rpc("d.message", this)
     if message and not message.startswith("Tracker:"):
         raise RuntimeError(message)
-    return rpc("d.complete", this) == 1 and rpc("d.hashing", this) == 0
+    if rpc("d.is_meta", this) == 1:
+        return False
+    complete = rpc("d.complete", this) == 1 and rpc("d.hashing", this) == 0
+    if complete:
+        # It leaves the metadata of a magnet beside the content.
+        for left in folders[0].glob("*.meta"):
+            left.unlink()
+    return complete
 
 
 def status():

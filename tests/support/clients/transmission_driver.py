@@ -62,12 +62,18 @@ def version():
 
 
 def add(torrent, dir):
-    metainfo = base64.b64encode(pathlib.Path(torrent).read_bytes()).decode()
-    rpc("torrent-add", **{"metainfo": metainfo, "download-dir": dir, "paused": False})
+    if torrent.startswith("magnet:"):
+        source = {"filename": torrent}
+    else:
+        source = {"metainfo": base64.b64encode(pathlib.Path(torrent).read_bytes()).decode()}
+    rpc("torrent-add", **source, **{"download-dir": dir, "paused": False})
 
 
 def has_all():
-    torrent = rpc("torrent-get", fields=["status", "leftUntilDone", "errorString"])["torrents"][0]
+    fields = ["status", "leftUntilDone", "errorString", "metadataPercentComplete"]
+    torrent = rpc("torrent-get", fields=fields)["torrents"][0]
+    if torrent["metadataPercentComplete"] < 1:
+        return False
     if "No data found" in torrent["errorString"]:
         raise RuntimeError(torrent["errorString"])
     return torrent["status"] in SEEDS and torrent["leftUntilDone"] == 0
@@ -83,10 +89,10 @@ def status():
     }
 
 
-def peers(info_hash):
-    """Those that it is connected to for a torrent."""
-    torrent = rpc("torrent-get", ids=[info_hash], fields=["peers"])["torrents"][0]
-    return [peer["address"] for peer in torrent["peers"]]
+def is_complete(info_hash):
+    # None where it does not have the torrent yet.
+    torrents = rpc("torrent-get", ids=[info_hash], fields=["percentDone"])["torrents"]
+    return any(torrent["percentDone"] == 1 for torrent in torrents)
 
 
 settings |= start["settings"]
@@ -95,5 +101,5 @@ settings |= start["settings"]
 daemon.run(
     ["--foreground", "--config-dir", folder, "--logfile", folder / "transmission.log", "--log-debug"],
     version,
-    {"version": version, "add": add, "has_all": has_all, "status": status, "peers": peers},
+    {"version": version, "add": add, "has_all": has_all, "status": status, "is_complete": is_complete},
 )

@@ -6,7 +6,7 @@ use super::{relocate, typing};
 use crate::format::plural;
 use crate::message::{Effect, Preview};
 use crate::state::AppState;
-use crate::state::add::{AddField, AddForm, Offered, sources};
+use crate::state::add::{AddField, AddForm, Offered, is_magnet, is_url, sources};
 use crate::state::popup::{Button, Popup};
 use crate::update::is_typing;
 use crate::widget::field::Field;
@@ -23,7 +23,8 @@ pub fn paste(state: &mut AppState, text: &str, effects: &mut Vec<Effect>) {
     }
     let Some((sources, duplicates)) = sources(text) else {
         let bytes = plural(text.len() as u64, "byte");
-        return state.complain(format!("pasted text is not a .torrent path ({bytes} ignored)"));
+        let what = "a magnet, hash, URL or .torrent path";
+        return state.complain(format!("pasted text is not {what} ({bytes} ignored)"));
     };
     // A dialog that is open is not buried under another.
     if !state.popups.is_empty() {
@@ -43,12 +44,12 @@ pub fn changed(state: &mut AppState, effects: &mut Vec<Effect>) {
         AddField::Source => {
             form.preview = None;
             let source = form.source.text().trim().to_owned();
-            if source.ends_with(".torrent") || source.starts_with("magnet:?") {
+            if source.ends_with(".torrent") || is_magnet(&source) {
                 effects.push(Effect::Preview(source));
             }
         }
         AddField::SaveTo => form.free = None,
-        AddField::Start | AddField::Check => {}
+        AddField::Start | AddField::Files | AddField::Check => {}
     }
 }
 
@@ -69,11 +70,16 @@ pub fn complete(state: &mut AppState, effects: &mut Vec<Effect>) {
     let wanted = |text: &String| !folders_only || !text.is_empty();
     let text = form.typed().map(|field| field.text().to_owned()).filter(wanted);
     match text {
-        Some(text) if folders_only || !text.ends_with(".torrent") => {
+        Some(text) if folders_only || !is_whole(&text) => {
             effects.push(Effect::Complete { text, folders_only });
         }
         _ => next_field(state, 1),
     }
+}
+
+/// Nothing that a path can go on from.
+fn is_whole(source: &str) -> bool {
+    source.ends_with(".torrent") || is_magnet(source) || is_url(source)
 }
 
 /// The field below or above; in the remove dialog, the other button. With an open list of
@@ -91,12 +97,16 @@ pub fn next_field(state: &mut AppState, by: isize) {
                 candidates.step(by);
                 return;
             }
-            form.field = match (form.field, by > 0) {
-                (AddField::Source, true) | (AddField::Start, false) => AddField::SaveTo,
-                (AddField::SaveTo, true) | (AddField::Check, false) => AddField::Start,
-                (AddField::Start, true) | (AddField::Source, false) => AddField::Check,
-                (AddField::Check, true) | (AddField::SaveTo, false) => AddField::Source,
+            let (field, fields) = (form.field, form.fields());
+            let beside = |mut fields: Box<dyn Iterator<Item = AddField>>| {
+                fields.find(|other| *other == field);
+                fields.next()
             };
+            // Round the ends.
+            let round = fields.clone().chain(fields);
+            let next: Option<_> =
+                if by > 0 { beside(Box::new(round)) } else { beside(Box::new(round.rev())) };
+            form.field = next.unwrap_or_default();
         }
         Some(Popup::Move(form)) => {
             if let Some(candidates) = &mut form.candidates {
@@ -125,7 +135,9 @@ pub fn accept(state: &mut AppState, effects: &mut Vec<Effect>) {
     let requests = form.requests();
     if requests.is_empty() {
         form.field = AddField::Source;
-        form.error = Some("type or paste the path of a .torrent file".to_owned());
+        form.error = Some(
+            "type or paste a magnet link, an info-hash, a URL or the path of a .torrent file".to_owned(),
+        );
         return;
     }
     form.error = None;

@@ -11,9 +11,14 @@ use crate::state::tabs::Tab;
 pub fn torrents(state: &mut AppState, what: CopyWhat, effects: &mut Vec<Effect>) {
     state.popups.pop();
     let selection = state.table.selection();
+    if what == CopyWhat::Magnet {
+        // The engine knows the trackers.
+        return effects.push(Effect::Magnets(selection));
+    }
     let rows = selection.iter().filter_map(|info_hash| state.table.row(info_hash));
     let lines: Vec<String> = rows
         .filter_map(|row| match what {
+            CopyWhat::Magnet => None,
             CopyWhat::Hash => Some(row.stats.info_hash.to_string()),
             CopyWhat::Name => Some(row.name.to_string()),
             CopyWhat::Path => Some(clean(&row.stats.save_path.to_string_lossy())),
@@ -47,7 +52,8 @@ pub fn row(state: &mut AppState, effects: &mut Vec<Effect>) {
     send(state, line.as_slice(), effects);
 }
 
-fn send(state: &mut AppState, lines: &[String], effects: &mut Vec<Effect>) {
+/// Puts these lines on the clipboard.
+pub fn send(state: &mut AppState, lines: &[String], effects: &mut Vec<Effect>) {
     match lines {
         [] => return state.say("y: nothing to copy"),
         [one] => state.say(format!("sent to the clipboard: {one}")),

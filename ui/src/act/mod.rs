@@ -178,6 +178,7 @@ pub fn answer(state: &mut AppState, answer: Answer, effects: &mut Vec<Effect>) {
         Answer::Completions { text, candidates, free } => {
             add::candidates(state, &text, candidates, free, effects)
         }
+        Answer::Magnets(links) => copy::send(state, &links, effects),
         Answer::Failed(text) => state.complain(text),
         Answer::Done(text) => state.say(text),
         Answer::Stopped => leave::stopped(effects),

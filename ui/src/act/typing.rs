@@ -61,6 +61,10 @@ pub fn key(state: &mut AppState, key: KeyEvent, effects: &mut Vec<Effect>) -> bo
                     form.start = form.start.beside(by);
                     return true;
                 }
+                (AddField::Files, Some(_)) => {
+                    form.choose_files ^= true;
+                    return true;
+                }
                 (AddField::Check, Some(_)) => {
                     form.assume_complete ^= true;
                     return true;

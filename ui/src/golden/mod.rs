@@ -41,6 +41,18 @@ fn main() {
 }
 
 #[test]
+fn magnets() {
+    for size in SIZES {
+        check(Stage::new(size, crate::testing::magnets()), "", "magnets");
+    }
+    check(Stage::new((80, 24), crate::testing::magnets()), "j", "magnet-known");
+    check(Stage::new((80, 24), crate::testing::magnets()), "j j", "magnet-choice");
+    check(Stage::new((80, 24), crate::testing::magnets()), "j Enter 2", "magnet-files");
+    let link = "magnet:?xt=urn:btih:3f9c1a77d0e84b6a5c21f0b8e6d4a1b2c3d4e5f6&dn=Sprite+Fright";
+    check_all(&format!("\"{link}\" Down Down Down Space Enter"), "add-magnet");
+}
+
+#[test]
 fn marks_and_a_toast() {
     check_all("j j Space Space d y 3000ms", "removed");
 }

@@ -378,6 +378,7 @@ pub const KEYMAP: &[Binding] = {
         bind(C::Queue, "b", A::Shift(Shift::Bottom), "queue-bottom", "to the bottom"),
         bind(C::Queue, "f", A::Force, "queue-force", "force start, or not"),
         bind(C::Queue, "Esc q h Left", A::Cancel, "queue-cancel", "cancel").hint("cancel", 1, 1),
+        bind(C::Copy, "m", A::Copy(CopyWhat::Magnet), "copy-magnet", "magnet link"),
         bind(C::Copy, "n", A::Copy(CopyWhat::Name), "copy-name", "name"),
         bind(C::Copy, "h", A::Copy(CopyWhat::Hash), "copy-hash", "info-hash"),
         bind(C::Copy, "p", A::Copy(CopyWhat::Path), "copy-path", "folder"),

@@ -1,5 +1,6 @@
 //! The add dialog, and what of a pasted text is a torrent.
 
+use tc_core::magnet::Magnet;
 use tc_core::types::InfoHash;
 
 use crate::message::{AddRequest, AddStart, Preview};
@@ -15,6 +16,8 @@ pub enum AddField {
     SaveTo,
     /// When they start.
     Start,
+    /// Of a magnet: all of its files, or those that are chosen when they are known.
+    Files,
     /// Data that is there is hashed, or believed.
     Check,
 }
@@ -97,6 +100,8 @@ pub struct AddForm {
     pub start: AddStart,
     /// Data that is there is believed by its size, and hashed when it is first read.
     pub assume_complete: bool,
+    /// A magnet pauses when its files are known, so that they can be chosen.
+    pub choose_files: bool,
     /// The field that is typed into.
     pub field: AddField,
     /// How the path may go on, while a list is open.
@@ -125,7 +130,7 @@ impl AddForm {
         match self.field {
             AddField::Source => Some(&mut self.source),
             AddField::SaveTo => Some(&mut self.save_to),
-            AddField::Start | AddField::Check => None,
+            AddField::Start | AddField::Files | AddField::Check => None,
         }
     }
 
@@ -140,8 +145,22 @@ impl AddForm {
                 save_to: self.save_to.text().trim().to_owned(),
                 start: self.start,
                 assume_complete: self.assume_complete,
+                choose_files: self.choose_files && self.has_magnet(),
             })
             .collect()
+    }
+
+    /// Whether files of it come to be known later.
+    pub fn has_magnet(&self) -> bool {
+        std::iter::once(self.source.text()).chain(self.more.iter().map(String::as_str)).any(is_magnet)
+    }
+
+    /// The fields that there are, from top to bottom.
+    pub fn fields(&self) -> impl DoubleEndedIterator<Item = AddField> + Clone + use<> {
+        let files = self.has_magnet();
+        [AddField::Source, AddField::SaveTo, AddField::Start, AddField::Files, AddField::Check]
+            .into_iter()
+            .filter(move |field| files || *field != AddField::Files)
     }
 
     /// The torrent behind the first source, if it is known.
@@ -170,14 +189,24 @@ pub fn sources(pasted: &str) -> Option<(Vec<String>, usize)> {
 }
 
 fn is_source(word: &str) -> bool {
-    let is_hash = (word.len() == 40 && word.bytes().all(|b| b.is_ascii_hexdigit()))
-        || (word.len() == 32 && word.bytes().all(|b| matches!(b, b'a'..=b'z' | b'A'..=b'Z' | b'2'..=b'7')));
-    word.starts_with("magnet:?") || is_hash || is_path(word) || is_torrent_url(word)
+    is_magnet(word) || is_path(word) || is_torrent_url(word)
+}
+
+/// A magnet link or a bare info-hash.
+pub fn is_magnet(word: &str) -> bool {
+    let word = word.trim();
+    word.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("magnet:?"))
+        || Magnet::of_hash(word).is_some()
 }
 
 fn is_torrent_url(word: &str) -> bool {
     let path = word.split(['?', '#']).next().unwrap_or(word);
-    (word.starts_with("http://") || word.starts_with("https://")) && path.ends_with(".torrent")
+    is_url(word) && path.ends_with(".torrent")
+}
+
+/// What is fetched over HTTP.
+pub fn is_url(word: &str) -> bool {
+    ["http://", "https://"].iter().any(|scheme| word.starts_with(scheme))
 }
 
 fn is_path(text: &str) -> bool {

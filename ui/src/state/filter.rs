@@ -57,7 +57,9 @@ impl StatusFilter {
     pub fn holds(self, stats: &SessionStats) -> bool {
         match self {
             Self::All => true,
-            Self::Downloading => stats.state == SessionState::Downloading,
+            Self::Downloading => {
+                matches!(stats.state, SessionState::Downloading | SessionState::Metadata)
+            }
             Self::Seeding => stats.state == SessionState::Seeding,
             Self::Active => crate::format::is_rate(stats.rate_down) || crate::format::is_rate(stats.rate_up),
             Self::Paused => stats.state == SessionState::Paused,

@@ -110,7 +110,7 @@ fn turn(row: &Row) -> (bool, u32) {
 fn urgency(state: SessionState) -> Reverse<u8> {
     Reverse(match state {
         SessionState::Error => 5,
-        SessionState::Downloading => 4,
+        SessionState::Downloading | SessionState::Metadata => 4,
         SessionState::Checking | SessionState::Moving => 3,
         SessionState::Queued => 2,
         SessionState::Seeding => 1,

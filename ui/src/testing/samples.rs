@@ -6,11 +6,55 @@ use std::time::{Duration, SystemTime};
 use tc_core::event::{Delivery, Event, Tagged};
 use tc_core::settings::{GlobalSettings, Priority, SpeedLimits, TorrentSettings};
 use tc_core::stats::{
-    BanStats, Detail, DetailKind, FileStats, LimitsStats, LinkEncryption, OverviewStats, PartialStats,
-    PeerSource, PeerStats, PieceCell, PieceMapStats, SessionState, SessionStats, TrackerState, TrackerStats,
-    Transport,
+    BanStats, Detail, DetailKind, FileStats, LimitsStats, LinkEncryption, MetadataStats, OverviewStats,
+    PartialStats, PeerSource, PeerStats, PieceCell, PieceMapStats, SessionState, SessionStats, TrackerState,
+    TrackerStats, Transport, Way, WayState, WayStats,
 };
 use tc_core::types::{BanReason, BanTarget, InfoHash, LinkId, PieceIndex, TrackerId, UnixTime};
+
+/// Magnets: one of which nothing is known, one whose metadata comes, one that waits for a choice of files, one that
+/// has none that can be transferred.
+pub fn magnets() -> Vec<SessionStats> {
+    let mut all = torrents();
+    all.truncate(4);
+    let states = [SessionState::Metadata, SessionState::Metadata, SessionState::Paused, SessionState::Error];
+    let names = ["3f9c1a77d0e84b6a5c21f0b8e6d4a1b2c3d4e5f6", "Sprite Fright 4K", "chosen from", "v2 only"];
+    for (magnet, (state, name)) in all.iter_mut().zip(states.into_iter().zip(names)) {
+        *magnet = SessionStats {
+            name: name.into(),
+            state,
+            leechers: if state == SessionState::Metadata { 3 } else { 0 },
+            metadata: Some(MetadataStats::default()),
+            total_size: 0,
+            wanted: 0,
+            have: 0,
+            pieces: 0,
+            pieces_have: 0,
+            piece_length: 1,
+            rate_down: 0,
+            rate_up: 0,
+            downloaded: 0,
+            uploaded: 0,
+            seeds: 0,
+            availability: 0,
+            eta: None,
+            ..magnet.clone()
+        };
+    }
+    all[1].metadata = Some(MetadataStats { have: 2, pieces: 5, sources: 2 });
+    let known = SessionStats {
+        total_size: 3 << 30,
+        wanted: 3 << 30,
+        pieces: 768,
+        piece_length: 4 << 20,
+        ..all[2].clone()
+    };
+    let message = Some("its files are known: choose some, and resume it".into());
+    all[2] = SessionStats { metadata: None, message, ..known };
+    all[3].total_size = 5 << 20;
+    all[3].message = Some("a v2-only torrent: its transfer is not there yet".into());
+    all
+}
 
 /// A dozen torrents in every state, with names that are hard to draw.
 pub fn torrents() -> Vec<SessionStats> {
@@ -64,6 +108,7 @@ pub fn torrents() -> Vec<SessionStats> {
                 stalled: false,
                 retries: false,
                 forced: false,
+                metadata: None,
             }
         };
     let mut list = vec![
@@ -144,7 +189,8 @@ pub fn detail(kind: DetailKind) -> Detail {
                 link: LinkId(link),
                 address: address.parse().expect("an address"),
                 client: client.into(),
-                source: [PeerSource::Manual, PeerSource::Tracker][usize::from(link > 1)],
+                source: [PeerSource::Manual, PeerSource::Tracker, PeerSource::Pex, PeerSource::Dht]
+                    [link as usize % 4],
                 incoming: link.is_multiple_of(3),
                 progress: 1000 - 97 * link as u32,
                 rate_down: down << 10,
@@ -190,7 +236,7 @@ pub fn detail(kind: DetailKind) -> Detail {
                     (UnixTime(1_789_850_000), "timed out after 15 s".into()),
                 ],
             };
-            Detail::Trackers(vec![
+            let trackers = vec![
                 tracker(
                     0,
                     "http://tracker.blender.example:6969/announce",
@@ -199,7 +245,14 @@ pub fn detail(kind: DetailKind) -> Detail {
                 ),
                 tracker(0, "udp://tracker.example.org:1337/announce", TrackerState::Unsupported, None),
                 tracker(1, "https://old.example.net/announce", TrackerState::Failing, Some(870)),
-            ])
+            ];
+            let ways = [
+                (Way::Dht, WayState::Working, 21),
+                (Way::Pex, WayState::Working, 12),
+                (Way::Lsd, WayState::Off, 0),
+            ];
+            let ways = ways.map(|(way, state, peers)| WayStats { way, state, peers });
+            Detail::Trackers(trackers, ways.to_vec())
         }
         DetailKind::Pieces => {
             let cell = |at: u32| {
@@ -261,7 +314,7 @@ pub fn hostile(kind: DetailKind, words: &str) -> Detail {
         }
         Detail::Limits(_) => {}
         Detail::Peers(peers) => peers.iter_mut().for_each(|peer| peer.client = words.into()),
-        Detail::Trackers(trackers) => {
+        Detail::Trackers(trackers, _) => {
             for tracker in trackers {
                 tracker.url = words.into();
                 tracker.history = vec![(UnixTime(0), words.into())];

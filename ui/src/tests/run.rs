@@ -10,6 +10,7 @@ use ratatui::{Frame, Terminal};
 use tc_core::config::Config;
 use tc_core::manager::TorrentManager;
 
+use crate::effect::{Fetch, Found};
 use crate::message::{Message, Preview, Why};
 use crate::testing::{key, rows};
 use crate::{Leave, Ports, Screen, Settings, System, first_events, run};
@@ -76,7 +77,7 @@ impl Screen for Paper {
 struct Nothing;
 
 impl System for Nothing {
-    fn torrent_file(&self, source: &str) -> Result<PathBuf, String> {
+    fn torrent(&self, source: &str, _fetch: &Fetch<'_>) -> Result<Found, String> {
         Err(format!("{source} is not here"))
     }
 

@@ -52,6 +52,14 @@ pub fn draw(state: &AppState, form: &AddForm, buffer: &mut Buffer) {
     let choice =
         |start: AddStart| format!("({}) {}", if start == form.start { '•' } else { ' ' }, start.word());
     page.choice("Start", &AddStart::ALL.map(choice).join("   "), form.field == AddField::Start);
+    if form.has_magnet() {
+        let files = if form.choose_files {
+            "( ) all at once   (•) choose when they are known"
+        } else {
+            "(•) all at once   ( ) choose when they are known"
+        };
+        page.choice("Files", files, form.field == AddField::Files);
+    }
     let check = if form.assume_complete {
         "( ) what is there   (•) skip: hash when first read"
     } else {
@@ -150,13 +158,18 @@ impl Page<'_> {
         match &form.preview {
             Some(Ok(preview)) => {
                 let here = preview.info_hash.is_some_and(|hash| self.state.table.row(&hash).is_some());
-                let files = format::plural(preview.files as u64, "file");
-                let text = format!("{}  {files}  {}", clean(&preview.name), format::size(preview.size));
-                self.line("Holds", &text, Role::Text);
+                let content = match preview.content {
+                    Some((files, size)) => {
+                        format!("{}  {}", format::plural(files as u64, "file"), format::size(size))
+                    }
+                    None => "files and size come later".to_owned(),
+                };
+                self.line("Holds", &format!("{}  {content}", clean(&preview.name)), Role::Text);
                 if here {
                     self.note("already on the list", Role::Warn);
                 }
-                if form.free.is_some_and(|free| free < preview.size) {
+                let size = preview.content.map(|(_, size)| size);
+                if form.free.zip(size).is_some_and(|(free, size)| free < size) {
                     self.note("more than is free there", Role::Warn);
                 }
             }

@@ -142,6 +142,8 @@ impl Column {
         let (seeds, leechers) =
             stats.swarm.map_or((None, None), |(seeds, leechers)| (Some(seeds), Some(leechers)));
         match self {
+            // What is not known is not 0.
+            Self::Size if stats.metadata.is_some() && stats.total_size == 0 => String::new(),
             Self::Size => format::size(stats.total_size),
             Self::Done => done(stats),
             Self::Bar => bar(stats, self.width(state.panes.size.0)),
@@ -181,7 +183,7 @@ impl Column {
                 SessionState::Error => Role::Err,
                 SessionState::Checking | SessionState::Moving => Role::Warn,
                 SessionState::Paused | SessionState::Queued => Role::Dim,
-                SessionState::Downloading | SessionState::Seeding => Role::Text,
+                SessionState::Downloading | SessionState::Seeding | SessionState::Metadata => Role::Text,
             },
             Self::Done => Role::Text,
             _ => Role::Dim,
@@ -195,9 +197,15 @@ fn short(connected: u32, known: Option<u32>) -> String {
     if text.len() <= 7 { text } else { connected.to_string() }
 }
 
-/// Part that is there; while checking, part that was looked at; while moving, part that was copied.
+/// Part that is there, of the metadata until that is; while checking, part that was looked at; while moving, part that was copied.
 fn done(stats: &SessionStats) -> String {
-    if stats.state == SessionState::Checking {
+    if let Some(metadata) = &stats.metadata {
+        if metadata.pieces == 0 {
+            String::new()
+        } else {
+            format::percent(metadata.have.into(), metadata.pieces.into())
+        }
+    } else if stats.state == SessionState::Checking {
         format::percent(stats.pieces_checked.into(), stats.pieces.into())
     } else if stats.state == SessionState::Moving && stats.move_total > 0 {
         format::percent(stats.move_done, stats.move_total)
@@ -217,6 +225,7 @@ pub fn eta(stats: &SessionStats) -> String {
         SessionState::Paused => "paused".to_owned(),
         SessionState::Error => "error".to_owned(),
         SessionState::Seeding => String::new(),
+        SessionState::Metadata => "magnet".to_owned(),
         SessionState::Downloading => stats.eta.map_or_else(|| "∞".to_owned(), format::duration),
     }
 }
@@ -239,6 +248,7 @@ fn bar(stats: &SessionStats, cells: usize) -> String {
         return String::new();
     }
     let (part, whole) = match stats.state {
+        _ if let Some(metadata) = &stats.metadata => (metadata.have.into(), metadata.pieces.into()),
         SessionState::Checking => (u64::from(stats.pieces_checked), u64::from(stats.pieces)),
         SessionState::Moving if stats.move_total > 0 => (stats.move_done, stats.move_total),
         _ => (stats.have, stats.wanted),
@@ -255,6 +265,7 @@ pub const fn glyph(stats: &SessionStats) -> (&'static str, Role) {
         SessionState::Downloading if stats.stalled => ("·", Role::Dim),
         SessionState::Downloading => ("↓", Role::Down),
         SessionState::Seeding => ("↑", Role::Up),
+        SessionState::Metadata => ("?", Role::Down),
         SessionState::Paused => ("=", Role::Dim),
         SessionState::Queued => ("q", Role::Dim),
         SessionState::Checking => ("c", Role::Warn),

@@ -199,11 +199,15 @@ fn clocks_of_gateways_may_be_slow_and_not_go_back() {
     };
     check(&[(0, 1000)], false);
     check(&[(0, 1000), (80, 1080)], false);
-    check(&[(0, 1000), (80, 1069)], false);
-    check(&[(0, 1000), (80, 1060)], true);
+    check(&[(0, 1000), (80, 1076)], false);
+    check(&[(0, 1000), (80, 1070)], true);
+    // A gateway that had just started, and starts again.
+    check(&[(0, 3), (30, 27)], true);
     check(&[(0, 1000), (0, 998)], false);
     check(&[(0, 1000), (30, 0)], true);
-    check(&[(0, 1000), (30, 0), (60, 30)], false);
+    check(&[(0, 1000), (30, 0), (31, 1)], false);
+    check(&[(0, 1), (30, 29)], true);
+    check(&[(0, 1), (30, 29), (30, 29), (60, 59), (90, 89)], false);
     check(&[(0, u32::MAX), (30, u32::MAX)], true);
 }
 

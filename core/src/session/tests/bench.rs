@@ -82,6 +82,8 @@ impl Bench {
         config.listen = Vec::new();
         // There is one, which knows nobody to begin with.
         config.dht = Some(Vec::new());
+        // Nobody can call, so nothing is said on any network.
+        config.lsd = true;
         config.runtime = Some(runtime.handle().clone());
         config.state_dir = Some(dir.path().join("state"));
         let shared = SharedResources::start_over(config, backend).unwrap();
@@ -98,10 +100,11 @@ impl Bench {
             peer_id: new_peer_id(),
             key: 1,
             queue: 0,
-            metainfo,
+            opened_with: metainfo,
+            metadata: std::sync::OnceLock::new(),
         });
         let events = torrent.bus.subscribe("*").unwrap();
-        let (actor, doors) = open::actor(torrent.clone(), shared.clone(), record, in_queue);
+        let (actor, doors) = open::actor(torrent.clone(), shared.clone(), record, in_queue, None);
         Self {
             now: Instant::now(),
             actor,
@@ -135,7 +138,7 @@ impl Bench {
     /// The person's choices as the handle hands them on.
     pub fn set(&mut self, setting: &Setting) {
         let mut settings = self.actor.settings.clone();
-        settings.apply(setting, self.torrent.metainfo.files.len());
+        settings.apply(setting, self.torrent.metainfo().files.len());
         self.turn(Input::Orders(Orders { settings: Some(settings), ..Orders::default() }));
     }
 
@@ -199,6 +202,7 @@ impl Bench {
             transport: crate::stats::Transport::Tcp,
             encryption: crate::stats::LinkEncryption::None,
             takes_dont_have: false,
+            sent_metadata: false,
             listens: (!incoming).then_some(address),
             telling: None,
             named: Named::default(),
@@ -261,7 +265,7 @@ impl Bench {
 }
 
 pub fn piece(bench: &Bench, at: u32) -> PieceIndex {
-    bench.torrent.metainfo.geometry.piece(at).unwrap()
+    bench.torrent.metainfo().geometry.piece(at).unwrap()
 }
 
 pub fn error(op: Op, piece: Option<PieceIndex>, error: DiskError) -> Input {

@@ -142,7 +142,7 @@ fn a_file_that_vanished_is_fetched_again_after_a_resume() {
     let mut bench = Bench::running(true);
     bench.disk_until(|bench| bench.actor.storage.synced().is_full());
     std::fs::remove_file(bench.dir.path().join("both/sub/b")).unwrap();
-    let range = bench.torrent.metainfo.geometry.range(3, 0, BLOCK_SIZE).unwrap();
+    let range = bench.torrent.metainfo().geometry.range(3, 0, BLOCK_SIZE).unwrap();
     let read = bench.shared.disk().read(&bench.actor.storage, range);
     assert_eq!(bench.runtime.block_on(read), Err(DiskError::Vanished));
     bench.disk_until(|bench| bench.actor.download.have().ones() == 0);

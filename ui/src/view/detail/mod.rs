@@ -97,8 +97,9 @@ pub fn has_graph(state: &AppState, area: Rect) -> bool {
 
 /// Draws the open tab.
 pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
-    if state.table.current().is_none() {
-        return;
+    let Some(row) = state.table.current() else { return };
+    if row.stats.metadata.is_some() && matches!(state.detail.tab, Tab::Files | Tab::Pieces) {
+        return nothing(state, buffer, area, "Known when the metadata is here.");
     }
     match state.detail.tab {
         Tab::Overview => overview::draw(state, buffer, area),

@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use tc_core::stats::{DhtStats, SessionState, SessionStats};
+use tc_core::stats::{DhtStats, MetadataStats, SessionState, SessionStats};
 use tc_core::untrusted::clean;
 
 use super::reach;
@@ -92,6 +92,7 @@ fn lines(state: &AppState, row: &Row, width: usize) -> Vec<(&'static str, String
     if let Some(notice) = &stats.notice {
         lines.push(("Why", notice.to_string(), Role::Err));
     }
+    let known = stats.metadata.as_ref().map(metadata);
     let mut have = format!("{} of {}", format::size(stats.have), format::size(stats.wanted));
     have += &format!("  {}", format::percent(stats.have, stats.wanted));
     if !stats.is_complete() {
@@ -103,7 +104,7 @@ fn lines(state: &AppState, row: &Row, width: usize) -> Vec<(&'static str, String
     if stats.wanted < stats.total_size {
         have += &format!("   all {}", format::size(stats.total_size));
     }
-    lines.push(("Have", have, Role::Text));
+    lines.push(("Have", known.unwrap_or(have), Role::Text));
     let mut ratio = format!("{}   up {}", format::ratio(stats.ratio()), format::size(stats.uploaded));
     if width >= 72 {
         ratio += &format!("   added {}", format::day_and_time(stats.added, &state.look.zone));
@@ -121,6 +122,8 @@ fn lines(state: &AppState, row: &Row, width: usize) -> Vec<(&'static str, String
         ));
     }
     let overview = state.detail.overview.as_deref();
+    // Of a magnet it is not known, and neither are pieces and files.
+    let overview = overview.filter(|_| stats.metadata.is_none());
     let version = overview.map_or_else(String::new, |overview| format!("   {}", overview.version));
     let private = if stats.private { "   private" } else { "" };
     lines.push(("Hash", format!("{}{version}{private}", stats.info_hash), Role::Text));
@@ -187,6 +190,7 @@ fn doing(stats: &SessionStats, columns: usize) -> String {
         SessionState::Queued => "queued",
         SessionState::Checking => "checking what is on disk",
         SessionState::Moving => "moving the data",
+        SessionState::Metadata => "fetching metadata",
         SessionState::Downloading if stats.stalled => "stalled",
         SessionState::Downloading => "downloading",
         SessionState::Seeding => "seeding",
@@ -206,7 +210,23 @@ fn doing(stats: &SessionStats, columns: usize) -> String {
             parts.push(format!("availability {}", format::availability(stats.availability)));
         }
     }
+    if stats.state == SessionState::Metadata {
+        parts.push(format::plural(stats.leechers.into(), "peer"));
+    }
     parts.join(" · ")
+}
+
+/// `2 of 5 pieces of the metadata   3 peers with it`
+fn metadata(metadata: &MetadataStats) -> String {
+    let sources = format!("{} with it", format::plural(metadata.sources.into(), "peer"));
+    match metadata.pieces {
+        0 => "nothing but the hash: no peer has said that it has the metadata".to_owned(),
+        pieces => format!(
+            "{} of {} of the metadata   {sources}",
+            metadata.have,
+            format::plural(pieces.into(), "piece")
+        ),
+    }
 }
 
 /// The map of pieces in as many cells as there are columns: five shades of what is there.
