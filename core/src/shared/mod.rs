@@ -14,6 +14,7 @@ mod interfaces;
 mod lsd;
 mod portmap;
 mod registry;
+mod settings;
 mod slots;
 mod tasks;
 mod totals;
@@ -56,7 +57,7 @@ use crate::net::race::Ways;
 use crate::net::resolver::Resolver;
 use crate::net::udp::UdpSockets;
 use crate::resume::{Saved, StateStore};
-use crate::settings::{GlobalSetting, GlobalSettings};
+use crate::settings::GlobalSettings;
 use crate::stats::{GlobalStats, MappingStats, StatsBoard, Transport};
 use crate::tracker::{TrackerOptions, Trackers};
 use crate::types::LinkId;
@@ -214,7 +215,10 @@ impl SharedResources {
             store,
             saved: Mutex::new(saved),
             next_link: AtomicU64::new(1),
-            connections: Connections::new(most_connections(&config, &settings), settings.max_peers as usize),
+            connections: Connections::new(
+                settings::most_connections(&config, &settings),
+                settings.max_peers as usize,
+            ),
             turnover: Mutex::default(),
             half_open: Arc::new(Semaphore::new(config.max_half_open)),
             dials: Mutex::default(),
@@ -369,46 +373,6 @@ impl SharedResources {
         &self.down
     }
 
-    /// What a person decided for all torrents together.
-    pub fn settings(&self) -> GlobalSettings {
-        self.settings.borrow().clone()
-    }
-
-    /// Tells when that changes.
-    pub fn watch_settings(&self) -> watch::Receiver<GlobalSettings> {
-        self.settings.subscribe()
-    }
-
-    /// Changes what a person decided for all torrents together. It holds at once, and over restarts.
-    pub fn set(&self, setting: GlobalSetting) {
-        let changed = self.settings.send_if_modified(|settings| {
-            let before = settings.clone();
-            settings.apply(setting);
-            if *settings == before {
-                return false;
-            }
-            // Under the lock, so that limiters and store end up with the newest of two.
-            let speed = settings.speed_now();
-            if speed != before.speed_now() {
-                self.up.limit(speed.up);
-                self.down.limit(speed.down);
-            }
-            self.connections.set(most_connections(&self.config, settings), settings.max_peers as usize);
-            if settings.upload_slots != before.upload_slots {
-                self.set_upload_slots(settings.upload_slots as usize);
-            }
-            self.turns.set_limits(settings);
-            if let Some(store) = &self.store {
-                store.put_settings(settings.clone());
-            }
-            true
-        });
-        if changed {
-            // The header shows the limits.
-            totals::refresh(self);
-        }
-    }
-
     /// A name for a new link.
     pub fn new_link(&self) -> LinkId {
         LinkId(self.next_link.fetch_add(1, Ordering::Relaxed))
@@ -484,11 +448,6 @@ impl Drop for SharedResources {
             runtime.shutdown_background();
         }
     }
-}
-
-/// Connections over all torrents: what is wanted, as far as there are descriptors.
-fn most_connections(config: &Config, settings: &GlobalSettings) -> usize {
-    config.connection_ceiling.min(settings.max_connections as usize).max(1)
 }
 
 fn new_runtime() -> std::io::Result<Runtime> {
