@@ -167,6 +167,9 @@ pub struct EngineArgs {
     /// No peer exchange: peers are neither told of others nor believed about them
     #[arg(long, env = "TC_TUI_NO_PEX", hide_env_values = true)]
     pub no_pex: bool,
+    /// No local service discovery: peers on the own network are neither told of torrents nor heard
+    #[arg(long, env = "TC_TUI_NO_LSD", hide_env_values = true)]
+    pub no_lsd: bool,
     /// Do not ask the router to let peers in (PCP, NAT-PMP, UPnP)
     #[arg(long, env = "TC_TUI_NO_PORTMAP", hide_env_values = true)]
     pub no_portmap: bool,

@@ -83,6 +83,7 @@ pub fn config(args: &EngineArgs, download_dir: &Path, state_dir: &Path) -> Confi
     config.portmap = !args.no_portmap;
     config.dht = dht(args);
     config.pex = !args.no_pex;
+    config.lsd = !args.no_lsd;
     test_sync_interval(&mut config);
     fit_open_files(&mut config, raise_open_files());
     config

@@ -43,6 +43,7 @@ pub const BEPS: &[Bep] = {
         bep(10, "extension protocol", Yes, "every_key_is_read"),
         bep(11, "peers that tell of peers", Yes, "libtorrent_tells_us_of_a_peer"),
         bep(12, "several trackers, in tiers", Yes, "a_tier_is_shuffled_and_who_answers_comes_first"),
+        bep(14, "peers on the own network", Yes, "libtorrent_is_found_on_our_own_network"),
         bep(15, "UDP trackers", Yes, "a_udp_tracker_brings_us_to_libtorrent"),
         bep(20, "peer ids", Yes, "our_own_id_reads_as_ours"),
         bep(
@@ -53,7 +54,7 @@ pub const BEPS: &[Bep] = {
         ),
         bep(23, "compact peer lists", Yes, "compact_peers"),
         bep(24, "our address as trackers see it", Yes, "trackers_that_name_us_do_not_make_us_call_ourselves"),
-        bep(27, "private torrents", Yes, "public_torrents_ask_each_tier_and_private_ones_a_single_tracker"),
+        bep(27, "private torrents", Yes, "a_private_torrent_meets_neither_dht_nor_pex_nor_lsd"),
         bep(31, "trackers that say when to try again", Yes, "who_says_never_is_not_asked_again_in_this_run"),
         bep(32, "DHT over IPv6", Yes, "the_dht_brings_us_to_libtorrent_over_ipv6"),
         bep(40, "canonical peer priority", Yes, "the_examples_of_the_specification"),

@@ -89,6 +89,8 @@ pub struct Config {
     pub dht: Option<Vec<String>>,
     /// Peers of public torrents tell each other of peers (BEP 11).
     pub pex: bool,
+    /// Public torrents are told of on our own network, and peers that are told of there are called (BEP 14).
+    pub lsd: bool,
 }
 
 /// Nodes that help others to begin in the DHT and do nothing else; other clients begin there too.
@@ -152,6 +154,8 @@ impl Config {
             dht: None,
             // Goes to peers only, which we talk to anyway.
             pex: true,
+            // Goes to every computer on the network; whoever embeds the engine decides that.
+            lsd: false,
         }
     }
 

@@ -15,7 +15,7 @@
 //!
 //! Imports go downward only. *Words*: [`types`], [`untrusted`], [`geometry`], [`bitfield`], [`rate`],
 //! [`config`], [`settings`], [`stats`], [`event`], [`bep`]. *Formats*: [`bencode`], [`metainfo`], [`wire`], [`error`].
-//! *Deciders*, which see no socket, no thread and no clock: `download`, `upload`, [`dht`], [`utp`], `mse`, [`queue`],
+//! *Deciders*, which see no socket, no thread and no clock: `download`, `upload`, [`dht`], [`lsd`], [`utp`], `mse`, [`queue`],
 //! `tracker::{schedule, udp::client}`, `peer::{conn, pipeline, pool}`, `bandwidth::bucket`.
 //! *Shells*: `net`, `disk`, `storage`, `tracker::{http, udp}`, `peer::task`, `session::actor`, `resume`.
 //! *Handles*: [`Session`], [`SharedResources`], [`TorrentManager`].
@@ -40,6 +40,7 @@ pub mod wire;
 pub mod bandwidth;
 pub mod dht;
 pub mod download;
+pub mod lsd;
 pub mod mse;
 pub mod peer;
 pub mod portmap;

@@ -263,8 +263,8 @@ pub enum Detail {
     Files(Vec<FileStats>),
     /// The connected peers.
     Peers(Vec<PeerStats>),
-    /// The trackers, by tier.
-    Trackers(Vec<TrackerStats>),
+    /// The trackers, by tier, and the other ways to peers.
+    Trackers(Vec<TrackerStats>, Vec<WayStats>),
     /// What changes too rarely for [`SessionStats`].
     Overview(OverviewStats),
     /// What a person decided.
@@ -434,6 +434,45 @@ pub struct TrackerStats {
     pub failures: u32,
     /// The last answers, newest first, at most three: when, and what was said.
     pub history: Vec<(UnixTime, Untrusted)>,
+}
+
+/// A way to peers that is no tracker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Way {
+    /// The DHT (BEP 5).
+    Dht,
+    /// Other peers (BEP 11).
+    Pex,
+    /// Our own network (BEP 14).
+    Lsd,
+}
+
+/// How a way to peers is doing for one torrent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WayState {
+    /// It is switched off.
+    Off,
+    /// The torrent is private (BEP 27).
+    Private,
+    /// The torrent does not run.
+    Resting,
+    /// There is nobody to ask: no nodes, no peer that tells of others, no network.
+    Waiting,
+    /// It is in use.
+    Working,
+}
+
+/// One way to peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WayStats {
+    /// Which.
+    pub way: Way,
+    /// How it is doing.
+    pub state: WayState,
+    /// Peers that are known by it, and by no tracker and no person, connected or not.
+    pub peers: u32,
 }
 
 /// What the overview shows beside [`SessionStats`].

@@ -11,6 +11,8 @@ mod bencode;
 mod conn;
 #[path = "../fuzz/checks/krpc.rs"]
 mod krpc;
+#[path = "../fuzz/checks/lsd.rs"]
+mod lsd;
 #[path = "../fuzz/checks/magnet.rs"]
 mod magnet;
 #[path = "../fuzz/checks/metainfo.rs"]
@@ -47,11 +49,12 @@ type Check = fn(&[u8]);
 /// The screen's is replayed beside the screen: `ui/src/tests/corpus.rs`.
 const OF_THE_SCREEN: &str = "keys";
 
-const TARGETS: [(&str, Check); 18] = [
+const TARGETS: [(&str, Check); 19] = [
     ("bencode", bencode::check),
     ("conn", conn::check),
     ("krpc", krpc::check),
     ("magnet", magnet::check),
+    ("lsd", lsd::check),
     ("metainfo", metainfo::check),
     ("mse", mse::check),
     ("patterns", patterns::check),

@@ -50,6 +50,7 @@ impl Get {
             .arg(source)
             .env("HOME", dir.path())
             .env("TC_TUI_NO_DHT", "true")
+            .env("TC_TUI_NO_LSD", "true")
             .env("TC_TUI_NO_PORTMAP", "true")
             .envs(env.iter().copied())
             .stdout(Stdio::piped())

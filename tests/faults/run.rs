@@ -20,7 +20,7 @@ pub fn get(torrent: &Path, dir: &Path, state: &Path) -> Command {
     command.arg("get").arg(torrent).arg("-d").arg(dir).arg("--state-dir").arg(state);
     command.args(["--json", "--stop-timeout", "1"]);
     // The nodes that it knows by itself are on the internet.
-    command.env("TC_TUI_NO_DHT", "true").env("TC_TUI_NO_PORTMAP", "true");
+    command.env("TC_TUI_NO_DHT", "true").env("TC_TUI_NO_LSD", "true").env("TC_TUI_NO_PORTMAP", "true");
     command
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tc_core::dht::Wish;
 use tc_core::dht::task::DhtRegistration;
+use tc_core::stats::PeerSource;
 use tc_core::{AddOptions, InfoHash, TorrentManager};
 use tokio::sync::mpsc;
 
@@ -140,13 +141,16 @@ fn live(test: &str, family: Family) {
     });
 }
 
+/// Peers, and who named them.
+type Named = (PeerSource, Vec<SocketAddr>);
+
 struct Search {
     n: usize,
     searcher: usize,
     wanted: SocketAddr,
     hash: String,
     /// Where ours tell what they find; while it is here, the search goes on.
-    found: Option<(mpsc::Receiver<Vec<SocketAddr>>, DhtRegistration)>,
+    found: Option<(mpsc::Receiver<Named>, DhtRegistration)>,
     since: Instant,
 }
 
@@ -217,7 +221,7 @@ impl Member {
                     return false;
                 };
                 let mut lists = std::iter::from_fn(|| found.try_recv().ok());
-                let found = lists.any(|peers| peers.contains(&search.wanted));
+                let found = lists.any(|(_, peers)| peers.contains(&search.wanted));
                 if !found && search.since.elapsed() > AGAIN {
                     // It was not announced yet, perhaps.
                     (search.found, search.since) = (None, Instant::now());

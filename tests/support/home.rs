@@ -68,6 +68,7 @@ impl Home {
             ("TZ", "UTC".to_owned()),
             // Nothing leaves the test: the nodes that the program knows by itself are on the internet.
             ("TC_TUI_NO_DHT", "true".to_owned()),
+            ("TC_TUI_NO_LSD", "true".to_owned()),
             ("TC_TUI_NO_PORTMAP", "true".to_owned()),
         ]
     }

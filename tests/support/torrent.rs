@@ -26,6 +26,7 @@ pub struct Content {
     /// Bytes per piece.
     pub piece_length: u32,
     seed: u64,
+    private: bool,
 }
 
 #[derive(Serialize)]
@@ -44,6 +45,7 @@ struct Info<'a> {
     #[serde(rename = "piece length")]
     piece_length: u32,
     pieces: ByteBuf,
+    private: Option<u8>,
 }
 
 #[derive(Serialize)]
@@ -73,14 +75,14 @@ impl Content {
 
     /// These files, in a folder of this name.
     pub const fn folder(name: String, files: Vec<(PathBuf, u64)>, piece_length: u32, seed: u64) -> Self {
-        Self { name, files, piece_length, seed }
+        Self { name, files, piece_length, seed, private: false }
     }
 
     /// Files of which five meet in the second piece: it ends one, holds three, and begins one.
     pub fn five_in_a_piece(seed: u64) -> Self {
         let lengths = [70_000, 20_000, 1, 30_000, 100_000, 500_000];
         let files = lengths.iter().zip(0..).map(|(&length, n)| (format!("{n}.bin").into(), length)).collect();
-        Self { name: format!("five-{seed}"), files, piece_length: 64 << 10, seed }
+        Self::folder(format!("five-{seed}"), files, 64 << 10, seed)
     }
 
     /// The same content in pieces of so many bytes.
@@ -88,9 +90,14 @@ impl Content {
         Self { piece_length, ..self }
     }
 
+    /// The same in a private torrent (BEP 27).
+    pub fn private(self) -> Self {
+        Self { private: true, ..self }
+    }
+
     /// One file.
     pub fn single(length: u64, piece_length: u32, seed: u64) -> Self {
-        Self { name: format!("single-{seed}.bin"), files: vec![(PathBuf::new(), length)], piece_length, seed }
+        Self::folder(format!("single-{seed}.bin"), vec![(PathBuf::new(), length)], piece_length, seed)
     }
 
     /// Bytes of all files.
@@ -179,6 +186,7 @@ impl Content {
             name: &self.name,
             piece_length: self.piece_length,
             pieces: ByteBuf::from(pieces),
+            private: self.private.then_some(1),
         };
         let tiers = trackers.iter().map(|url| [url.as_str()]).collect();
         let file = MetainfoFile {

@@ -16,7 +16,7 @@ use super::schedule::Wish;
 use crate::config::DHT_ROUTERS;
 use crate::net::resolver::Resolver;
 use crate::net::udp::{Datagram, UdpSockets};
-use crate::stats::DhtStats;
+use crate::stats::{DhtStats, PeerSource};
 use crate::types::InfoHash;
 
 /// How often what the node knows is kept, beside the end of the run.
@@ -30,6 +30,9 @@ const MAX_MET: usize = 64;
 
 /// Lists of peers of one torrent that wait for its session; more are found again.
 pub const FOUND: usize = 8;
+
+/// Takes peers of a torrent, and says who named them.
+pub type Found = mpsc::Sender<(PeerSource, Vec<SocketAddr>)>;
 
 /// The door to the node. Clones share it. One that was switched off takes what it is given and answers
 /// nothing.
@@ -61,7 +64,7 @@ struct State {
 struct Torrent {
     registration: u64,
     wish: Wish,
-    found: mpsc::Sender<Vec<SocketAddr>>,
+    found: Found,
 }
 
 /// A torrent that has its turns; dropping it ends them.
@@ -113,12 +116,7 @@ impl Dht {
 
     /// Gives a torrent its turns for as long as the registration lives. Peers come to `found`; what does not
     /// fit there is lost.
-    pub fn register(
-        &self,
-        info_hash: InfoHash,
-        wish: Wish,
-        found: mpsc::Sender<Vec<SocketAddr>>,
-    ) -> Option<DhtRegistration> {
+    pub fn register(&self, info_hash: InfoHash, wish: Wish, found: Found) -> Option<DhtRegistration> {
         let inner = self.inner.clone()?;
         let mut state = inner.lock();
         state.next += 1;
@@ -179,7 +177,7 @@ impl Inner {
     fn found(&self, info_hash: &InfoHash, peers: Vec<SocketAddr>) {
         if let Some(torrent) = self.lock().torrents.get(info_hash) {
             // A session that has enough to do finds them again.
-            let _ = torrent.found.try_send(peers);
+            let _ = torrent.found.try_send((PeerSource::Dht, peers));
         }
     }
 }

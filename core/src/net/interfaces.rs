@@ -21,8 +21,12 @@ pub struct Interface {
     pub up: bool,
     /// The system sends by it what has no other way.
     pub default: bool,
+    /// It takes part in multicast, and leads out of this machine.
+    pub multicast: bool,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
+    /// The bits of their masks, one for each.
+    pub prefixes: Vec<u8>,
     /// The gateways of its default routes.
     pub gateways: Vec<IpAddr>,
 }
@@ -38,11 +42,17 @@ pub fn look() -> Interfaces {
             let gateway = found.gateway.as_ref();
             let v4 = gateway.iter().flat_map(|gateway| &gateway.ipv4).map(|ip| IpAddr::V4(*ip));
             let v6 = gateway.iter().flat_map(|gateway| &gateway.ipv6).map(|ip| IpAddr::V6(*ip));
+            let v4_nets = found.ipv4.iter().map(|net| IpAddr::V4(net.addr()));
+            let v6_nets = found.ipv6.iter().map(|net| IpAddr::V6(net.addr()));
+            let v4_bits = found.ipv4.iter().map(|net| net.prefix_len());
+            let v6_bits = found.ipv6.iter().map(|net| net.prefix_len());
             Interface {
                 index: found.index,
                 up: found.is_up() && found.is_running(),
                 default: found.default,
-                addresses: found.ip_addrs(),
+                multicast: found.is_multicast() && !found.is_loopback(),
+                addresses: v4_nets.chain(v6_nets).collect(),
+                prefixes: v4_bits.chain(v6_bits).collect(),
                 gateways: v4.chain(v6).collect(),
                 name: found.name,
             }

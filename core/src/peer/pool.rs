@@ -145,6 +145,11 @@ impl PeerPool {
         self.known.len()
     }
 
+    /// Addresses that this source named.
+    pub fn named_by(&self, source: PeerSource) -> u32 {
+        self.known.values().filter(|known| known.source == source).count() as u32
+    }
+
     /// Links and tries that are under way.
     pub const fn busy(&self) -> usize {
         self.connected + self.dialling
@@ -304,7 +309,12 @@ impl PeerPool {
         self.known.retain(|_, known| known.source != source || known.state != State::Idle);
     }
 
-    /// Forgets the addresses that strangers named and that are not in use: a magnet turned out to be private.
+    /// Whether a stranger named this address, and nobody else did.
+    pub fn is_strangers(&self, address: &SocketAddr) -> bool {
+        self.known.get(address).is_some_and(|known| is_hearsay(known.source))
+    }
+
+    /// Forgets the addresses that strangers named and that are not in use.
     pub fn forget_strangers(&mut self) {
         self.known.retain(|_, known| !is_hearsay(known.source) || known.state != State::Idle);
     }

@@ -16,8 +16,9 @@ use super::links::LinkEntry;
 use super::totals::Totals;
 use super::{Torrent, Trouble};
 use crate::bandwidth::Limiter;
-use crate::dht::task::DhtRegistration;
+use crate::dht::task::{DhtRegistration, Found};
 use crate::download::DownloadManager;
+use crate::lsd::task::LsdRegistration;
 use crate::manager::RemoveData;
 use crate::metainfo::{Metainfo, MetainfoError};
 use crate::net::dial::{DialError, Greeted};
@@ -26,7 +27,7 @@ use crate::queue::{Report, Turn};
 use crate::resume::Incomplete;
 use crate::settings::{GlobalSettings, TorrentSettings};
 use crate::shared::{ConnectionPermit, Registration, Seat, SharedResources};
-use crate::stats::{Place, SessionState, SessionStats};
+use crate::stats::{PeerSource, Place, SessionState, SessionStats};
 use crate::storage::{DiskDone, Storage};
 use crate::tracker::trust::TrackerTrust;
 use crate::tracker::{
@@ -104,8 +105,8 @@ pub struct Doors {
     pub discoveries: mpsc::Receiver<Discovery>,
     /// From the listener.
     pub incoming: mpsc::Receiver<Greeted>,
-    /// From the DHT.
-    pub found: mpsc::Receiver<Vec<std::net::SocketAddr>>,
+    /// From the DHT and our own network.
+    pub found: mpsc::Receiver<(PeerSource, Vec<std::net::SocketAddr>)>,
     /// The port at which peers can call us.
     pub port: watch::Receiver<Option<u16>>,
     /// The engine is shutting down.
@@ -131,8 +132,8 @@ pub enum Input {
     Discovery(Discovery),
     /// A peer that called us.
     Incoming(Greeted),
-    /// Peers that nodes of the DHT named.
-    Found(Vec<std::net::SocketAddr>),
+    /// Peers that nodes of the DHT named, or that are on our own network.
+    Found(PeerSource, Vec<std::net::SocketAddr>),
     /// A person decided something for all torrents.
     Settings,
     /// The torrent's turn has come, or is over.
@@ -159,7 +160,7 @@ impl Doors {
             done = storage.done() => Input::Disk(done),
             Some(discovery) = self.discoveries.recv() => Input::Discovery(discovery),
             Some(greeted) = self.incoming.recv() => Input::Incoming(greeted),
-            Some(peers) = self.found.recv() => Input::Found(peers),
+            Some((source, peers)) = self.found.recv() => Input::Found(source, peers),
             Ok(()) = self.settings.changed() => Input::Settings,
             Ok(()) = self.turn.changed() => Input::Turn,
             Ok(()) = self.port.changed() => Input::Moved,
@@ -256,7 +257,9 @@ pub struct Actor {
     pub(super) door: Option<Registration>,
     /// There while the torrent runs and may be found in the DHT.
     pub(super) dht: Option<DhtRegistration>,
-    pub(super) to_found: mpsc::Sender<Vec<std::net::SocketAddr>>,
+    /// There while the torrent runs and is told of on our own network.
+    pub(super) lsd: Option<LsdRegistration>,
+    pub(super) to_found: Found,
     /// There while the torrent runs: announces and dials end with it.
     pub(super) in_swarm: Option<watch::Sender<()>>,
     pub(super) to_door: mpsc::Sender<Greeted>,
@@ -347,7 +350,7 @@ impl Actor {
             Input::Disk(done) => self.on_disk(now, done),
             Input::Discovery(discovery) => self.on_discovery(now, discovery),
             Input::Incoming(greeted) => self.on_incoming(now, greeted),
-            Input::Found(peers) => self.on_found(now, &peers),
+            Input::Found(source, peers) => self.on_found(now, source, &peers),
             Input::Settings => self.on_global_settings(now),
             Input::Turn => self.on_turn(now),
             Input::Moved => self.on_moved(now),

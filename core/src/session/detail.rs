@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::actor::Actor;
+use super::actor::{Actor, Phase};
 use crate::peer::LinkGauge;
 use crate::settings::TorrentSettings;
-use crate::stats::{Detail, DetailKind, FileStats, LimitsStats, OverviewStats, PIECE_MAP_CELLS, PeerStats};
+use crate::stats::{
+    Detail, DetailKind, FileStats, LimitsStats, OverviewStats, PIECE_MAP_CELLS, PeerSource, PeerStats, Way,
+    WayState, WayStats,
+};
 use crate::types::{PieceIndex, UnixTime};
 use crate::untrusted::Untrusted;
 
@@ -31,7 +34,7 @@ impl Actor {
         match kind {
             DetailKind::Files => Detail::Files(self.file_stats()),
             DetailKind::Peers => Detail::Peers(self.peer_stats()),
-            DetailKind::Trackers => Detail::Trackers(self.trackers.stats(now, UnixTime::now())),
+            DetailKind::Trackers => Detail::Trackers(self.trackers.stats(now, UnixTime::now()), self.ways()),
             DetailKind::Overview => Detail::Overview(self.overview()),
             DetailKind::Limits => Detail::Limits(self.limits()),
             DetailKind::Pieces => Detail::Pieces(self.download.piece_map()),
@@ -88,6 +91,28 @@ impl Actor {
             .collect();
         peers.sort_unstable_by_key(|peer| peer.link);
         peers
+    }
+
+    /// The ways to peers beside trackers.
+    fn ways(&self) -> Vec<WayStats> {
+        let reach = self.reach();
+        let state = |on: bool, works: bool| match (on, self.phase == Phase::Running, works) {
+            _ if self.is_private() => WayState::Private,
+            (false, ..) => WayState::Off,
+            (true, false, _) => WayState::Resting,
+            (true, true, false) => WayState::Waiting,
+            (true, true, true) => WayState::Working,
+        };
+        let searched = self.shared.dht().stats().ready.contains(&true);
+        let told = self.links.values().any(|entry| entry.telling.is_some());
+        let said = self.shared.lsd().has_network();
+        [
+            (Way::Dht, state(reach.dht, searched), PeerSource::Dht),
+            (Way::Pex, state(reach.pex, told), PeerSource::Pex),
+            (Way::Lsd, state(reach.lsd, said), PeerSource::Lsd),
+        ]
+        .map(|(way, state, source)| WayStats { way, state, peers: self.pool.named_by(source) })
+        .to_vec()
     }
 
     fn overview(&self) -> OverviewStats {

@@ -205,7 +205,7 @@ impl Actor {
             self.reported = 0;
             self.trackers.start(now);
         }
-        self.keep_turns();
+        self.be_found();
         self.tick = Some(now);
         self.complete_if_all_there(now);
         self.keep_seed_limits(now);
@@ -313,7 +313,7 @@ impl Actor {
             self.shared.disk().cancel_check(&self.storage);
         }
         self.door = None;
-        self.dht = None;
+        (self.dht, self.lsd) = (None, None);
         let was_there = self.in_swarm.take().is_some();
         self.full = None;
         self.totals.set_active(now, false);

@@ -2,11 +2,9 @@
 //! it neither asks nor announces, and its links neither send nor take PORT.
 
 use std::net::SocketAddr;
-use std::time::Instant;
 
 use super::actor::Actor;
 use crate::dht::Wish;
-use crate::stats::PeerSource;
 use crate::types::LinkId;
 use crate::wire::handshake::Reserved;
 
@@ -34,19 +32,6 @@ impl Actor {
                 self.dht = self.shared.dht().register(self.torrent.info_hash(), wish, found);
             }
         }
-    }
-
-    /// Nodes named peers.
-    pub(super) fn on_found(&mut self, now: Instant, peers: &[SocketAddr]) {
-        if self.in_swarm.is_none() {
-            return;
-        }
-        for address in peers {
-            if !self.shared.is_us(address) && !self.shared.is_banned(*address) {
-                self.learn(now, *address, PeerSource::Dht);
-            }
-        }
-        self.dial(now);
     }
 
     /// A peer says where its node is.

@@ -45,6 +45,12 @@ impl Actor {
             self.dialled_in_vain(now, address, Outcome::Ourselves);
             return;
         }
+        if !incoming && self.is_private() && self.pool.is_strangers(&address) {
+            // It was called before the torrent turned out to be private.
+            self.dialled_in_vain(now, address, Outcome::Useless);
+            self.pool.forget_strangers();
+            return;
+        }
         if let Some(twin) = self.twin_of(&handshake.peer_id)
             && !self.replaces(now, twin, &handshake.peer_id, &address, incoming)
         {

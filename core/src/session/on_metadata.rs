@@ -265,7 +265,7 @@ impl Actor {
     /// Peers that others than its trackers and a person named are let go.
     fn become_private(&mut self, now: Instant) {
         const WHY: &str = "the torrent is private: only its trackers name peers";
-        self.dht = None;
+        (self.dht, self.lsd) = (None, None);
         self.trackers.become_private();
         let strangers = self.links.iter().filter(|(_, entry)| !entry.source.is_of_private());
         for link in strangers.map(|(link, _)| *link).collect::<Vec<_>>() {

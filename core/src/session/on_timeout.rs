@@ -75,7 +75,7 @@ impl Actor {
         let dry = || self.wants_links() && self.pool.next_due().is_none();
         let in_need = !self.is_finished() && dry();
         self.trackers.want_peers(now, in_need);
-        self.keep_turns();
+        self.be_found();
         self.announce(now);
         self.dial(now);
     }

@@ -109,6 +109,7 @@ pub fn actor(
         to_discoveries,
         door: None,
         dht: None,
+        lsd: None,
         to_found,
         in_swarm: None,
         to_door,

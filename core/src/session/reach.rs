@@ -18,6 +18,8 @@ pub struct Reach {
     pub dht: bool,
     /// Its links tell each other of peers (BEP 11).
     pub pex: bool,
+    /// It is told of on our own network, and peers that are told of there are called (BEP 14).
+    pub lsd: bool,
     /// Its peers may ask us for metadata (BEP 9) and for peers.
     pub sharing: Sharing,
 }
@@ -28,6 +30,7 @@ impl Reach {
         Self {
             dht: shared.dht().is_on() && !private,
             pex: shared.config().pex && !private,
+            lsd: shared.lsd().is_on() && !private,
             sharing: if private { Sharing::Private } else { Sharing::Public },
         }
     }
@@ -54,5 +57,27 @@ impl Actor {
     pub(super) fn learn(&mut self, now: Instant, address: SocketAddr, source: PeerSource) -> bool {
         let may = source.is_of_private() || !self.is_private();
         may && self.pool.learn(now, address, source)
+    }
+
+    /// The torrent runs, and wants to be found by the ways that are open to it.
+    pub(super) fn be_found(&mut self) {
+        self.keep_turns();
+        if self.lsd.is_none() && self.reach().lsd {
+            let found = self.to_found.clone();
+            self.lsd = self.shared.lsd().register(self.torrent.info_hash(), found);
+        }
+    }
+
+    /// Nodes of the DHT named peers, or some on our own network named themselves.
+    pub(super) fn on_found(&mut self, now: Instant, source: PeerSource, peers: &[SocketAddr]) {
+        if self.in_swarm.is_none() {
+            return;
+        }
+        for address in peers {
+            if !self.shared.is_us(address) && !self.shared.is_banned(*address) {
+                self.learn(now, *address, source);
+            }
+        }
+        self.dial(now);
     }
 }

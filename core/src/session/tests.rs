@@ -21,6 +21,7 @@ mod dht;
 mod ends;
 mod faults;
 mod incomplete;
+mod lsd;
 mod magnet;
 mod meetings;
 mod moves;
@@ -241,7 +242,7 @@ fn a_torrent_at_rest_shows_what_its_tracker_knows_while_somebody_looks() {
     let session = manager.add_metainfo(metainfo, options).unwrap();
     let pane = session.watch(DetailKind::Trackers);
     wait("the figures of the tracker", || match pane.borrow().as_deref() {
-        Some(Detail::Trackers(trackers)) => {
+        Some(Detail::Trackers(trackers, _)) => {
             (trackers[0].seeds, trackers[0].leechers, trackers[0].peers) == (Some(2), Some(3), None)
         }
         _ => false,

@@ -10,6 +10,8 @@ mod dht;
 mod dials;
 mod goodbyes;
 mod incoming;
+mod interfaces;
+mod lsd;
 mod portmap;
 mod registry;
 mod slots;
@@ -17,6 +19,7 @@ mod tasks;
 mod totals;
 mod turnover;
 mod turns;
+mod unsaved;
 mod web;
 
 use std::net::{IpAddr, SocketAddr};
@@ -34,6 +37,7 @@ use self::connections::Connections;
 pub use self::deal::DialTicket;
 use self::dials::Dials;
 pub use self::goodbyes::Goodbyes;
+use self::interfaces::Lookout;
 pub use self::registry::{Door, Registration, Registry};
 use self::slots::Slots;
 pub use self::tasks::Tasks;
@@ -45,14 +49,14 @@ use crate::config::Config;
 use crate::dht::task::Dht;
 use crate::disk::{Backend, Disk, System};
 use crate::error::Error;
-use crate::event::{Event, EventBus, Kind};
+use crate::event::EventBus;
+use crate::lsd::task::Lsd;
 use crate::net::outside::Outside;
 use crate::net::resolver::Resolver;
 use crate::net::udp::UdpSockets;
 use crate::resume::{Saved, StateStore};
 use crate::settings::{GlobalSetting, GlobalSettings};
 use crate::stats::{GlobalStats, MappingStats, StatsBoard};
-use crate::storage::DiskError;
 use crate::tracker::{TrackerOptions, Trackers};
 use crate::types::LinkId;
 use crate::untrusted::Untrusted;
@@ -86,6 +90,8 @@ pub struct SharedResources {
     udp: UdpSockets,
     trackers: Trackers,
     dht: Dht,
+    lsd: Lsd,
+    interfaces: Lookout,
     registry: Arc<Registry>,
     bans: SharedBans,
     store: Option<StateStore>,
@@ -189,6 +195,8 @@ impl SharedResources {
         let speed = settings.speed_now();
         let shared = Arc::new(Self {
             dht: if config.dht.is_some() { Dht::new(udp.clone()) } else { Dht::default() },
+            lsd: if config.lsd { Lsd::new() } else { Lsd::default() },
+            interfaces: Lookout::default(),
             udp,
             trackers,
             runtime: Mutex::new(runtime),
@@ -223,10 +231,11 @@ impl SharedResources {
         });
         if let (Some(store), Some(dir)) = (&shared.store, &shared.config.state_dir) {
             let (hub, dir) = (shared.hub.clone(), Untrusted::new(dir.to_string_lossy()));
-            store.on_trouble(move |error| tell_unsaved(&hub, &dir, error));
+            store.on_trouble(move |error| unsaved::tell(&hub, &dir, error));
         }
         incoming::listen(&shared);
         dht::start(&shared, takers.dht);
+        lsd::start(&shared);
         portmap::start(&shared);
         totals::keep(&shared);
         turns::keep(&shared);
@@ -257,6 +266,7 @@ impl SharedResources {
             store.close();
         }
         self.resolver.shutdown();
+        self.interfaces.end();
         let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(runtime) = runtime {
             runtime.shutdown_timeout(LAST_GRACE);
@@ -328,6 +338,11 @@ impl SharedResources {
     /// The DHT.
     pub const fn dht(&self) -> &Dht {
         &self.dht
+    }
+
+    /// Torrents on our own network.
+    pub const fn lsd(&self) -> &Lsd {
+        &self.lsd
     }
 
     /// What outlives the run; `None`: nothing does.
@@ -462,22 +477,9 @@ impl Drop for SharedResources {
     }
 }
 
-/// The list and the records are not saved for now: it concerns all torrents.
 /// Connections over all torrents: what is wanted, as far as there are descriptors.
 fn most_connections(config: &Config, settings: &GlobalSettings) -> usize {
     config.connection_ceiling.min(settings.max_connections as usize).max(1)
-}
-
-fn tell_unsaved(hub: &EventBus, dir: &Untrusted, error: &std::io::Error) {
-    let error = DiskError::from_io(error, || (0, 0));
-    let full = matches!(error, DiskError::Full { .. });
-    let why = if full { "disk full".to_owned() } else { error.to_string() };
-    let (message, code) = (format!("the state is not saved: {dir}: {why}"), error.code());
-    let (kind, message, code) =
-        (if full { Kind::StorageFull } else { Kind::StorageError }, message.into(), code.into());
-    hub.publish(kind, || {
-        if full { Event::StorageFull { message, code } } else { Event::StorageError { message, code } }
-    });
 }
 
 fn new_runtime() -> std::io::Result<Runtime> {

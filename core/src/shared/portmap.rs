@@ -2,44 +2,41 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, Weak};
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{Listening, SharedResources, incoming, totals};
 use crate::event::{Event, Kind};
-use crate::net::interfaces::{self, Interface, Watcher};
+use crate::net::interfaces::{self, Interface, Interfaces};
 use crate::net::scope::Scope;
 use crate::portmap::ssdp;
 use crate::portmap::task::{self, Setup, Wanted};
 use crate::stats::Mapping;
-
-/// How often it is looked whether we have another gateway or another address.
-const LOOK: Duration = Duration::from_secs(10);
 
 /// Asks gateways for as long as the engine runs, if it may.
 pub fn start(shared: &Arc<SharedResources>) {
     if !shared.config.portmap || shared.config.listen.is_empty() {
         return;
     }
-    let watcher = match Watcher::start(LOOK) {
-        Ok(watcher) => watcher,
-        Err(error) => return tracing::warn!(%error, "no gateway is asked"),
-    };
+    let Some(found) = shared.interfaces() else { return };
     let [v4, v6] = [false, true].map(|v6| {
-        let wanted = wanted(&watcher.watch().borrow(), &shared.listening(), v6);
+        let wanted = wanted(&found.borrow(), &shared.listening(), v6);
         let (sender, receiver) = watch::channel(wanted);
         start_family(shared, v6, receiver);
         sender
     });
-    follow(shared, watcher, [v4, v6]);
+    follow(shared, found, [v4, v6]);
 }
 
 /// Keeps what is wanted up to date.
-fn follow(shared: &Arc<SharedResources>, watcher: Watcher, senders: [watch::Sender<Wanted>; 2]) {
+fn follow(
+    shared: &Arc<SharedResources>,
+    mut found: watch::Receiver<Interfaces>,
+    senders: [watch::Sender<Wanted>; 2],
+) {
     let mut stopping = shared.stopping();
-    let (mut found, mut listening) = (watcher.watch(), shared.listening.subscribe());
+    let mut listening = shared.listening.subscribe();
     shared.tasks.spawn(async move {
         loop {
             for (v6, sender) in [false, true].into_iter().zip(&senders) {
@@ -57,8 +54,6 @@ fn follow(shared: &Arc<SharedResources>, watcher: Watcher, senders: [watch::Send
                 changed = listening.changed() => if changed.is_err() { break },
             }
         }
-        // The thread that looks ends with it.
-        drop(watcher);
     });
 }
 

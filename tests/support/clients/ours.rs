@@ -26,7 +26,7 @@ pub struct Ours {
 }
 
 impl Ours {
-    /// Starts `tc-tui get TORRENT -d DIR --json` with more arguments, listening on the place's address of
+    /// Starts `tc-tui get TORRENT -d DIR --json` with more arguments, and variables as `NAME=VALUE`, listening on the place's address of
     /// this family only. Its state and its stderr go to the test's folder under `name`.
     pub fn get(
         host: &Host,
@@ -47,11 +47,13 @@ impl Ours {
             .arg("--state-dir")
             .arg(work.join(&format!("{name}-state")))
             .args(["--json", "--listen", &at.to_string()])
-            // The nodes that it knows by itself are on the internet.
+            // The nodes that it knows by itself are on the internet, and tests are not for the network here.
             .env("TC_TUI_NO_DHT", "true")
             // No router of this machine is asked for anything.
             .env("TC_TUI_NO_PORTMAP", if host.is_inside { "false" } else { "true" })
-            .args(more)
+            .env("TC_TUI_NO_LSD", "true")
+            .envs(more.iter().filter_map(|word| word.split_once('=')))
+            .args(more.iter().filter(|word| !word.contains('=')))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(work.log(name))

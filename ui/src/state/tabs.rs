@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use tc_core::stats::{BanStats, Detail, DetailKind, LimitsStats, OverviewStats, PeerStats, TrackerStats};
+use tc_core::stats::{
+    BanStats, Detail, DetailKind, LimitsStats, OverviewStats, PeerStats, TrackerStats, WayStats,
+};
 use tc_core::types::InfoHash;
 
 use super::files::FileTree;
@@ -86,6 +88,8 @@ pub struct DetailPane {
     pub peers: Option<Vec<PeerStats>>,
     /// For [`Tab::Trackers`].
     pub trackers: Option<Vec<TrackerStats>>,
+    /// For the same.
+    pub ways: Vec<WayStats>,
     /// For [`Tab::Limits`].
     pub limits: Option<LimitsStats>,
     /// For [`Tab::Pieces`].
@@ -142,14 +146,15 @@ impl DetailPane {
                 self.limits = Some(limits.clone());
                 changed
             }
-            Detail::Trackers(trackers) => {
-                let changed = self.trackers.as_ref() != Some(trackers);
+            Detail::Trackers(trackers, ways) => {
+                let changed = self.trackers.as_ref() != Some(trackers) || self.ways != *ways;
                 // The cursor stays on its tracker, wherever that has moved.
                 let scroll = &mut self.scroll[Tab::Trackers as usize];
                 let on = self.trackers.as_ref().and_then(|old| old.get(scroll.cursor)).map(|old| old.id);
                 let at = on.and_then(|id| trackers.iter().position(|tracker| tracker.id == id));
                 scroll.cursor = at.unwrap_or(scroll.cursor.min(trackers.len().saturating_sub(1)));
                 self.trackers = Some(trackers.clone());
+                self.ways.clone_from(ways);
                 changed
             }
             Detail::Pieces(pieces) => match &mut self.pieces {

@@ -8,7 +8,7 @@ use tc_core::settings::{GlobalSettings, Priority, SpeedLimits, TorrentSettings};
 use tc_core::stats::{
     BanStats, Detail, DetailKind, FileStats, LimitsStats, LinkEncryption, MetadataStats, OverviewStats,
     PartialStats, PeerSource, PeerStats, PieceCell, PieceMapStats, SessionState, SessionStats, TrackerState,
-    TrackerStats, Transport,
+    TrackerStats, Transport, Way, WayState, WayStats,
 };
 use tc_core::types::{BanReason, BanTarget, InfoHash, LinkId, PieceIndex, TrackerId, UnixTime};
 
@@ -189,7 +189,8 @@ pub fn detail(kind: DetailKind) -> Detail {
                 link: LinkId(link),
                 address: address.parse().expect("an address"),
                 client: client.into(),
-                source: [PeerSource::Manual, PeerSource::Tracker][usize::from(link > 1)],
+                source: [PeerSource::Manual, PeerSource::Tracker, PeerSource::Pex, PeerSource::Dht]
+                    [link as usize % 4],
                 incoming: link.is_multiple_of(3),
                 progress: 1000 - 97 * link as u32,
                 rate_down: down << 10,
@@ -235,7 +236,7 @@ pub fn detail(kind: DetailKind) -> Detail {
                     (UnixTime(1_789_850_000), "timed out after 15 s".into()),
                 ],
             };
-            Detail::Trackers(vec![
+            let trackers = vec![
                 tracker(
                     0,
                     "http://tracker.blender.example:6969/announce",
@@ -244,7 +245,14 @@ pub fn detail(kind: DetailKind) -> Detail {
                 ),
                 tracker(0, "udp://tracker.example.org:1337/announce", TrackerState::Unsupported, None),
                 tracker(1, "https://old.example.net/announce", TrackerState::Failing, Some(870)),
-            ])
+            ];
+            let ways = [
+                (Way::Dht, WayState::Working, 21),
+                (Way::Pex, WayState::Working, 12),
+                (Way::Lsd, WayState::Off, 0),
+            ];
+            let ways = ways.map(|(way, state, peers)| WayStats { way, state, peers });
+            Detail::Trackers(trackers, ways.to_vec())
         }
         DetailKind::Pieces => {
             let cell = |at: u32| {
@@ -306,7 +314,7 @@ pub fn hostile(kind: DetailKind, words: &str) -> Detail {
         }
         Detail::Limits(_) => {}
         Detail::Peers(peers) => peers.iter_mut().for_each(|peer| peer.client = words.into()),
-        Detail::Trackers(trackers) => {
+        Detail::Trackers(trackers, _) => {
             for tracker in trackers {
                 tracker.url = words.into();
                 tracker.history = vec![(UnixTime(0), words.into())];

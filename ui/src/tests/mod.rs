@@ -222,7 +222,7 @@ fn check_says(stage: &mut Stage, keys: &str, want: &str) {
 fn trackers_are_asked_added_edited_moved_and_removed() {
     use tc_core::tracker::TrackerEdit as E;
     let ids: Vec<_> = match crate::testing::detail(DetailKind::Trackers) {
-        Detail::Trackers(trackers) => trackers.iter().map(|tracker| tracker.id).collect(),
+        Detail::Trackers(trackers, _) => trackers.iter().map(|tracker| tracker.id).collect(),
         _ => unreachable!("trackers were asked for"),
     };
     let asked = |keys: &str, private: bool| {

@@ -90,6 +90,8 @@ impl Bench {
         config.listen = Vec::new();
         // There is one, which knows nobody to begin with.
         config.dht = Some(Vec::new());
+        // Nobody can call, so nothing is said on any network.
+        config.lsd = true;
         config.runtime = Some(runtime.handle().clone());
         config.state_dir = Some(dir.path().join("state"));
         let shared = SharedResources::start_over(config, backend).unwrap();

@@ -3,11 +3,13 @@
 use super::bench::Bench;
 use crate::session::actor::{Input, Phase};
 use crate::session::control::Wish;
+use crate::stats::PeerSource;
 
 const PEERS: [&str; 2] = ["11.0.0.1:1", "11.0.0.2:2"];
 
 fn found(bench: &mut Bench) {
-    bench.turn(Input::Found(PEERS.iter().map(|peer| peer.parse().unwrap()).collect()));
+    let peers = PEERS.iter().map(|peer| peer.parse().unwrap()).collect();
+    bench.turn(Input::Found(PeerSource::Dht, peers));
 }
 
 fn run(mut bench: Bench) -> Bench {

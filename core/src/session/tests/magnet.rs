@@ -85,7 +85,7 @@ fn a_magnet_that_turns_out_private_has_nothing_to_do_with_strangers_any_more() {
     assert_eq!(bench.shared.dht().registered(), [(hash, true)]);
     assert!(bench.actor.reserved().dht());
     let found = ["11.0.0.7:1".parse().unwrap()];
-    bench.turn(Input::Found(found.to_vec()));
+    bench.turn(Input::Found(PeerSource::Dht, found.to_vec()));
     whole.private = true;
     let size = whole.info_bytes().len();
     let named: Vec<_> = [PeerSource::Tracker, PeerSource::Incoming, PeerSource::Manual]
@@ -100,7 +100,7 @@ fn a_magnet_that_turns_out_private_has_nothing_to_do_with_strangers_any_more() {
     assert!(!bench.actor.links.contains_key(&stranger));
     assert!(named.iter().all(|link| bench.actor.links.contains_key(link)));
     let known = bench.actor.pool.known();
-    bench.turn(Input::Found(vec!["11.0.0.8:1".parse().unwrap()]));
+    bench.turn(Input::Found(PeerSource::Dht, vec!["11.0.0.8:1".parse().unwrap()]));
     assert_eq!(bench.actor.pool.known(), known, "nobody new");
     let admission = Some(Admission::Granted { own_folder: true });
     bench.turn(Input::Orders(Orders { admission, ..Orders::default() }));

@@ -13,12 +13,14 @@ use crate::view::style;
 use crate::widget::paint::Pen;
 
 const LEGEND: [&str; 2] = [
-    "D/d we want, they (un)choke · U/u they want, we (un)choke",
+    "D/d we want, they (un)choke · U/u they want · X pex · H dht · L lsd",
     "O optimistic · I incoming · K snubbed · F fast · E encrypted, e its greeting",
 ];
 
 /// Columns of the two last headings, with the space before them.
 const NET: usize = 6;
+/// Flags of a peer that has many of them.
+const FLAGS: usize = 8;
 const FROM: usize = 10;
 
 /// Rows of the list: all but the heading, and sum and legend where there is room.
@@ -37,7 +39,7 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
     }
     let wide = area.width >= 72;
     let widest = area.width >= 100;
-    let numbers = if wide { 6 + 7 + 7 + 7 + NET } else { 7 + 7 } + if widest { FROM } else { 0 };
+    let numbers = if wide { FLAGS + 7 + 7 + 7 + NET } else { 7 + 7 } + if widest { FROM } else { 0 };
     let text = usize::from(area.width).saturating_sub(1 + numbers + 1);
     // An IPv6 address with its port has up to 47 columns; more than half is never given away.
     let address = (text / 2).min(48);
@@ -45,7 +47,7 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
     let mut pen = Pen::new(buffer, area, 0);
     pen.skip(1).left("Address", address, dim).left("Client", client, dim);
     if wide {
-        pen.left("Flags", 6, dim).right("Done", 7, dim);
+        pen.left("Flags", FLAGS, dim).right("Done", 7, dim);
     }
     pen.right("↓/s", 7, dim).right("↑/s", 7, dim);
     if wide {
@@ -62,7 +64,7 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
         pen.left(&peer.address.to_string(), address.saturating_sub(1), style(state, Role::Text)).skip(1);
         pen.left(&peer.client.to_string(), client.saturating_sub(1), dim).skip(1);
         if wide {
-            pen.left(&flags(peer), 6, dim);
+            pen.left(&flags(peer), FLAGS, dim);
             pen.right(&format::permille(peer.progress), 7, style(state, Role::Text));
         }
         pen.right(&format::rate(peer.rate_down), 7, style(state, Role::Down));
@@ -142,6 +144,9 @@ fn flags(peer: &PeerStats) -> String {
         (peer.fast, 'F'),
         (peer.encryption == LinkEncryption::All, 'E'),
         (peer.encryption == LinkEncryption::Handshake, 'e'),
+        (peer.source == PeerSource::Pex, 'X'),
+        (peer.source == PeerSource::Dht, 'H'),
+        (peer.source == PeerSource::Lsd, 'L'),
     ];
     flags.extend(signs.iter().filter(|(set, _)| *set).map(|(_, letter)| letter));
     flags

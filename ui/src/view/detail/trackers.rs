@@ -1,8 +1,8 @@
-//! Tab 4: the trackers by tier, and what the one under the cursor said last.
+//! Tab 4: the trackers by tier, the other ways to peers, and what the tracker under the cursor said last.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use tc_core::stats::{TrackerState, TrackerStats};
+use tc_core::stats::{TrackerState, TrackerStats, Way, WayState, WayStats};
 
 use super::{cursor_sign, mark_cursor, nothing};
 use crate::format;
@@ -14,14 +14,17 @@ use crate::widget::paint::Pen;
 
 /// Lines of the last replies: a blank, the tracker, three replies.
 const REPLIES: u16 = 5;
+/// Lines of the other ways to peers.
+const WAYS: u16 = 3;
 /// Heights from which the replies, or one of them, have room.
 const ALL_FROM: u16 = 12;
 const ONE_FROM: u16 = 5;
 
-/// Rows of the list: all but the heading, and the last replies where there is room.
+/// Rows of the list: all but the heading, and the other ways to peers and the last replies where there is
+/// room.
 pub const fn rows(area: Rect) -> u16 {
     area.height.saturating_sub(match area.height {
-        ALL_FROM.. => 1 + REPLIES,
+        ALL_FROM.. => 1 + WAYS + REPLIES,
         ONE_FROM.. => 2,
         _ => 1,
     })
@@ -31,9 +34,6 @@ pub const fn rows(area: Rect) -> u16 {
 pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
     let dim = style(state, Role::Dim);
     let Some(trackers) = &state.detail.trackers else { return nothing(state, buffer, area, "…") };
-    if trackers.is_empty() {
-        return nothing(state, buffer, area, "This torrent names no tracker.");
-    }
     let counts = area.width >= 72;
     let numbers = if counts { 12 + 7 + 7 + 8 } else { 12 + 8 };
     let url = usize::from(area.width).saturating_sub(1 + 4 + 1 + numbers + 1);
@@ -60,6 +60,24 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
         pen.right(&next, 8, style(state, Role::Text));
         mark_cursor(state, buffer, area, y, at);
     }
+    let below = if trackers.is_empty() {
+        Pen::new(buffer, area, 1).skip(1 + 4 + 1).put("This torrent names no tracker.", dim);
+        2
+    } else {
+        1 + (trackers.len() - top).min(rows(area).into()) as u16
+    };
+    // The last reply has its line, where it has no more.
+    let end = if (ONE_FROM..ALL_FROM).contains(&area.height) { area.height - 1 } else { area.height };
+    for (way, y) in state.detail.ways.iter().zip(below..end) {
+        let (name, word, role) = way_words(*way);
+        let mut pen = Pen::new(buffer, area, y);
+        pen.skip(1 + 4 + 1).left(name, url.saturating_sub(1), style(state, Role::Text)).skip(1);
+        pen.left(word, 12, style(state, role));
+        let known = matches!(way.state, WayState::Waiting | WayState::Working) || way.peers > 0;
+        if counts && known {
+            pen.skip(7).right(&way.peers.to_string(), 7, dim);
+        }
+    }
     if area.height >= ALL_FROM {
         replies(state, buffer, area, trackers);
     } else if area.height >= ONE_FROM {
@@ -78,11 +96,27 @@ fn word(tracker: &TrackerStats) -> (&'static str, Role) {
     }
 }
 
+fn way_words(way: WayStats) -> (&'static str, &'static str, Role) {
+    let name = match way.way {
+        Way::Dht => "DHT",
+        Way::Pex => "PEX",
+        Way::Lsd => "LSD",
+    };
+    let (word, role) = match way.state {
+        WayState::Off => ("off", Role::Dim),
+        WayState::Private => ("private: off", Role::Dim),
+        WayState::Resting => ("not asked", Role::Dim),
+        WayState::Waiting => ("waiting", Role::Text),
+        WayState::Working => ("working", Role::Text),
+    };
+    (name, word, role)
+}
+
 fn replies(state: &AppState, buffer: &mut Buffer, area: Rect, trackers: &[TrackerStats]) {
     let Some(tracker) = trackers.get(state.detail.scroll().cursor) else { return };
     let dim = style(state, Role::Dim);
     // Below the list, which rarely fills its room.
-    let y = (trackers.len() as u16 + 2).min(area.height - REPLIES + 1);
+    let y = (trackers.len() as u16 + WAYS + 2).min(area.height - REPLIES + 1);
     let mut pen = Pen::new(buffer, area, y);
     pen.skip(1).left("Last reply", 12, dim).put(&tracker.url.to_string(), style(state, Role::Text));
     if tracker.any_certificate {
