@@ -90,7 +90,9 @@ def status():
 
 
 def is_complete(info_hash):
-    return rpc("torrent-get", ids=[info_hash], fields=["percentDone"])["torrents"][0]["percentDone"] == 1
+    # None where it does not have the torrent yet.
+    torrents = rpc("torrent-get", ids=[info_hash], fields=["percentDone"])["torrents"]
+    return any(torrent["percentDone"] == 1 for torrent in torrents)
 
 
 settings |= start["settings"]
