@@ -164,6 +164,12 @@ pub struct EngineArgs {
     /// No DHT: peers come from trackers and by hand, unless --dht-bootstrap is given
     #[arg(long, env = "TC_TUI_NO_DHT", hide_env_values = true)]
     pub no_dht: bool,
+    /// Neither call peers over TCP nor let them call: uTP only
+    #[arg(long, env = "TC_TUI_NO_TCP", hide_env_values = true, conflicts_with = "no_utp")]
+    pub no_tcp: bool,
+    /// Neither call peers over uTP nor let them call: TCP only
+    #[arg(long, env = "TC_TUI_NO_UTP", hide_env_values = true)]
+    pub no_utp: bool,
     /// No peer exchange: peers are neither told of others nor believed about them
     #[arg(long, env = "TC_TUI_NO_PEX", hide_env_values = true)]
     pub no_pex: bool,

@@ -84,6 +84,8 @@ pub fn config(args: &EngineArgs, download_dir: &Path, state_dir: &Path) -> Confi
     config.dht = dht(args);
     config.pex = !args.no_pex;
     config.lsd = !args.no_lsd;
+    config.tcp = !args.no_tcp;
+    config.utp = !args.no_utp;
     test_sync_interval(&mut config);
     fit_open_files(&mut config, raise_open_files());
     config

@@ -55,6 +55,7 @@ pub const BEPS: &[Bep] = {
         bep(23, "compact peer lists", Yes, "compact_peers"),
         bep(24, "our address as trackers see it", Yes, "trackers_that_name_us_do_not_make_us_call_ourselves"),
         bep(27, "private torrents", Yes, "a_private_torrent_meets_neither_dht_nor_pex_nor_lsd"),
+        bep(29, "uTP", Yes, "utp_alone_with_libtorrent"),
         bep(31, "trackers that say when to try again", Yes, "who_says_never_is_not_asked_again_in_this_run"),
         bep(32, "DHT over IPv6", Yes, "the_dht_brings_us_to_libtorrent_over_ipv6"),
         bep(40, "canonical peer priority", Yes, "the_examples_of_the_specification"),

@@ -9,7 +9,7 @@ use crate::settings::MaxActive;
 /// The settings of one engine.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where peers may call us: TCP, and UDP on the same number where that is free. Port 0 picks one.
+    /// Where peers may call us: over TCP, and over uTP on the same number where that is free. Port 0 picks one.
     /// Empty: nobody can call.
     pub listen: Vec<SocketAddr>,
     /// Where files go unless an added torrent says otherwise.
@@ -47,6 +47,10 @@ pub struct Config {
     pub seed_ratio: Option<u64>,
     /// After how many seconds torrents stop seeding; `None`: as the last run left it, at first never.
     pub seed_time: Option<u64>,
+    /// Whether peers are called over TCP, and may call. Off: trackers over HTTP are asked over TCP all the same.
+    pub tcp: bool,
+    /// Whether peers are called over uTP (BEP 29), and may call: on the UDP port.
+    pub utp: bool,
     /// Whether links are encrypted (MSE).
     pub encryption: Encryption,
     /// How many torrents download at once; `None`: as the last run left it, at first 5.
@@ -136,6 +140,8 @@ impl Config {
             download_limit: None,
             seed_ratio: None,
             seed_time: None,
+            tcp: true,
+            utp: true,
             encryption: Encryption::default(),
             max_active_downloads: None,
             max_active_seeds: None,

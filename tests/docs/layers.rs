@@ -53,7 +53,7 @@ const LAYERS: &[(Layer, &[&str])] = {
         ),
         (Shells, &["portmap/task", "portmap/upnp_client"]),
         (Shells, &["tracker/clients", "tracker/families", "tracker/http", "tracker/trackers"]),
-        (Shells, &["tracker/turns", "tracker/udp"]),
+        (Shells, &["tracker/turns", "tracker/udp", "utp/stream", "utp/task"]),
         (Handles, &["claims", "lib", "manager", "session", "shared"]),
     ]
 };

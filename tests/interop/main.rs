@@ -46,4 +46,5 @@ mod swarm;
 mod tap;
 mod transfer;
 mod udp_tracker;
+mod utp;
 mod versions;

@@ -11,10 +11,11 @@ use tokio::time::{Instant, timeout_at};
 
 use super::greeting::Greeting;
 use super::link::Stream;
+use super::race::Ways;
 use crate::config::Encryption;
 use crate::mse::cipher::Cipher;
 use crate::mse::{Methods, MseError};
-use crate::stats::LinkEncryption;
+use crate::stats::{LinkEncryption, Transport};
 use crate::types::InfoHash;
 use crate::wire::WireError;
 use crate::wire::handshake::Handshake;
@@ -63,7 +64,7 @@ pub enum DialError {
 }
 
 /// Whom to call, and as whom.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Call {
     /// Where the peer is.
     pub address: SocketAddr,
@@ -73,6 +74,8 @@ pub struct Call {
     pub ours: Handshake,
     /// Whether the link is encrypted.
     pub encryption: Encryption,
+    /// How the peer can be reached.
+    pub ways: Ways,
 }
 
 /// Connects to a peer and exchanges handshakes. Where encryption is preferred, a peer that hangs up on it is
@@ -89,8 +92,9 @@ pub async fn dial(call: Call) -> Result<Greeted, DialError> {
             Encryption::Require => Methods::RC4,
         };
         match call.greet(Some(methods)).await {
-            Err(failed) if failed.connected && call.encryption == Encryption::Prefer => {
-                call.greet(None).await.map_err(|failed| failed.why)
+            Err(Failed { connected: Some(transport), .. }) if call.encryption == Encryption::Prefer => {
+                let again = Call { ways: call.ways.only(transport), ..call };
+                again.greet(None).await.map_err(|failed| failed.why)
             }
             greeted => greeted.map_err(|failed| failed.why),
         }
@@ -100,19 +104,23 @@ pub async fn dial(call: Call) -> Result<Greeted, DialError> {
 
 /// A call that failed.
 struct Failed {
-    /// There was a connection, on which the other side had not said anything that we know.
-    connected: bool,
+    /// There was a connection, over this, on which the other side had not said anything that we know.
+    connected: Option<Transport>,
     why: DialError,
 }
 
 impl<E: Into<DialError>> From<E> for Failed {
     fn from(why: E) -> Self {
-        Self { connected: false, why: why.into() }
+        Self { connected: None, why: why.into() }
     }
 }
 
 impl Call {
     async fn connect(&self) -> io::Result<Stream> {
+        self.ways.connect(self.address, self.over_tcp()).await
+    }
+
+    async fn over_tcp(&self) -> io::Result<Stream> {
         let socket = if self.address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         if let Some(source) = self.source {
             socket.bind(SocketAddr::new(source, 0))?;
@@ -122,15 +130,16 @@ impl Call {
 
     /// Connects and exchanges handshakes once, encrypted by one of these methods or plain.
     async fn greet(&self, methods: Option<Methods>) -> Result<Greeted, Failed> {
-        let Self { address, ours, .. } = *self;
+        let (address, ours) = (self.address, self.ours);
         let info_hash = ours.info_hash;
         let stream = self.connect().await?;
         stream.set_nodelay()?;
+        let connected = Some(stream.transport());
         let mut greeting = Greeting::new(stream);
         match methods {
             Some(methods) => {
                 let called = greeting.call(info_hash, methods, &ours.encode()).await;
-                called.map_err(|why| Failed { connected: true, why })?;
+                called.map_err(|why| Failed { connected, why })?;
             }
             None => greeting.say(ours).await?,
         }

@@ -6,6 +6,7 @@ pub mod interfaces;
 pub mod link;
 pub mod listen;
 pub mod outside;
+pub mod race;
 pub mod reach;
 pub mod resolver;
 pub mod scope;

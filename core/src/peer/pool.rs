@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 
 use self::sources::{SourceTurns, is_hearsay};
 use crate::net::scope::Scope;
-use crate::stats::PeerSource;
+use crate::stats::{PeerSource, Transport};
 use crate::types::LinkId;
 
 /// Addresses kept for one torrent: twenty times the links it may have.
@@ -98,6 +98,8 @@ struct Known {
     seed: bool,
     failures: u32,
     next_try: Instant,
+    /// What it was met over last; or uTP, where somebody says that it speaks it.
+    transport: Option<Transport>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +135,29 @@ impl PeerPool {
         if let Some(known) = self.known.get_mut(address) {
             known.seed = true;
         }
+    }
+
+    /// It was met over this, or is said to speak it.
+    pub fn speaks(&mut self, address: &SocketAddr, transport: Transport) {
+        if let Some(known) = self.known.get_mut(address) {
+            known.transport = Some(transport);
+        }
+    }
+
+    /// This one, which called us, listens where it called from: it can be called when it has gone, over uTP,
+    /// which alone calls from there.
+    pub fn listens(&mut self, address: &SocketAddr) {
+        if let Some(known) = self.known.get_mut(address)
+            && known.source == PeerSource::Incoming
+        {
+            known.source = PeerSource::Tracker;
+            known.transport = Some(Transport::Utp);
+        }
+    }
+
+    /// What to call it over first.
+    pub fn first_over(&self, address: &SocketAddr) -> Transport {
+        self.known.get(address).and_then(|known| known.transport).unwrap_or(Transport::Tcp)
     }
 
     /// Whether we have everything: then other seeds are left alone.
@@ -368,7 +393,7 @@ impl PeerPool {
 
 impl Known {
     const fn new(now: Instant, source: PeerSource) -> Self {
-        Self { source, state: State::Idle, seed: false, failures: 0, next_try: now }
+        Self { source, state: State::Idle, seed: false, failures: 0, next_try: now, transport: None }
     }
 
     /// Whether it may be dialled once its time has come.

@@ -75,6 +75,7 @@ impl Actor {
                     peer_id: self.torrent.peer_id,
                 },
                 encryption: self.shared.config().encryption,
+                ways: self.shared.ways(self.pool.first_over(&address)),
             };
             let found = self.to_discoveries.clone();
             let left = self.left_swarm();

@@ -66,6 +66,9 @@ impl Actor {
         let source = if incoming { PeerSource::Incoming } else { PeerSource::Tracker };
         let Ok(known_by) = self.pool.connected(now, address, source, link) else { return };
         let source = if incoming { source } else { known_by };
+        if !incoming {
+            self.pool.speaks(&address, transport);
+        }
         let (mailbox, gauge) = (Arc::new(Mailbox::default()), Arc::new(LinkGauge::default()));
         let geometry = self.torrent.metainfo().geometry;
         let agreed = handshake.reserved.and(self.reserved());
@@ -204,6 +207,10 @@ impl Actor {
             entry.listens = Some(SocketAddr::new(entry.address.ip(), port));
             self.met_changes += 1;
         }
+        if entry.incoming && entry.address.port() == port {
+            // Over uTP a peer calls from where it listens.
+            self.pool.listens(&entry.address);
+        }
         // Once for each link, and not beyond the pool's bound: else a peer could name ports without end,
         // and we would dial them all.
         let named = entry.known_as != entry.address;
@@ -224,6 +231,7 @@ impl Actor {
         if self.pool.connected(now, listens, PeerSource::Tracker, link).is_ok() {
             self.pool.ended(now, entry.known_as, Outcome::Ended);
             entry.known_as = listens;
+            self.pool.speaks(&listens, entry.transport);
         }
     }
 

@@ -23,8 +23,14 @@ impl Actor {
             if self.shared.is_us(&address) || self.shared.is_banned(address) {
                 continue;
             }
-            if self.learn(now, address, PeerSource::Pex) && flags.has(PexFlags::SEED) {
+            if !self.learn(now, address, PeerSource::Pex) {
+                continue;
+            }
+            if flags.has(PexFlags::SEED) {
                 self.pool.is_said_to_seed(&address);
+            }
+            if flags.has(PexFlags::UTP) {
+                self.pool.speaks(&address, Transport::Utp);
             }
         }
         self.dial(now);

@@ -11,7 +11,9 @@ use tokio::sync::{Semaphore, mpsc};
 use super::{SharedResources, portmap};
 use crate::event::{Event, Kind};
 use crate::net::link::Stream;
+use crate::net::udp::Batch;
 use crate::net::{dial, listen};
+use crate::utp::task::{self, Setup};
 
 /// A taken port is tried again this often.
 const RETRY: Duration = Duration::from_secs(30);
@@ -32,7 +34,7 @@ struct Greetings {
 }
 
 /// Listens on every wanted address for as long as the engine runs.
-pub fn listen(shared: &Arc<SharedResources>) {
+pub fn listen(shared: &Arc<SharedResources>, packets: mpsc::Receiver<Batch>) {
     let (to_callers, callers) = mpsc::channel(CALLERS);
     let greetings = Arc::new(Greetings {
         callers: to_callers,
@@ -43,8 +45,14 @@ pub fn listen(shared: &Arc<SharedResources>) {
     let wanted = shared.config.listen.clone();
     // Binding must happen within the runtime, and before the first announce tells a port.
     let _guard = shared.tasks.runtime().enter();
-    let missing = bind(shared, &wanted, &greetings);
+    let missing = if shared.config.tcp { bind(shared, &wanted, &greetings) } else { Vec::new() };
     open_udp(shared, &wanted);
+    if shared.utp.is_on() {
+        shared.utp.set_accepts(!wanted.is_empty());
+        let callers = greetings.callers.clone();
+        let setup = Setup { packets, callers, stopping: shared.stopping() };
+        shared.tasks.spawn(task::run(shared.utp.clone(), setup));
+    }
     if !missing.is_empty() {
         try_again(shared, missing, greetings);
     }
@@ -80,15 +88,44 @@ fn bind(shared: &Arc<SharedResources>, wanted: &[SocketAddr], greetings: &Arc<Gr
 }
 
 /// Opens a UDP socket beside each listener, and beside those that are missing. Who listens nowhere asks
-/// trackers all the same.
+/// trackers all the same. Without TCP these are the listeners.
 fn open_udp(shared: &SharedResources, wanted: &[SocketAddr]) {
     let any = crate::config::Config::any(0);
     let bound = shared.listening().addresses;
+    let mut common = None;
     for address in if wanted.is_empty() { &any } else { wanted } {
-        let beside = bound.iter().find(|listener| listener.ip() == address.ip()).unwrap_or(address);
-        match shared.udp.bind(*beside) {
-            Ok(address) => change(shared, |listening| listening.udp.push(address)),
-            Err(error) => tracing::warn!(address = %beside, %error, "no UDP socket"),
+        let beside = bound.iter().find(|listener| listener.ip() == address.ip());
+        let mut beside = *beside.unwrap_or(address);
+        if beside.port() == 0 {
+            beside.set_port(common.unwrap_or(0));
+        }
+        let opened = shared.udp.bind(beside);
+        let error = match &opened {
+            Ok(opened) => {
+                common.get_or_insert(opened.port());
+                change(shared, |listening| listening.udp.push(*opened));
+                (beside.port() != 0 && opened.port() != beside.port()).then(|| "taken".to_owned())
+            }
+            Err(error) => {
+                tracing::warn!(address = %beside, %error, "no UDP socket");
+                Some(error.to_string())
+            }
+        };
+        if shared.config.tcp || wanted.is_empty() {
+            continue;
+        }
+        match (error, opened) {
+            (None, Ok(address)) => {
+                change(shared, |listening| listening.addresses.push(address));
+                shared.hub.publish(Kind::ListenOk, || Event::ListenOk { address });
+            }
+            (error, _) => {
+                let error = error.unwrap_or_default();
+                let why = format!("UDP port {}: {error}", beside.port());
+                change(shared, |listening| listening.error = Some(why.as_str().into()));
+                let error = error.as_str().into();
+                shared.hub.publish(Kind::ListenFailed, || Event::ListenFailed { address: beside, error });
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ mod interfaces;
 mod lsd;
 mod portmap;
 mod registry;
+mod settings;
 mod slots;
 mod tasks;
 mod totals;
@@ -52,14 +53,16 @@ use crate::error::Error;
 use crate::event::EventBus;
 use crate::lsd::task::Lsd;
 use crate::net::outside::Outside;
+use crate::net::race::Ways;
 use crate::net::resolver::Resolver;
 use crate::net::udp::UdpSockets;
 use crate::resume::{Saved, StateStore};
-use crate::settings::{GlobalSetting, GlobalSettings};
-use crate::stats::{GlobalStats, MappingStats, StatsBoard};
+use crate::settings::GlobalSettings;
+use crate::stats::{GlobalStats, MappingStats, StatsBoard, Transport};
 use crate::tracker::{TrackerOptions, Trackers};
 use crate::types::LinkId;
 use crate::untrusted::Untrusted;
+use crate::utp::task::Utp;
 
 /// Names looked up at once: each may hang for seconds, and private trackers are few per person.
 const RESOLVER_THREADS: usize = 4;
@@ -92,6 +95,7 @@ pub struct SharedResources {
     dht: Dht,
     lsd: Lsd,
     interfaces: Lookout,
+    utp: Utp,
     registry: Arc<Registry>,
     bans: SharedBans,
     store: Option<StateStore>,
@@ -197,6 +201,7 @@ impl SharedResources {
             dht: if config.dht.is_some() { Dht::new(udp.clone()) } else { Dht::default() },
             lsd: if config.lsd { Lsd::new() } else { Lsd::default() },
             interfaces: Lookout::default(),
+            utp: if config.utp { Utp::new(udp.clone()) } else { Utp::default() },
             udp,
             trackers,
             runtime: Mutex::new(runtime),
@@ -210,7 +215,10 @@ impl SharedResources {
             store,
             saved: Mutex::new(saved),
             next_link: AtomicU64::new(1),
-            connections: Connections::new(most_connections(&config, &settings), settings.max_peers as usize),
+            connections: Connections::new(
+                settings::most_connections(&config, &settings),
+                settings.max_peers as usize,
+            ),
             turnover: Mutex::default(),
             half_open: Arc::new(Semaphore::new(config.max_half_open)),
             dials: Mutex::default(),
@@ -233,7 +241,7 @@ impl SharedResources {
             let (hub, dir) = (shared.hub.clone(), Untrusted::new(dir.to_string_lossy()));
             store.on_trouble(move |error| unsaved::tell(&hub, &dir, error));
         }
-        incoming::listen(&shared);
+        incoming::listen(&shared, takers.utp);
         dht::start(&shared, takers.dht);
         lsd::start(&shared);
         portmap::start(&shared);
@@ -365,46 +373,6 @@ impl SharedResources {
         &self.down
     }
 
-    /// What a person decided for all torrents together.
-    pub fn settings(&self) -> GlobalSettings {
-        self.settings.borrow().clone()
-    }
-
-    /// Tells when that changes.
-    pub fn watch_settings(&self) -> watch::Receiver<GlobalSettings> {
-        self.settings.subscribe()
-    }
-
-    /// Changes what a person decided for all torrents together. It holds at once, and over restarts.
-    pub fn set(&self, setting: GlobalSetting) {
-        let changed = self.settings.send_if_modified(|settings| {
-            let before = settings.clone();
-            settings.apply(setting);
-            if *settings == before {
-                return false;
-            }
-            // Under the lock, so that limiters and store end up with the newest of two.
-            let speed = settings.speed_now();
-            if speed != before.speed_now() {
-                self.up.limit(speed.up);
-                self.down.limit(speed.down);
-            }
-            self.connections.set(most_connections(&self.config, settings), settings.max_peers as usize);
-            if settings.upload_slots != before.upload_slots {
-                self.set_upload_slots(settings.upload_slots as usize);
-            }
-            self.turns.set_limits(settings);
-            if let Some(store) = &self.store {
-                store.put_settings(settings.clone());
-            }
-            true
-        });
-        if changed {
-            // The header shows the limits.
-            totals::refresh(self);
-        }
-    }
-
     /// A name for a new link.
     pub fn new_link(&self) -> LinkId {
         LinkId(self.next_link.fetch_add(1, Ordering::Relaxed))
@@ -413,6 +381,11 @@ impl SharedResources {
     /// The address to dial from: the one that is listened on, if a particular one was asked for.
     pub fn source_for(&self, target: &SocketAddr) -> Option<IpAddr> {
         self.config.source(target.is_ipv6())
+    }
+
+    /// How peers are called: over this first.
+    pub fn ways(&self, first: Transport) -> Ways {
+        Ways { tcp: self.config.tcp, utp: self.utp.clone(), first }
     }
 
     /// The port that peers can call: that at the gateway, where it lets them in; `None` while none can.
@@ -475,11 +448,6 @@ impl Drop for SharedResources {
             runtime.shutdown_background();
         }
     }
-}
-
-/// Connections over all torrents: what is wanted, as far as there are descriptors.
-fn most_connections(config: &Config, settings: &GlobalSettings) -> usize {
-    config.connection_ceiling.min(settings.max_connections as usize).max(1)
 }
 
 fn new_runtime() -> std::io::Result<Runtime> {

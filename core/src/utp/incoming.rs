@@ -90,7 +90,7 @@ impl Incoming {
         if distance <= 0 || distance > MAX_AHEAD || beyond_end || self.has_ended() {
             return Took::No;
         }
-        if self.held() + payload.len() > room {
+        if self.held().saturating_add(payload.len()) > room {
             return Took::No;
         }
         if is_fin && self.fin.is_none() {

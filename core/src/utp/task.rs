@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::node::{Event, Handle, Node};
 use super::stream::{UtpStream, to_io};
+use crate::net::link::Stream;
 use crate::net::udp::{self, Batch, Transmit, UdpSockets};
 
 /// Batches of packets that are taken before anything is sent: acknowledgements go out for all of them
@@ -49,7 +50,7 @@ pub struct Setup {
     /// Packets for it.
     pub packets: mpsc::Receiver<Batch>,
     /// Takes those who call; one that has no place there is turned away.
-    pub callers: mpsc::Sender<(UtpStream, SocketAddr)>,
+    pub callers: mpsc::Sender<(Stream, SocketAddr)>,
     /// The engine is shutting down.
     pub stopping: watch::Receiver<bool>,
 }
@@ -70,6 +71,13 @@ impl Utp {
     /// Whether there is a node.
     pub const fn is_on(&self) -> bool {
         self.inner.is_some()
+    }
+
+    /// Whether callers are answered, from now on.
+    pub fn set_accepts(&self, accepts: bool) {
+        if let Some(inner) = &self.inner {
+            inner.lock().node.set_accepts(accepts);
+        }
     }
 
     /// Whether somebody at this address can be called.
@@ -169,11 +177,11 @@ impl Inner {
         news
     }
 
-    fn tell(self: &Arc<Self>, callers: &mpsc::Sender<(UtpStream, SocketAddr)>) {
+    fn tell(self: &Arc<Self>, callers: &mpsc::Sender<(Stream, SocketAddr)>) {
         let news = self.news();
         for (handle, from) in news.callers {
             // Dropped where there is no place for it, and thereby ended.
-            let _ = callers.try_send((UtpStream::new(self.clone(), handle, from), from));
+            let _ = callers.try_send((UtpStream::new(self.clone(), handle, from).into(), from));
         }
         news.wake.into_iter().for_each(Waker::wake);
     }

@@ -29,7 +29,7 @@ impl Here for One {
 }
 
 fn call(address: SocketAddr, encryption: Encryption) -> Call {
-    Call { address, source: None, ours: says(CALLER), encryption }
+    Call { address, source: None, ours: says(CALLER), encryption, ways: Ways::tcp() }
 }
 
 /// One calls, the other answers as often as it is called.

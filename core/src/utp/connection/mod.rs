@@ -18,6 +18,9 @@ use super::seq::{Clock, Micros, Seq};
 /// The most that we hold for one reader: the window that a long fat link needs.
 pub const MAX_WINDOW: usize = 4 << 20;
 
+/// The same with what packets cost that wait for others.
+const MAX_HELD: usize = MAX_WINDOW + MAX_WINDOW / 8;
+
 /// What a writer may leave with us however small the window is.
 const MIN_SEND_BUFFER: usize = 64 << 10;
 
@@ -275,11 +278,16 @@ impl Connection {
         }
         if matches!(header.kind, Kind::Data | Kind::Fin) {
             let is_fin = header.kind == Kind::Fin;
-            let payload = packet.payload;
-            // Whatever the others hold, one packet in order has a place.
-            let least = if ahead == 1 { MIN_SEND_BUFFER } else { 0 };
-            let limit = (self.incoming.held() + room).max(least).min(MAX_WINDOW + payload.len());
-            let took = self.incoming.take(header.seq, payload, is_fin, limit);
+            let (ready, held) = (self.incoming.ready(), self.incoming.held());
+            let limit = if ahead != 1 {
+                (held + room).min(MAX_HELD)
+            } else if ready < MIN_SEND_BUFFER || (room > 0 && ready <= MAX_WINDOW) {
+                // What waits for it holds no room against it: nothing would ever move again.
+                usize::MAX
+            } else {
+                0
+            };
+            let took = self.incoming.take(header.seq, packet.payload, is_fin, limit);
             self.unacked += 1;
             let at_once = took != (Took::InOrder { filled: false }) || self.unacked >= 2 || is_fin;
             let due = if at_once { now } else { now + ACK_DELAY };
