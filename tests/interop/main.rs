@@ -47,4 +47,5 @@ mod tap;
 mod transfer;
 mod udp_tracker;
 mod utp;
+mod utp_link;
 mod versions;

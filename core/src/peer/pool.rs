@@ -339,7 +339,7 @@ impl PeerPool {
         self.known.get(address).is_some_and(|known| is_hearsay(known.source))
     }
 
-    /// Forgets the addresses that strangers named and that are not in use.
+    /// Forgets the addresses that strangers named and that are not in use: a magnet turned out to be private.
     pub fn forget_strangers(&mut self) {
         self.known.retain(|_, known| !is_hearsay(known.source) || known.state != State::Idle);
     }
