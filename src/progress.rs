@@ -202,8 +202,9 @@ pub fn plain(tagged: &Tagged, name: &str) -> Option<String> {
             let hashed = format::size(*bytes_hashed);
             format!("checked {hashed}, {pieces_have} of {pieces} pieces are here")
         }
-        Event::MetadataReceived { name, size, files, .. } => {
-            format!("it is {name}, {} in {}", format::size(*size), format::plural((*files).into(), "file"))
+        Event::MetadataReceived { size, files, .. } => {
+            let files = format::plural((*files).into(), "file");
+            format!("the metadata is here: {} in {files}", format::size(*size))
         }
         Event::SessionMoved { to, .. } => format!("moved to {to}"),
         Event::SessionCompleted { size, .. } => format!("complete, {}", format::size(*size)),

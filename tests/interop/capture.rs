@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use crate::net::Host;
 use crate::work::Work;
@@ -12,6 +13,8 @@ use crate::work::Work;
 /// One datagram, or the part of a stream that one packet carries. IPv4 only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
+    /// When, since 1970.
+    pub at: Duration,
     pub from: SocketAddr,
     pub to: SocketAddr,
     /// Where the part is in its stream; `None`: it is a datagram.
@@ -58,7 +61,9 @@ impl Capture {
         while let Some((head, after)) = rest.split_first_chunk::<16>() {
             let length = u32::from_le_bytes([head[8], head[9], head[10], head[11]]) as usize;
             let Some((frame, after)) = after.split_at_checked(length) else { break };
-            packets.extend(packet(frame));
+            let number = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+            let at = Duration::new(number(0).into(), number(4) * 1_000);
+            packets.extend(packet(at, frame));
             rest = after;
         }
         packets
@@ -74,20 +79,20 @@ impl Drop for Capture {
 }
 
 /// Reads one Ethernet frame.
-fn packet(frame: &[u8]) -> Option<Packet> {
+fn packet(at: Duration, frame: &[u8]) -> Option<Packet> {
     let number = |bytes: &[u8], at: usize| Some(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]));
     if number(frame, 12)? != 0x0800 {
         return None;
     }
     let ip = &frame[14..];
     let (head, total) = (usize::from(*ip.first()? & 0x0f) * 4, usize::from(number(ip, 2)?));
-    let address = |at: usize| Some(Ipv4Addr::from(<[u8; 4]>::try_from(ip.get(at..at + 4)?).ok()?));
+    let address = |place: usize| Some(Ipv4Addr::from(<[u8; 4]>::try_from(ip.get(place..place + 4)?).ok()?));
     let (from, to) = (address(12)?, address(16)?);
     // A frame may be filled up behind the packet.
     let inner = ip.get(head..total.min(ip.len()))?;
     let (from, to) = ((from, number(inner, 0)?).into(), (to, number(inner, 2)?).into());
     let packet = |sequence, begins, payload: &[u8]| {
-        Some(Packet { from, to, sequence, begins, payload: payload.to_vec() })
+        Some(Packet { at, from, to, sequence, begins, payload: payload.to_vec() })
     };
     match ip.get(9)? {
         6 => {

@@ -1,12 +1,20 @@
 //! Magnets (BEP 9): the metadata comes from other clients and goes to them, and the content follows. Peers are found by a
 //! tracker, or by the DHT and nothing else.
 
+use std::net::{SocketAddr, TcpListener};
+
+use tc_core::Metainfo;
+use tc_core::wire::extended::Extension;
+use tc_core::wire::message::Message;
+use tc_core::wire::ut_metadata::{PIECE_SIZE, UtMetadata};
+
 use crate::clients::make::Make::{self, Aria2, Libtorrent, Rtorrent, Transmission};
 use crate::clients::other::Options;
 use crate::clients::ours::Ours;
 use crate::crowd::Crowd;
 use crate::lab::{self, Lab};
-use crate::net::Family;
+use crate::net::{Family, Host};
+use crate::raw::Raw;
 use crate::torrent::Content;
 
 /// transmission searches only where it knows more than eight nodes, four of them good.
@@ -192,4 +200,65 @@ fn two_hundred_magnets_at_once() {
         assert!(ours == theirs, "{name} differs");
     }
     drop(seed);
+}
+
+/// What a peer does that says it has the metadata.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bad {
+    /// Each of its pieces is wrong.
+    Lies,
+    /// It never answers.
+    Silent,
+}
+
+/// Takes calls in `host` until the test ends.
+fn bad(host: &Host, whole: &Metainfo, bad: Bad) -> String {
+    let at = SocketAddr::from((host.v4, 7001));
+    let (hash, info) = (whole.info_hash, whole.info_bytes());
+    let (ready, listens) = std::sync::mpsc::sync_channel(1);
+    host.spawn(move || {
+        let listener = TcpListener::bind(at).expect("the place is ours");
+        ready.send(()).expect("the test waits");
+        while let Ok((stream, _)) = listener.accept() {
+            let Ok(mut raw) = Raw::answer(stream, hash, [bad as u8; 20]) else { continue };
+            let size = info.len();
+            let payload = format!("d1:md11:ut_metadatai1ee13:metadata_sizei{size}ee").into_bytes().into();
+            raw.say(&[Message::Extended { id: 0, payload }]);
+            while let Some(message) = raw.hear() {
+                let Message::Extended { id: 1, payload } = message else { continue };
+                let Some(UtMetadata::Request { piece }) = UtMetadata::parse(&payload) else { continue };
+                if bad == Bad::Silent {
+                    continue;
+                }
+                let start = (piece * PIECE_SIZE) as usize;
+                let mut data = info[start..size.min(start + PIECE_SIZE as usize)].to_vec();
+                data[0] ^= 1;
+                let said = UtMetadata::Data { piece, total_size: Some(size as u32), data: data.into() };
+                raw.say(&[Message::Extended { id: Extension::UtMetadata.our_id(), payload: said.encode() }]);
+            }
+        }
+    });
+    listens.recv().expect("it begins to listen");
+    at.to_string()
+}
+
+#[test]
+fn neither_a_liar_nor_one_that_never_answers_keeps_a_magnet_from_its_metadata() {
+    let test = "neither_a_liar_nor_one_that_never_answers_keeps_a_magnet_from_its_metadata";
+    let Some(mut lab) = lab(test, &[Libtorrent], 112) else { return };
+    let (file, link) = (lab.torrent.clone(), lab.magnet());
+    let whole = Metainfo::read(&file).expect("a torrent");
+    let hosts = [lab.net.host("liar"), lab.net.host("silent")];
+    let (liar, silent) = (bad(&hosts[0], &whole, Bad::Lies), bad(&hosts[1], &whole, Bad::Silent));
+    lab.add_by(link);
+    let (_, mut leech) = lab.ours("leech", &["--peer", &liar, "--peer", &silent]);
+    let banned = leech.event("peer.banned", lab::ready());
+    assert_eq!(banned["address"], liar, "{banned}");
+    lab.add_by(file);
+    let _seed = lab.other_seed(Libtorrent, &Options::default());
+    let (status, lines) = leech.wait_exit(lab::transfer());
+    assert!(status.success(), "{status}: {:?}", lines.last());
+    assert_eq!(lines.iter().filter(|line| line["kind"] == "peer.banned").count(), 1);
+    assert_eq!(lines.iter().filter(|line| line["kind"] == "metadata.received").count(), 1);
+    lab.assert_same("leech");
 }

@@ -1,17 +1,22 @@
 //! A private torrent meets none of DHT, PEX and LSD, and its peers hear of none of them (BEP 27): by all packets of
 //! a download and of what follows it, while a public torrent of the same engine does all three.
 
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use serde_json::json;
+use tc_core::types::PeerId;
 use tc_core::wire::extended;
-use tc_core::wire::handshake::{self, Handshake};
+use tc_core::wire::handshake::{self, Handshake, Reserved};
 use tc_core::wire::message::{Decoder, Message};
 use tc_core::{Config, InfoHash, TorrentManager};
 
 use crate::capture::{Capture, Packet, streams};
-use crate::clients::make::Make::{Libtorrent, Transmission};
+use crate::clients::make::Make::{Libtorrent, Rtorrent, Transmission};
 use crate::clients::other::{Options, Other};
 use crate::clients::ours::PORT;
 use crate::lab::{self, Lab};
@@ -149,6 +154,118 @@ impl Seen {
             }
         }
     }
+}
+
+#[test]
+fn a_magnet_that_turns_out_to_be_private_meets_them_no_more() {
+    let test = "a_magnet_that_turns_out_to_be_private_meets_them_no_more";
+    let Some(()) = lab::require(which("tcpdump"), test) else { return };
+    let content = Content::single(1_500_001, 64 << 10, 53).private();
+    let Some(mut lab) = Lab::new(test, &[Rtorrent, Transmission], content, Family::V4) else { return };
+    let info_hash: InfoHash = lab.info_hash.parse().expect("it is one");
+    let node = lab.net.host("node");
+    let engine = node_at(&node, &lab);
+    // Somebody who is on the network and whom no tracker names.
+    let stranger = Stranger::start(&lab.net.host("stranger"), info_hash);
+
+    let host = lab.net.host("ours");
+    let capture = Capture::start(&host, &lab.work, "ours");
+    let file = lab.torrent.clone();
+    lab.add_by(lab.magnet());
+    let node = SocketAddr::new(node.v4.into(), PORT).to_string();
+    let more = ["TC_TUI_NO_LSD=false", "--dht-bootstrap", &node, "--encryption", "off", "--seed-after"];
+    // So that what it does not do any more has time to happen.
+    let ours = lab.ours_again(&host, "ours", &[&more[..], &["--down-limit", "30K"]].concat());
+    let is_stranger = |event: &serde_json::Value| event["address"] == stranger.at.to_string();
+    ours.event_that("peer.connected", lab::ready(), is_stranger);
+    until(lab::ready(), "the magnet to be searched for", || {
+        let seen = Seen::of(&capture.packets(), &host, &info_hash);
+        (seen.dht > 0 && seen.lsd > 0 && seen.dht_bit && seen.offers > 0).then_some(())
+    });
+    // rtorrent gives the metadata of private torrents too.
+    lab.add_by(file);
+    let mut seed = lab.other(Rtorrent, "seed");
+    seed.wait_seeding(lab::ready());
+    ours.event("metadata.received", lab::transfer());
+    let gone = ours.event_that("peer.disconnected", lab::ready(), is_stranger);
+    assert!(gone["why"].as_str().is_some_and(|why| why.contains("private")), "{gone}");
+    let calls = stranger.calls();
+    ours.event("session.completed", lab::transfer());
+    let mut leech = lab.other(Transmission, "leech");
+    leech.wait_seeding(lab::transfer());
+
+    let packets = capture.packets();
+    let known = when_known(&packets, &host);
+    // What was on its way is not called back.
+    let later: Vec<_> =
+        packets.into_iter().filter(|packet| packet.at > known + Duration::from_secs(1)).collect();
+    let span = later.last().map_or(Duration::ZERO, |last| last.at - known);
+    assert!(span > Duration::from_secs(30), "{span:?} are too few for what must not happen");
+    let seen = Seen::of(&later, &host, &info_hash);
+    assert!(seen.links > 0, "somebody downloaded it: {seen:?}");
+    assert_eq!(seen, Seen { links: seen.links, introductions: seen.introductions, ..Seen::default() });
+    assert_eq!(stranger.calls(), calls, "nobody calls the stranger again");
+    engine.shutdown();
+}
+
+/// When the last of the metadata came to this place.
+fn when_known(packets: &[Packet], host: &Host) -> Duration {
+    // A data message of `ut_metadata`; the metadata of a small torrent is one piece.
+    let is_data = |packet: &&Packet| {
+        let holds = |what: &[u8]| packet.payload.windows(what.len()).any(|part| part == what);
+        packet.to.ip() == host.v4 && holds(b"8:msg_typei1e")
+    };
+    packets.iter().filter(is_data).map(|packet| packet.at).max().expect("metadata came")
+}
+
+/// Tells the network again and again that it has the torrent, and takes calls for it.
+#[derive(Debug)]
+struct Stranger {
+    at: SocketAddr,
+    calls: Arc<AtomicUsize>,
+}
+
+impl Stranger {
+    fn start(host: &Host, info_hash: InfoHash) -> Self {
+        let at = SocketAddr::new(host.v4.into(), 7003);
+        let calls = Arc::<AtomicUsize>::default();
+        let says = format!(
+            "BT-SEARCH * HTTP/1.1\r\nHost: {LSD}\r\nPort: {}\r\nInfohash: {info_hash}\r\n\r\n\r\n",
+            at.port()
+        );
+        host.spawn(move || {
+            let socket = UdpSocket::bind((at.ip(), 0)).expect("the place is ours");
+            // Until the test's process ends, or the place.
+            while socket.send_to(says.as_bytes(), LSD).is_ok() {
+                std::thread::park_timeout(Duration::from_secs(1));
+            }
+        });
+        let count = calls.clone();
+        host.spawn(move || {
+            let listener = TcpListener::bind(at).expect("the place is ours");
+            while let Ok((link, _)) = listener.accept() {
+                count.fetch_add(1, Ordering::Relaxed);
+                // One that ends is no fault of the test.
+                std::thread::spawn(move || talk(link, info_hash));
+            }
+        });
+        Self { at, calls }
+    }
+
+    fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+}
+
+/// Greets, and listens until the other side leaves.
+fn talk(mut link: TcpStream, info_hash: InfoHash) -> std::io::Result<()> {
+    link.read_exact(&mut [0; handshake::LEN])?;
+    let reserved = Reserved::new([0, 0, 0, 0, 0, 0x10, 0, 0x01]);
+    let greeting = Handshake { reserved, info_hash, peer_id: PeerId::new(*b"-XX0100-abcdefghijkl") };
+    link.write_all(&greeting.encode())?;
+    let mut chunk = [0; 4_096];
+    while link.read(&mut chunk)? > 0 {}
+    Ok(())
 }
 
 fn node_at(place: &Host, lab: &Lab) -> TorrentManager {

@@ -6,6 +6,7 @@ mod get;
 mod hostile;
 mod journey;
 mod leaving;
+mod magnets;
 mod queue;
 mod scenarios;
 mod settings;

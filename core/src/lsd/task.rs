@@ -74,6 +74,8 @@ pub struct Setup {
     pub listen: Vec<SocketAddr>,
     /// The port at which they can over IPv4, or IPv6; `None` while they cannot.
     pub port: Box<dyn Fn(bool) -> Option<u16> + Send>,
+    /// Changes when they can again, or elsewhere.
+    pub moved: watch::Receiver<Option<u16>>,
     /// The engine is shutting down.
     pub stopping: watch::Receiver<bool>,
 }
@@ -150,7 +152,7 @@ impl Drop for LsdRegistration {
 /// Runs until the engine stops.
 pub async fn run(lsd: Lsd, setup: Setup) {
     let Some(inner) = lsd.inner else { return };
-    let Setup { mut interfaces, binding, listen, port, mut stopping } = setup;
+    let Setup { mut interfaces, binding, listen, port, mut moved, mut stopping } = setup;
     let cookie = format!("{:08x}", rand::random::<u32>()).into_bytes();
     let (mut schedule, mut hearing) = (Schedule::default(), Hearing::default());
     let mut sockets = Sockets::open(&interfaces.borrow_and_update(), &listen, binding.way());
@@ -172,6 +174,7 @@ pub async fn run(lsd: Lsd, setup: Setup) {
                 (reopen, watches) = (changed.is_ok(), changed.is_ok());
                 None
             }
+            Ok(()) = moved.changed() => None,
             () = inner.changed.notified() => {
                 inner.carry_over(Instant::now().into_std(), &mut schedule);
                 None

@@ -308,6 +308,13 @@ impl PeerPool {
             }
             Outcome::Ourselves => known.next_try = now + OURSELVES_WAIT,
             Outcome::Unreachable | Outcome::Fault => {
+                if outcome == Outcome::Unreachable {
+                    // The other way may lead there.
+                    known.transport = match known.transport {
+                        Some(Transport::Utp) => None,
+                        Some(Transport::Tcp) | None => Some(Transport::Utp),
+                    };
+                }
                 known.failures += if outcome == Outcome::Fault { 2 } else { 1 };
                 let wait = first.saturating_mul(1 << known.failures.saturating_sub(1).min(12));
                 known.next_try = now + wait.min(MAX_WAIT);
@@ -339,7 +346,7 @@ impl PeerPool {
         self.known.get(address).is_some_and(|known| is_hearsay(known.source))
     }
 
-    /// Forgets the addresses that strangers named and that are not in use.
+    /// Forgets the addresses that strangers named and that are not in use: a magnet turned out to be private.
     pub fn forget_strangers(&mut self) {
         self.known.retain(|_, known| !is_hearsay(known.source) || known.state != State::Idle);
     }

@@ -20,6 +20,7 @@ use crate::dht::task::{DhtRegistration, Found};
 use crate::download::DownloadManager;
 use crate::lsd::task::LsdRegistration;
 use crate::manager::RemoveData;
+use crate::metainfo::{Metainfo, MetainfoError};
 use crate::net::bind::Way;
 use crate::net::dial::{DialError, Greeted};
 use crate::peer::{PeerPool, PeerReport};
@@ -78,6 +79,8 @@ pub enum Discovery {
         /// What it said.
         result: Result<AnnounceReply, AnnounceError>,
     },
+    /// The metadata of the magnet was read.
+    Metadata(Result<Box<Metainfo>, MetainfoError>),
     /// A dial was given up, because the torrent rests.
     NotDialled {
         /// Where.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::actor::{Actor, Phase};
+use super::actor::Actor;
 use crate::peer::LinkGauge;
 use crate::settings::TorrentSettings;
 use crate::stats::{
@@ -96,7 +96,7 @@ impl Actor {
     /// The ways to peers beside trackers.
     fn ways(&self) -> Vec<WayStats> {
         let reach = self.reach();
-        let state = |on: bool, works: bool| match (on, self.phase == Phase::Running, works) {
+        let state = |on: bool, works: bool| match (on, self.in_swarm.is_some(), works) {
             _ if self.is_private() => WayState::Private,
             (false, ..) => WayState::Off,
             (true, false, _) => WayState::Resting,

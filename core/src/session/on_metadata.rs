@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
-use super::actor::{Actor, Phase};
+use super::actor::{Actor, Discovery, Phase};
 use super::on_settings::priorities;
 use super::{Folders, Trouble, open};
 use crate::bitfield::Bitfield;
@@ -15,13 +15,16 @@ use crate::download::DownloadManager;
 use crate::event::{Event, Kind};
 use crate::magnet::Magnet;
 use crate::magnet::metadata::{Finding, MetadataFetch};
-use crate::metainfo::{Metainfo, Version};
+use crate::metainfo::{Metainfo, MetainfoError, Version};
 use crate::peer::conn::Shape;
 use crate::peer::pool::Outcome;
 use crate::resume::{Incomplete, ResumeRecord};
 use crate::stats::MetadataStats;
 use crate::types::{BanReason, LinkId};
 use crate::wire::extended::Sharing;
+
+/// Metadata of fewer bytes is read where it came in: that takes a few milliseconds.
+const READ_AT_ONCE: usize = 256 << 10;
 
 /// What is said of a torrent that has no v1 part.
 pub const V2_ONLY: &str = "a v2-only torrent: its transfer is not there yet";
@@ -45,6 +48,8 @@ pub struct Fetching {
     fetch: MetadataFetch,
     /// Pause when it is there, so that a person can choose files.
     stop: bool,
+    /// All of it came, and is being read.
+    reading: bool,
     /// It is there. Whether its files are free is asked.
     verified: Option<Arc<Metainfo>>,
     /// Who is asked.
@@ -54,7 +59,12 @@ pub struct Fetching {
 impl Fetching {
     /// Nothing of it is there. `ask` has room for one.
     pub fn new(magnet: Magnet, stop: bool, ask: mpsc::Sender<Arc<Metainfo>>) -> Self {
-        Self { fetch: MetadataFetch::new(&magnet), magnet, stop, verified: None, ask }
+        Self { fetch: MetadataFetch::new(&magnet), magnet, stop, reading: false, verified: None, ask }
+    }
+
+    /// Nothing of it is there yet that can be used.
+    const fn is_wanted(&self) -> bool {
+        self.verified.is_none() && !self.reading
     }
 
     /// A link is gone.
@@ -75,7 +85,7 @@ impl Fetching {
 impl Actor {
     /// Asks peers for what is missing of the metadata.
     pub(super) fn ask_for_metadata(&mut self, now: Instant) {
-        let Some(magnet) = self.magnet.as_mut().filter(|magnet| magnet.verified.is_none()) else { return };
+        let Some(magnet) = self.magnet.as_mut().filter(|magnet| magnet.is_wanted()) else { return };
         for (link, piece) in magnet.fetch.ask(now) {
             if let Some(entry) = self.links.get(&link) {
                 entry.mailbox.post(|mail| mail.metadata.push(piece));
@@ -85,7 +95,7 @@ impl Actor {
 
     /// When somebody else is to be asked at the latest.
     pub(super) fn metadata_due(&self) -> Option<Instant> {
-        self.magnet.as_ref().filter(|magnet| magnet.verified.is_none())?.fetch.next_timeout()
+        self.magnet.as_ref().filter(|magnet| magnet.is_wanted())?.fetch.next_timeout()
     }
 
     /// A peer has the metadata, as it says. Who is distrusted is not asked.
@@ -108,11 +118,11 @@ impl Actor {
         if let Some(entry) = self.links.get_mut(&link) {
             entry.sent_metadata = true;
         }
-        let Some(magnet) = self.magnet.as_mut().filter(|magnet| magnet.verified.is_none()) else { return };
+        let Some(magnet) = self.magnet.as_mut().filter(|magnet| magnet.is_wanted()) else { return };
         for finding in magnet.fetch.received(now, link, piece, total_size, data) {
             match finding {
                 Finding::Lie(liar) => self.ban(now, liar, BanReason::BadMetadata),
-                Finding::Complete(info) => self.on_metadata(now, &info),
+                Finding::Complete(info) => self.read_metadata(now, info),
                 Finding::TwoTorrents => {
                     self.no_torrent(now, "the magnet link's two hashes are of two torrents", "two_torrents");
                 }
@@ -127,11 +137,34 @@ impl Actor {
         }
     }
 
-    /// All of it is there, and is what the hash says.
-    fn on_metadata(&mut self, now: Instant, info: &[u8]) {
-        let Some(magnet) = &self.magnet else { return };
-        match Metainfo::of_info(info, &magnet.magnet) {
-            Ok(metainfo) => self.on_metadata_given(now, Arc::new(metainfo)),
+    /// All of it is there, and is what the hash says. To read half a million files takes seconds, which a thread
+    /// of its own has.
+    fn read_metadata(&mut self, now: Instant, info: Bytes) {
+        let Some(magnet) = &mut self.magnet else { return };
+        if info.len() < READ_AT_ONCE {
+            let read = Metainfo::of_info(&info, &magnet.magnet);
+            return self.on_metadata(now, read.map(Box::new));
+        }
+        let (link, found) = (magnet.magnet.clone(), self.to_discoveries.clone());
+        let read = move || {
+            let read = Metainfo::of_info(&info, &link).map(Box::new);
+            // A session that has ended does not need to know.
+            let _ = found.blocking_send(Discovery::Metadata(read));
+        };
+        magnet.reading = true;
+        if let Err(error) = std::thread::Builder::new().name("metadata".into()).spawn(read) {
+            magnet.reading = false;
+            tracing::warn!(%error, "the metadata is fetched again: no thread can be had");
+        }
+    }
+
+    /// The metadata was read.
+    pub(super) fn on_metadata(&mut self, now: Instant, read: Result<Box<Metainfo>, MetainfoError>) {
+        if let Some(magnet) = &mut self.magnet {
+            magnet.reading = false;
+        }
+        match read {
+            Ok(metainfo) => self.on_metadata_given(now, metainfo.into()),
             Err(error) => {
                 self.no_torrent(now, &format!("the metadata is no usable torrent: {error}"), "metadata")
             }
@@ -153,6 +186,7 @@ impl Actor {
         if metainfo.private {
             self.become_private(now);
         }
+        self.take_trackers_of(now, &metainfo);
         self.ask_to_be_admitted();
         self.pin(now);
     }

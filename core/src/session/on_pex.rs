@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use rustc_hash::FxHashMap;
 
-use super::actor::{Actor, Phase};
+use super::actor::Actor;
 use super::links::LinkEntry;
 use crate::stats::{LinkEncryption, PeerSource, Transport};
 use crate::types::LinkId;
@@ -14,7 +14,7 @@ use crate::wire::ut_pex::{PexFlags, PexPeer, UtPex};
 impl Actor {
     /// A peer has told of others.
     pub(super) fn on_pex(&mut self, now: Instant, link: LinkId, list: UtPex) {
-        if self.phase != Phase::Running || !self.reach().pex {
+        if self.in_swarm.is_none() || !self.reach().pex {
             return;
         }
         let Some(entry) = self.links.get_mut(&link) else { return };

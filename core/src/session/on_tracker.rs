@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use super::actor::{Actor, Discovery, Phase};
 use crate::event::{Event, Kind};
+use crate::metainfo::Metainfo;
 use crate::stats::PeerSource;
 use crate::tracker::mask::hide_secrets;
 use crate::tracker::trust::host_of;
@@ -212,21 +213,37 @@ impl Actor {
             }
         }
         if changed || trusted {
-            self.trust.keep(&self.trackers.list());
-            let hosts = &self.shared.config().any_certificate;
-            self.trackers.trust(|url| self.trust.of(url, hosts));
-            self.save(now);
-            self.tick.get_or_insert(now);
+            self.trackers_changed(now);
         }
-        if !changed {
-            return;
-        }
-        self.to_list.send_replace(self.trackers.list().into());
-        if private {
+        if changed && private {
             self.drop_peers(now, "the private torrent changed its trackers");
             self.pool.forget(PeerSource::Tracker);
         }
+    }
+
+    /// The torrent file of a magnet is there: its trackers count too, and alone where it is private (BEP 27).
+    pub(super) fn take_trackers_of(&mut self, now: Instant, metainfo: &Metainfo) {
+        let known = self.trackers.list();
+        if metainfo.trackers.iter().flatten().all(|url| known.iter().any(|known| known.url == *url)) {
+            return;
+        }
+        let tiers = metainfo.trackers.clone();
+        let tiers = if metainfo.private { tiers } else { TrackerEdit::Merge { tiers }.apply(&known) };
+        if let Some(stopped) = self.trackers.change(now, &tiers) {
+            self.farewell(stopped);
+            self.own_trackers = Some(tiers);
+            self.trackers_changed(now);
+        }
+    }
+
+    fn trackers_changed(&mut self, now: Instant) {
+        self.trust.keep(&self.trackers.list());
+        let hosts = &self.shared.config().any_certificate;
+        self.trackers.trust(|url| self.trust.of(url, hosts));
+        self.to_list.send_replace(self.trackers.list().into());
         self.tracker_host = self.first_host();
+        self.save(now);
+        self.tick.get_or_insert(now);
     }
 
     /// Until one has answered, the first tracker stands for all.

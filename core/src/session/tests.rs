@@ -22,6 +22,7 @@ mod ends;
 mod faults;
 mod incomplete;
 mod lsd;
+mod magnet;
 mod meetings;
 mod moves;
 mod part_names;

@@ -22,6 +22,7 @@ pub fn start(shared: &Arc<SharedResources>) {
             let at = listening.addresses.iter().find(|address| address.is_ipv6() == v6)?;
             Some(at.port())
         }),
+        moved: shared.port_changes(),
         stopping: shared.stopping(),
     };
     shared.tasks.spawn(task::run(shared.lsd.clone(), setup));

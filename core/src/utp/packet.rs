@@ -112,7 +112,8 @@ impl<'a> Packet<'a> {
         while extension != 0 {
             let (&[next, length], after) = rest.split_first_chunk::<2>()?;
             let (content, after) = after.split_at_checked(usize::from(length))?;
-            if extension == SACK && content.len().is_multiple_of(4) {
+            // BEP 29 wants multiples of four bytes, and libtorrent leaves zeros at the end away.
+            if extension == SACK {
                 sack = content;
             }
             (extension, rest) = (next, after);

@@ -4,4 +4,5 @@ mod hostile;
 mod krpc;
 mod net;
 mod node;
+mod task;
 mod trickle;

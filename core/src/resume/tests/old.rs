@@ -79,6 +79,26 @@ fn a_record_of_version_2_is_read() {
 }
 
 #[test]
+fn a_record_of_version_3_is_read() {
+    let want = ResumeRecord { forced: true, names: vec![(1, "b".into())], ..record(5) };
+    let mut fields = want.encode(&hash(5)).split_off(5);
+    assert_eq!(fields.pop(), Some(0), "whether a magnet pauses came with version 4");
+    struct Raw(Vec<u8>);
+    impl serde::Serialize for Raw {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            use serde::ser::SerializeTuple as _;
+            let mut tuple = serializer.serialize_tuple(self.0.len())?;
+            self.0.iter().try_for_each(|byte| tuple.serialize_element(byte))?;
+            tuple.end()
+        }
+    }
+    let bytes = with_version(3, &hash(5), &Raw(fields));
+    assert_eq!(ResumeRecord::decode(&hash(5), &bytes), Ok(want));
+    let stops = ResumeRecord { stop_at_metadata: true, ..record(5) };
+    assert_eq!(ResumeRecord::decode(&hash(5), &stops.encode(&hash(5))), Ok(stops));
+}
+
+#[test]
 fn settings_of_version_1_are_read() {
     let old = Global1 { use_alternative: true, seed_ratio: Some(1_500), ..Global1::default() };
     let bytes = with_version(1, &InfoHash::new([0; 20]), &old);

@@ -6,16 +6,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::super::actor::{Actor, Doors, Input, Phase};
 use super::super::control::{Orders, Wish};
 use super::super::links::LinkEntry;
+use super::super::on_metadata::Fetching;
 use super::super::{Torrent, new_peer_id, open};
 use super::*;
 use crate::disk::{Backend, Credit, System};
 use crate::download::PeerPieces;
 use crate::event::{EventBus, Subscription};
+use crate::magnet::Magnet;
 use crate::peer::mailbox::Mail;
 use crate::peer::pex::Named;
 use crate::peer::{LinkGauge, Mailbox, PeerReport, Report};
@@ -47,22 +49,27 @@ pub struct Bench {
 impl Bench {
     /// With all of the content on disk, or none of it.
     pub fn new(all: bool) -> Self {
-        Self::with(all, |_| (), Arc::new(System), false)
+        Self::with(all, |_| (), Arc::new(System), false, None)
     }
 
     /// The same, with a place in the queue.
     pub fn queued(all: bool) -> Self {
-        Self::with(all, |_| (), Arc::new(System), true)
+        Self::with(all, |_| (), Arc::new(System), true, None)
     }
 
     /// With none of the content, on this disk.
     pub fn over(backend: Arc<dyn Backend>) -> Self {
-        Self::with(false, |_| (), backend, false)
+        Self::with(false, |_| (), backend, false, None)
     }
 
     /// With nothing on disk, of a torrent that the test finishes.
     pub fn with_torrent(finish: impl FnOnce(&mut Metainfo)) -> Self {
-        Self::with(false, finish, Arc::new(System), false)
+        Self::with(false, finish, Arc::new(System), false, None)
+    }
+
+    /// A magnet of that torrent, which asks `ask` whether its files are free and has a place in the queue.
+    pub fn magnet(ask: mpsc::Sender<Arc<Metainfo>>) -> Self {
+        Self::with(false, |_| (), Arc::new(System), true, Some(ask))
     }
 
     fn with(
@@ -70,6 +77,7 @@ impl Bench {
         finish: impl FnOnce(&mut Metainfo),
         backend: Arc<dyn Backend>,
         in_queue: bool,
+        magnet: Option<mpsc::Sender<Arc<Metainfo>>>,
     ) -> Self {
         let record = Some(ResumeRecord::default());
         let dir = tempfile::tempdir().unwrap();
@@ -89,7 +97,9 @@ impl Bench {
         let shared = SharedResources::start_over(config, backend).unwrap();
         let mut metainfo = torrent(&content, 100);
         finish(&mut metainfo);
-        let metainfo = Arc::new(metainfo);
+        let link = Magnet::of(&metainfo);
+        let magnet = magnet.map(|ask| Fetching::new(link.clone(), false, ask));
+        let metainfo = Arc::new(if magnet.is_some() { Metainfo::of_magnet(&link) } else { metainfo });
         let torrent = Arc::new(Torrent {
             folders: watch::Sender::new(crate::session::Folders {
                 save_path: dir.path().to_path_buf(),
@@ -104,7 +114,7 @@ impl Bench {
             metadata: std::sync::OnceLock::new(),
         });
         let events = torrent.bus.subscribe("*").unwrap();
-        let (actor, doors) = open::actor(torrent.clone(), shared.clone(), record, in_queue, None);
+        let (actor, doors) = open::actor(torrent.clone(), shared.clone(), record, in_queue, magnet);
         Self {
             now: Instant::now(),
             actor,

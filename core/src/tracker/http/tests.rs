@@ -599,3 +599,64 @@ async fn what_has_no_scrape_is_not_asked() {
     assert!(matches!(result, Err(AnnounceError::Url(_))), "{result:?}");
     assert!(server.requests().is_empty());
 }
+
+/// What is at a URL, as a text.
+async fn at(url: &str) -> Result<String, String> {
+    match client(&[("inside.example", &["127.0.0.1"])], HttpOptions::default()).fetch(url).await {
+        Ok(AtUrl::File(bytes)) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Ok(AtUrl::Magnet(magnet)) => Ok(magnet.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[tokio::test]
+async fn a_torrent_file_at_a_url_is_fetched_over_redirects() {
+    let server = Server::start("127.0.0.1:0", |stream, head| {
+        let last = head.starts_with("GET /3.torrent?key=k");
+        let hop = head["GET /".len()..].chars().next().and_then(|c| c.to_digit(10)).unwrap_or(0);
+        let next = redirect_to(&format!("/{}.torrent?key=k", hop + 1));
+        send(stream, if last { http("200 OK", "", b"d4:infodee") } else { next }.into())
+    })
+    .await;
+    let url = format!(" http://127.0.0.1:{}/0.torrent\n", server.port);
+    assert_eq!(at(&url).await, Ok("d4:infodee".to_owned()));
+    assert_eq!(server.requests().len(), 4);
+    assert!(server.requests()[0].contains("User-Agent: "));
+    // A name that a person typed may lead into their own network.
+    let url = format!("http://inside.example:{}/3.torrent?key=k", server.port);
+    assert_eq!(at(&url).await, Ok("d4:infodee".to_owned()));
+}
+
+#[tokio::test]
+async fn a_url_may_lead_to_a_magnet_link() {
+    let link = "magnet:?xt=urn:btih:3f9c1a77d0e84b6a5c21f0b8e6d4a1b2c3d4e5f6";
+    let server = Server::fixed(redirect_to(link)).await;
+    assert_eq!(at(&server.url()).await, Ok(link.to_owned()));
+    let server = Server::fixed(redirect_to("MAGNET:?xt=urn:btih:00")).await;
+    let error = at(&server.url()).await.unwrap_err();
+    assert!(error.starts_with("it leads to a magnet link: "), "{error}");
+    // Not a tracker's.
+    let server = Server::fixed(redirect_to(link)).await;
+    assert_eq!(announce(&server.url()).await, Err(AnnounceError::Url("redirect to another scheme")));
+}
+
+#[tokio::test]
+async fn nothing_comes_of_a_url_without_an_end_or_a_right() {
+    for url in ["", "ftp://127.0.0.1/x", "file:///etc/passwd", "not a url"] {
+        assert_eq!(at(url).await, Err("not an http or https URL".to_owned()), "{url}");
+    }
+    let check = async |answer: Vec<u8>, want: &str| {
+        let server = Server::fixed(answer).await;
+        assert_eq!(at(&server.url()).await, Err(want.to_owned()));
+    };
+    check(http("404 Not Found", "", b"<html>"), "HTTP 404").await;
+    check(redirect_to("http://169.254.169.254/latest"), "refused: leads to a link-local address").await;
+    check(redirect_to("file:///etc/passwd"), "unusable URL: redirect to another scheme").await;
+    check(redirect_to("/announce"), "redirected too often").await;
+    let huge = b"HTTP/1.1 200 OK\r\nContent-Length: 67108865\r\n\r\nd".to_vec();
+    check(huge, "more than 64 MiB, no torrent file is as large").await;
+    let http = HttpOptions { deadline: Duration::from_millis(200), ..HttpOptions::default() };
+    let server = Server::start("127.0.0.1:0", |stream, _| silence(stream)).await;
+    let error = client(&[], http).fetch(&server.url()).await.unwrap_err();
+    assert_eq!(error.to_string(), "timed out");
+}

@@ -93,3 +93,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn masks_of_any_length_count_as_libtorrent_sends_them() {
+    for mask in [&[0x03][..], &[0xff, 0x07], &[0xff, 0xff, 0x03], &[0xff, 0xff, 0xff, 0xff, 0x01], &[]] {
+        let mut datagram = vec![0x21, 1];
+        datagram.resize(HEADER, 0);
+        datagram.extend_from_slice(&[0, mask.len() as u8]);
+        datagram.extend_from_slice(mask);
+        assert_eq!(Packet::decode(&datagram).unwrap().sack, mask);
+    }
+}

@@ -116,6 +116,7 @@ pub fn run(rounds: usize, clients: &[Client]) -> Figures {
     figures
 }
 
+/// One transfer of a scene.
 pub fn play(scene: Scene, between: Between) -> Sample {
     let transfer = Transfer::start(between, scene.size(), scene.way());
     let deadline = Deadline::seconds(SECONDS);

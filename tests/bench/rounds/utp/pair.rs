@@ -67,7 +67,7 @@ enum Party {
 /// A transfer that runs. Clients go before the link, and that before the network.
 #[derive(Debug)]
 pub struct Transfer {
-    _seed: Party,
+    seed: Party,
     leech: Party,
     /// What is between them; `None`: nothing but the bridge.
     pub link: Option<Link>,
@@ -130,7 +130,7 @@ impl Transfer {
             leech.add(&torrent, &work.join("leech"));
             leech.connect(peer);
         }
-        Self { _seed: seed, leech, link, near, far, _net: net, start, _work: work }
+        Self { seed, leech, link, near, far, _net: net, start, _work: work }
     }
 
     /// Waits until all is there; seconds that it took.
@@ -138,9 +138,18 @@ impl Transfer {
         match &self.leech {
             Party::Ours(leech) => {
                 leech.event("session.completed", deadline);
+                let link = leech.event("peer.connected", deadline);
+                assert_eq!(link["transport"], "utp", "{link}");
                 self.start.elapsed().as_secs_f64()
             }
-            Party::Other(leech) => leech.wait_alert("torrent_finished", deadline),
+            Party::Other(leech) => {
+                let seconds = leech.wait_alert("torrent_finished", deadline);
+                if let Party::Ours(seed) = &self.seed {
+                    let link = seed.event("peer.connected", deadline);
+                    assert_eq!(link["transport"], "utp", "{link}");
+                }
+                seconds
+            }
         }
     }
 

@@ -1,0 +1,131 @@
+//! A magnet in the hands of its actor: what changes when its metadata is there (BEP 9, BEP 27).
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::super::actor::{Input, Phase};
+use super::super::control::{Orders, Wish};
+use super::super::on_metadata::Admission;
+use super::bench::Bench;
+use super::*;
+use crate::magnet::Magnet;
+use crate::peer::Report;
+use crate::queue::Turn;
+use crate::stats::{PeerSource, SessionState};
+use crate::tracker::AnnounceEvent;
+use crate::types::LinkId;
+
+/// A running magnet, the torrent that it will turn out to be, and who is asked whether its files are free.
+fn magnet() -> (Bench, Metainfo, mpsc::Receiver<Arc<Metainfo>>) {
+    let (ask, asked) = mpsc::channel(1);
+    let mut bench = Bench::magnet(ask);
+    bench.wish(Wish::Run);
+    let whole = torrent(&bench.content, 100);
+    (bench, whole, asked)
+}
+
+/// A link that was found so, to a peer that has the metadata.
+fn source(bench: &mut Bench, address: &str, source: PeerSource, size: usize) -> LinkId {
+    let link = bench.link(address, source == PeerSource::Incoming);
+    bench.actor.links.get_mut(&link).unwrap().source = source;
+    let introduced = Report::Introduced {
+        client: None,
+        listen_port: None,
+        your_ip: None,
+        upload_only: None,
+        takes_dont_have: false,
+        takes_pex: false,
+        metadata_size: Some(size as u32),
+    };
+    bench.report(link, introduced);
+    link
+}
+
+/// The peer answers what it is asked for.
+fn answer(bench: &mut Bench, link: LinkId, whole: &Metainfo) {
+    let info = whole.info_bytes();
+    let asked = bench.mail(link).metadata;
+    assert_eq!(asked, [0], "it is asked for all of it");
+    let said = Report::MetadataPiece { piece: 0, total_size: Some(info.len() as u32), data: info };
+    bench.report(link, said);
+}
+
+#[test]
+fn a_magnet_needs_no_turn_says_that_something_is_left_and_then_stands_in_line() {
+    let (mut bench, whole, mut asked) = magnet();
+    assert_eq!((&bench.actor.phase, bench.actor.state()), (&Phase::Running, SessionState::Metadata));
+    let params = bench.actor.announce_params(AnnounceEvent::Started);
+    assert!(params.left > 0, "it would be taken for a seed");
+    assert!(!bench.actor.is_finished() && !bench.actor.upload_only);
+    // A word of the queue that is meant for downloads.
+    bench.turn(Input::Turn);
+    assert_eq!(bench.actor.phase, Phase::Running);
+    let link = source(&mut bench, "11.0.0.1:1", PeerSource::Tracker, whole.info_bytes().len());
+    answer(&mut bench, link, &whole);
+    assert_eq!(asked.try_recv().unwrap().info_hash, whole.info_hash);
+    assert_eq!(bench.actor.state(), SessionState::Metadata, "its files may be another's");
+    let admission = Some(Admission::Granted { own_folder: true });
+    bench.turn(Input::Orders(Orders { admission, ..Orders::default() }));
+    assert_eq!(bench.actor.phase, Phase::Checking);
+    assert!(bench.actor.links.contains_key(&link), "the link is kept while the disk is looked at");
+    let became = bench.mail(link).became.expect("the link hears what it is");
+    assert_eq!(became.0.geometry, whole.geometry);
+    assert_eq!(became.0.metadata, Some(whole.info_bytes()));
+    bench.disk_until(|bench| bench.actor.phase != Phase::Checking);
+    assert_eq!(bench.actor.phase, Phase::Queued, "now it stands in line");
+    assert!(bench.actor.links.contains_key(&link) && bench.actor.in_swarm.is_some());
+    assert_eq!(bench.actor.seat.as_ref().unwrap().turn(), Turn::Open);
+}
+
+#[test]
+fn a_magnet_that_turns_out_private_has_nothing_to_do_with_strangers_any_more() {
+    let (mut bench, mut whole, _asked) = magnet();
+    let hash = bench.torrent.info_hash();
+    assert_eq!(bench.shared.dht().registered(), [(hash, true)]);
+    assert!(bench.actor.reserved().dht());
+    let found = ["11.0.0.7:1".parse().unwrap()];
+    bench.turn(Input::Found(PeerSource::Dht, found.to_vec()));
+    whole.private = true;
+    let size = whole.info_bytes().len();
+    let named: Vec<_> = [PeerSource::Tracker, PeerSource::Incoming, PeerSource::Manual]
+        .into_iter()
+        .zip(1..)
+        .map(|(from, n)| source(&mut bench, &format!("11.0.{n}.1:1"), from, size))
+        .collect();
+    let stranger = source(&mut bench, "11.0.9.1:1", PeerSource::Dht, size);
+    bench.turn(Input::Orders(Orders { metadata: Some(Arc::new(whole)), ..Orders::default() }));
+    assert_eq!(bench.shared.dht().registered(), []);
+    assert!(!bench.actor.reserved().dht());
+    assert!(!bench.actor.links.contains_key(&stranger));
+    assert!(named.iter().all(|link| bench.actor.links.contains_key(link)));
+    let known = bench.actor.pool.known();
+    bench.turn(Input::Found(PeerSource::Dht, vec!["11.0.0.8:1".parse().unwrap()]));
+    assert_eq!(bench.actor.pool.known(), known, "nobody new");
+    let admission = Some(Admission::Granted { own_folder: true });
+    bench.turn(Input::Orders(Orders { admission, ..Orders::default() }));
+    let (shape, _) = bench.mail(named[0]).became.unwrap();
+    assert_eq!((shape.metadata, shape.sharing), (None, crate::wire::extended::Sharing::NoLonger));
+}
+
+#[test]
+fn a_torrent_file_that_comes_later_brings_its_trackers() {
+    for private in [false, true] {
+        let (mut bench, mut whole, _asked) = magnet();
+        let trackers = |bench: &Bench| bench.actor.trackers.list().len();
+        let before = trackers(&bench);
+        whole.private = private;
+        whole.trackers = vec![vec!["http://t.example/announce".into()]];
+        bench.turn(Input::Orders(Orders { metadata: Some(Arc::new(whole)), ..Orders::default() }));
+        assert_eq!(trackers(&bench), if private { 1 } else { before + 1 });
+    }
+}
+
+#[test]
+fn a_link_is_read_again_by_a_restart_with_what_was_decided_since() {
+    let (mut bench, whole, _asked) = magnet();
+    bench.wish(Wish::Pause);
+    let kept = bench.shared.store().unwrap().posted(&whole.info_hash).unwrap();
+    assert!(kept.paused);
+    assert_eq!(Magnet::of(&whole).info_hash, whole.info_hash);
+}
