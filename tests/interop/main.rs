@@ -24,6 +24,7 @@ mod wait;
 mod work;
 
 mod bench;
+mod bind;
 mod capture;
 mod crowd;
 mod dht;
