@@ -4,8 +4,8 @@ use crate::support::golden;
 use crate::support::home::Home;
 use crate::support::pty::Pty;
 
-/// Rows that hold one of these have a time in them, whose digits are masked.
-const TIMES: [&str; 5] = ["added ", " info ", " warn ", "u undo", "port"];
+/// Rows that hold one of these have a time or a port in them, whose digits are masked.
+const TIMES: [&str; 6] = ["added ", " info ", " warn ", "u undo", "port", " Port "];
 
 /// The screen with the home folder as `~`, and without the room on this machine's disk.
 pub fn shown(home: &Home, pty: &Pty) -> String {
