@@ -1,6 +1,6 @@
 //! The command line. A verb or flag is here when it works.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use glob::Pattern;
+use tc_core::config::Bind;
 use tc_core::settings::MaxActive;
 use tc_ui::amount;
 
@@ -48,6 +49,9 @@ pub enum Command {
         /// Print one line of JSON
         #[arg(long)]
         json: bool,
+        /// By what a URL is fetched.
+        #[command(flatten)]
+        way: WayArgs,
     },
     /// Check data against a torrent; exit 0 when all of it is there and right
     Verify(VerifyArgs),
@@ -151,6 +155,19 @@ pub struct VerifyArgs {
     pub json: bool,
 }
 
+/// By what all leaves.
+#[derive(Args, Clone, Debug, Default)]
+pub struct WayArgs {
+    /// Send everything by this interface or from this address, and nothing while it is not there: peers, DHT,
+    /// trackers, names
+    #[arg(long, env = "TC_TUI_BIND", hide_env_values = true, value_name = "IFACE|ADDR")]
+    pub bind: Option<Bind>,
+    /// Ask this name server; may be given several times [default: the system; with --bind those of its name
+    /// servers that are not on this machine]
+    #[arg(long, value_name = "ADDR")]
+    pub name_server: Vec<IpAddr>,
+}
+
 /// What all engines take.
 #[derive(Args, Debug)]
 pub struct EngineArgs {
@@ -158,6 +175,9 @@ pub struct EngineArgs {
     /// 0 picks a port; may be given several times
     #[arg(long, value_name = "[ADDR:]PORT")]
     pub listen: Vec<Listen>,
+    /// By what all leaves.
+    #[command(flatten)]
+    pub way: WayArgs,
     /// Begin in the DHT with this node, not with well-known ones; may be given several times
     #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
     pub dht_bootstrap: Vec<String>,

@@ -80,6 +80,8 @@ pub fn config(args: &EngineArgs, download_dir: &Path, state_dir: &Path) -> Confi
     config.max_connections = args.max_connections;
     config.max_peers = args.max_peers;
     config.upload_slots = args.upload_slots;
+    config.bind = args.way.bind.clone();
+    config.name_servers = args.way.name_server.clone();
     config.portmap = !args.no_portmap;
     config.dht = dht(args);
     config.pex = !args.no_pex;

@@ -8,12 +8,15 @@ use serde::{Serialize, Serializer};
 use tc_core::Metainfo;
 use tc_core::magnet::Magnet;
 use tc_core::metainfo::{FileEntry, Version};
+use tc_core::net::bind::Binding;
 use tc_core::net::resolver::Resolver;
+use tc_core::net::stub::Stub;
 use tc_core::tracker::{AnnounceError, AtUrl, FetchError, HttpOptions, HttpTracker};
 use tc_core::untrusted::{Untrusted, clean};
 
 use tc_ui::Found;
 
+use crate::cli::WayArgs;
 use crate::json;
 use crate::source::Source;
 
@@ -21,10 +24,10 @@ use crate::source::Source;
 /// link or a bare info-hash holds.
 ///
 /// A source that is no usable torrent is an error of one line, without control characters.
-pub fn run(source: &str, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+pub fn run(source: &str, json: bool, way: &WayArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let one_line = |error: anyhow::Error| anyhow!("{}", clean(&format!("{error:#}")));
     let source = Source::of(Path::new(source)).map_err(one_line)?;
-    let torrent = source.load(fetch).map_err(one_line)?;
+    let torrent = source.load(|url| fetch(url, way)).map_err(one_line)?;
     let (torrent, link) = match torrent {
         Found::Whole(torrent) => (*torrent, None),
         Found::Link(magnet) => (Metainfo::of_magnet(&magnet), Some(magnet)),
@@ -43,12 +46,16 @@ pub fn run(source: &str, json: bool, out: &mut dyn Write) -> anyhow::Result<()> 
 }
 
 /// Without an engine.
-fn fetch(url: &str) -> Result<AtUrl, FetchError> {
+fn fetch(url: &str, way: &WayArgs) -> Result<AtUrl, FetchError> {
     let failed = |error: &dyn std::fmt::Display| AnnounceError::Network(error.to_string().into());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| failed(&error))?;
-    let resolver = Resolver::start(1).map_err(|error| failed(&error))?;
-    let http = HttpTracker::new(resolver, HttpOptions::default()).map_err(|error| failed(&error))?;
+    let binding = way.bind.clone().map(Binding::once).unwrap_or_default();
+    let own = way.bind.is_some() || !way.name_server.is_empty();
+    let stub = own.then(|| Stub::new(binding.clone(), way.name_server.clone()));
+    let resolver = Resolver::start(1, stub).map_err(|error| failed(&error))?;
+    let options = HttpOptions { binding, ..HttpOptions::default() };
+    let http = HttpTracker::new(resolver, options).map_err(|error| failed(&error))?;
     runtime.block_on(http.fetch(url))
 }
 

@@ -35,8 +35,8 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Some(Command::Get(args)) => get::run(&args),
         Some(Command::Demo(args)) => demo::run(args),
-        Some(Command::Inspect { source, json }) => {
-            inspect::run(&source, json, &mut io::stdout()).map(|()| ExitCode::SUCCESS)
+        Some(Command::Inspect { source, json, way }) => {
+            inspect::run(&source, json, &way, &mut io::stdout()).map(|()| ExitCode::SUCCESS)
         }
         Some(Command::Verify(args)) => verify::run(&args),
         Some(Command::Completions { shell }) => {

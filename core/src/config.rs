@@ -88,6 +88,11 @@ pub struct Config {
     /// The gateway is asked to let peers in (PCP, NAT-PMP, UPnP), where there is one before the addresses that
     /// are listened on and ours is not public.
     pub portmap: bool,
+    /// All that leaves leaves by this, and nothing where it is not there; `None`: as the system likes.
+    pub bind: Option<Bind>,
+    /// Name servers to ask. None: with [`bind`](Self::bind) those of the system that are not on this machine, else the
+    /// system is asked.
+    pub name_servers: Vec<IpAddr>,
     /// `HOST:PORT` of nodes to begin with in the DHT, for example [`DHT_ROUTERS`]; nodes of the last run come
     /// first. `None`: there is no DHT.
     pub dht: Option<Vec<String>>,
@@ -95,6 +100,35 @@ pub struct Config {
     pub pex: bool,
     /// Public torrents are told of on our own network, and peers that are told of there are called (BEP 14).
     pub lsd: bool,
+}
+
+/// What all that leaves is bound to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bind {
+    /// An interface by its name: both families, as far as it has addresses.
+    Interface(String),
+    /// An address of this machine, and the interface that has it: its family alone.
+    Address(IpAddr),
+}
+
+/// A text that is neither an address nor the name of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an interface or an address of this machine is wanted: wg0, 10.8.0.2, 2001:db8::7")]
+pub struct ParseBindError;
+
+impl std::str::FromStr for Bind {
+    type Err = ParseBindError;
+
+    fn from_str(text: &str) -> Result<Self, ParseBindError> {
+        if let Ok(ip) = text.parse::<IpAddr>() {
+            let one = !ip.is_unspecified() && !ip.is_multicast();
+            return one.then_some(Self::Address(ip)).ok_or(ParseBindError);
+        }
+        // As the kernel takes them (`dev_valid_name`).
+        let valid = (1..16).contains(&text.len()) && text != "." && text != "..";
+        let visible = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/' && byte != b':');
+        (valid && visible).then(|| Self::Interface(text.to_owned())).ok_or(ParseBindError)
+    }
 }
 
 /// Nodes that help others to begin in the DHT and do nothing else; other clients begin there too.
@@ -157,6 +191,8 @@ impl Config {
             allow_inward_peers: false,
             // Whoever embeds the engine decides what it talks to, and whether a person's router is changed.
             portmap: false,
+            bind: None,
+            name_servers: Vec::new(),
             dht: None,
             // Goes to peers only, which we talk to anyway.
             pex: true,

@@ -75,6 +75,19 @@ fn the_engine_never_prints_reads_the_home_or_exits() {
 }
 
 #[test]
+fn every_socket_leaves_where_it_may() {
+    let made =
+        ["Socket::new(", "TcpSocket::new_v", "UdpSocket::bind(", "TcpStream::connect(", "ClientBuilder {"];
+    let cared_for = [".prepare(", "client.interface("];
+    check(programs(&["core/src"]), |source| {
+        let code = source.code();
+        let makes = made.iter().any(|word| code.contains(word));
+        let cares = cared_for.iter().any(|word| code.contains(word));
+        (makes && !cares).then(|| "its sockets are not prepared by `net::bind::Way`".to_owned())
+    });
+}
+
+#[test]
 fn the_screen_touches_no_socket_and_no_file() {
     // The terminal is opened a second time, to be read without waiting.
     let others = programs(&["ui/src"]).filter(|source| source.path != "ui/src/input.rs");

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 use tc_core::untrusted::is_harmful;
+use tc_tui::cli::WayArgs;
 
 use crate::torrents::{self, Case, Torrent, Want};
 
@@ -41,7 +42,7 @@ fn inspect(json: bool, source: &OsStr) -> Run {
 
 fn function(json: bool, source: &OsStr) -> Run {
     let mut stdout = Vec::new();
-    let result = tc_tui::inspect::run(source.to_str().unwrap(), json, &mut stdout);
+    let result = tc_tui::inspect::run(source.to_str().unwrap(), json, &WayArgs::default(), &mut stdout);
     Run {
         code: i32::from(result.is_err()),
         stdout: String::from_utf8(stdout).unwrap(),

@@ -71,6 +71,11 @@ impl Lab {
         dir
     }
 
+    /// Puts all of the content into a folder.
+    pub fn write_content(&self, dir: &Path) {
+        self.content.write(dir);
+    }
+
     /// A client of another make with this torrent, its files in the test's folder `name`.
     pub fn other(&mut self, make: Make, name: &str) -> Other {
         self.other_with(make, name, &Options::default())

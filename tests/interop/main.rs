@@ -24,11 +24,13 @@ mod wait;
 mod work;
 
 mod bench;
+mod bind;
 mod capture;
 mod crowd;
 mod dht;
 mod dht_net;
 mod encryption;
+mod everything;
 mod fast;
 mod lab;
 mod liar;

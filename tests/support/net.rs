@@ -102,6 +102,30 @@ impl Net {
 }
 
 impl Net {
+    /// Adds a second interface, `eth1`, to a place, on the same bridge: 11.N.0.1/8 and 2a11:N::1/16 with a number of its
+    /// own. By the routes all leaves by `eth0`. Returned is the place as it is seen there.
+    pub fn second_interface(&mut self, host: &Host) -> Host {
+        let number = 100 + host.v4.octets()[1];
+        let namespace = host.namespace.as_deref().expect("loopback has one interface");
+        let v4 = Ipv4Addr::new(11, number, 0, 1);
+        let v6 = Ipv6Addr::new(0x2a11, number.into(), 0, 0, 0, 0, 0, 1);
+        for line in [
+            format!("link add eth1 netns {namespace} type veth peer name port{number} netns {}", self.switch),
+            format!("-n {} link set port{number} up master bridge", self.switch),
+            format!("-n {namespace} addr add {v4}/8 dev eth1"),
+            format!("-n {namespace} addr add {v6}/16 dev eth1 nodad"),
+            format!("-n {namespace} link set eth1 up"),
+        ] {
+            ip(&line).expect("the first namespace could be made");
+        }
+        // Each interface answers for its own address alone, and takes what comes in by it.
+        let apart = "cd /proc/sys/net/ipv4/conf && for at in all eth0 eth1; do echo 1 > $at/arp_ignore && \
+            echo 2 > $at/arp_announce && echo 0 > $at/rp_filter || exit 1; done";
+        let set = host.command("sh").args(["-c", apart]).status().expect("there is a shell");
+        assert!(set.success(), "{namespace}: the interfaces are not apart");
+        Host { v4, v6, ..host.clone() }
+    }
+
     /// Adds a place behind another one, its router, on a network of its own: 192.168.77.2/24 and 2a12:77::2/64. The
     /// router has .1 there, on `lan0`, and forwards; what else it does is the test's.
     pub fn behind(&mut self, router: &Host, name: &str) -> Host {

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use super::hearing::is_local;
 use super::{GROUP_V4, GROUP_V6, Hearing, MAX_MESSAGE, PORT, Schedule, Search, group};
 use crate::dht::task::Found;
+use crate::net::bind::{Binding, Way};
 use crate::net::interfaces::{Interface, Interfaces};
 use crate::net::scope::Scope;
 use crate::stats::PeerSource;
@@ -67,6 +68,8 @@ pub struct LsdRegistration {
 pub struct Setup {
     /// The interfaces of this machine, as they change.
     pub interfaces: watch::Receiver<Interfaces>,
+    /// By which of them all leaves.
+    pub binding: Binding,
     /// Where peers may call us: nothing is said on other addresses.
     pub listen: Vec<SocketAddr>,
     /// The port at which they can over IPv4, or IPv6; `None` while they cannot.
@@ -149,10 +152,10 @@ impl Drop for LsdRegistration {
 /// Runs until the engine stops.
 pub async fn run(lsd: Lsd, setup: Setup) {
     let Some(inner) = lsd.inner else { return };
-    let Setup { mut interfaces, listen, port, mut moved, mut stopping } = setup;
+    let Setup { mut interfaces, binding, listen, port, mut moved, mut stopping } = setup;
     let cookie = format!("{:08x}", rand::random::<u32>()).into_bytes();
     let (mut schedule, mut hearing) = (Schedule::default(), Hearing::default());
-    let mut sockets = Sockets::open(&interfaces.borrow_and_update(), &listen);
+    let mut sockets = Sockets::open(&interfaces.borrow_and_update(), &listen, binding.way());
     inner.lock().voices = sockets.voices.len();
     let mut buffers = [[0; MAX_MESSAGE + 1]; 2];
     let (mut retry, mut watches) = (Instant::now() + PAUSE, true);
@@ -190,7 +193,7 @@ pub async fn run(lsd: Lsd, setup: Setup) {
             }
         }
         if reopen || (now >= retry && sockets.lacks_some) {
-            sockets = Sockets::open(&interfaces.borrow_and_update(), &listen);
+            sockets = Sockets::open(&interfaces.borrow_and_update(), &listen, binding.way());
             inner.lock().voices = sockets.voices.len();
         }
         if now >= retry {
@@ -260,20 +263,22 @@ struct Sockets {
 }
 
 impl Sockets {
-    fn open(interfaces: &[Interface], listen: &[SocketAddr]) -> Self {
+    fn open(interfaces: &[Interface], listen: &[SocketAddr], way: Way) -> Self {
         let mut sockets = Self::default();
         for v6 in [false, true] {
-            let members: Vec<_> = interfaces.iter().filter(|interface| interface.is_member(v6)).collect();
+            let on_way = |interface: &&Interface| way.has(v6) && way.leads_by(interface.index);
+            let members: Vec<_> =
+                interfaces.iter().filter(on_way).filter(|interface| interface.is_member(v6)).collect();
             if members.is_empty() || !listen.iter().any(|listens| listens.is_ipv6() == v6) {
                 continue;
             }
-            match open_ear(v6, &members) {
+            match open_ear(v6, &members, way) {
                 Ok(ear) => sockets.ears[usize::from(v6)] = Some(ear),
                 Err(error) => sockets.lacks(&error),
             }
             for interface in members {
-                let Some(address) = interface.voice(v6, listen) else { continue };
-                match open_voice(address, interface.index) {
+                let Some(address) = way.source(v6).or_else(|| interface.voice(v6, listen)) else { continue };
+                match open_voice(address, interface.index, way) {
                     Ok(voice) => sockets.voices.push((v6, voice)),
                     Err(error) => sockets.lacks(&error),
                 }
@@ -325,9 +330,10 @@ impl Interface {
 
 /// A socket that hears what is said to the group on these interfaces, beside those of other programs. It is
 /// bound to the group, so nothing else comes there.
-fn open_ear(v6: bool, members: &[&Interface]) -> io::Result<UdpSocket> {
+fn open_ear(v6: bool, members: &[&Interface], way: Way) -> io::Result<UdpSocket> {
     let group = group(v6);
     let socket = Socket::new(Domain::for_address(group), Type::DGRAM, Some(Protocol::UDP))?;
+    way.prepare(&socket, v6)?;
     socket.set_reuse_address(true)?;
     // What the others of a machine share a group by, where it is not Linux.
     #[cfg(not(target_os = "linux"))]
@@ -352,7 +358,7 @@ fn open_ear(v6: bool, members: &[&Interface]) -> io::Result<UdpSocket> {
 }
 
 /// A socket that speaks from this address, on its interface.
-fn open_voice(address: IpAddr, interface: u32) -> io::Result<UdpSocket> {
+fn open_voice(address: IpAddr, interface: u32, way: Way) -> io::Result<UdpSocket> {
     let mut from = SocketAddr::new(address, 0);
     if let SocketAddr::V6(from) = &mut from
         && Scope::of(address) == Scope::LinkLocal
@@ -360,6 +366,7 @@ fn open_voice(address: IpAddr, interface: u32) -> io::Result<UdpSocket> {
         from.set_scope_id(interface);
     }
     let socket = Socket::new(Domain::for_address(from), Type::DGRAM, Some(Protocol::UDP))?;
+    way.prepare(&socket, from.is_ipv6())?;
     socket.set_nonblocking(true)?;
     match address {
         IpAddr::V4(ip) => {

@@ -9,6 +9,7 @@ use bytes::BytesMut;
 use tokio::net::TcpSocket;
 use tokio::time::{Instant, timeout_at};
 
+use super::bind::Way;
 use super::greeting::Greeting;
 use super::link::Stream;
 use super::race::Ways;
@@ -70,6 +71,8 @@ pub struct Call {
     pub address: SocketAddr,
     /// Where we call from; `None`: the system chooses.
     pub source: Option<IpAddr>,
+    /// What it must leave by.
+    pub bound: Way,
     /// What we say: the torrent, our name in its swarm, and what we offer.
     pub ours: Handshake,
     /// Whether the link is encrypted.
@@ -78,40 +81,40 @@ pub struct Call {
     pub ways: Ways,
 }
 
-/// Connects to a peer and exchanges handshakes. Where encryption is preferred, a peer that hangs up on it is
-/// called once more without.
+/// Connects to a peer and exchanges handshakes. One that hangs up is called once more: over the other way first,
+/// because some listen over TCP and talk over uTP alone, and without encryption where that is only preferred.
 ///
 /// # Errors
 /// No connection, no handshake in time, or one for another torrent.
 pub async fn dial(call: Call) -> Result<Greeted, DialError> {
     let deadline = Instant::now() + DEADLINE;
     let work = async {
-        let methods = match call.encryption {
-            Encryption::Off => return call.greet(None).await.map_err(|failed| failed.why),
-            Encryption::Prefer => Methods::ANY,
-            Encryption::Require => Methods::RC4,
+        let (methods, then) = match call.encryption {
+            Encryption::Off => (None, None),
+            Encryption::Prefer => (Some(Methods::ANY), None),
+            Encryption::Require => (Some(Methods::RC4), Some(Methods::RC4)),
         };
-        match call.greet(Some(methods)).await {
-            Err(Failed { connected: Some(transport), .. }) if call.encryption == Encryption::Prefer => {
-                let again = Call { ways: call.ways.only(transport), ..call };
-                again.greet(None).await.map_err(|failed| failed.why)
-            }
-            greeted => greeted.map_err(|failed| failed.why),
-        }
+        let Failed { hung_up, why } = match call.greet(methods).await {
+            Ok(greeted) => return Ok(greeted),
+            Err(failed) => failed,
+        };
+        let (Some(over), again) = (hung_up, call.encryption == Encryption::Prefer) else { return Err(why) };
+        let Some(ways) = call.ways.after(over, &call.address, again) else { return Err(why) };
+        Call { ways, ..call }.greet(then).await.map_err(|failed| failed.why)
     };
     timeout_at(deadline, work).await.map_err(|_| DialError::Deadline)?
 }
 
 /// A call that failed.
 struct Failed {
-    /// There was a connection, over this, on which the other side had not said anything that we know.
-    connected: Option<Transport>,
+    /// There was a connection, over this, and the other side ended it before it said anything that we know.
+    hung_up: Option<Transport>,
     why: DialError,
 }
 
 impl<E: Into<DialError>> From<E> for Failed {
     fn from(why: E) -> Self {
-        Self { connected: None, why: why.into() }
+        Self { hung_up: None, why: why.into() }
     }
 }
 
@@ -122,6 +125,7 @@ impl Call {
 
     async fn over_tcp(&self) -> io::Result<Stream> {
         let socket = if self.address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        self.bound.prepare(&socket, self.address.is_ipv6())?;
         if let Some(source) = self.source {
             socket.bind(SocketAddr::new(source, 0))?;
         }
@@ -134,16 +138,16 @@ impl Call {
         let info_hash = ours.info_hash;
         let stream = self.connect().await?;
         stream.set_nodelay()?;
-        let connected = Some(stream.transport());
+        let hung_up = Some(stream.transport());
         let mut greeting = Greeting::new(stream);
-        match methods {
-            Some(methods) => {
-                let called = greeting.call(info_hash, methods, &ours.encode()).await;
-                called.map_err(|why| Failed { connected, why })?;
+        let begun = async {
+            match methods {
+                Some(methods) => greeting.call(info_hash, methods, &ours.encode()).await?,
+                None => greeting.say(ours).await?,
             }
-            None => greeting.say(ours).await?,
-        }
-        let (reserved, theirs) = greeting.prefix().await?;
+            greeting.prefix().await
+        };
+        let (reserved, theirs) = begun.await.map_err(|why| Failed { hung_up, why })?;
         if theirs != info_hash {
             return Err(DialError::OtherTorrent.into());
         }

@@ -1,14 +1,12 @@
 //! The network interfaces of this machine, looked at again and again by a thread of its own: the system is
 //! asked by calls that may read files.
 
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use tokio::sync::watch;
-
-use super::scope::Scope;
 
 /// One interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,70 +95,4 @@ impl Watcher {
     pub fn watch(&self) -> watch::Receiver<Interfaces> {
         self.interfaces.clone()
     }
-}
-
-/// The gateway that stands between us and the internet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gateway {
-    /// Its address; over IPv6 with the interface that it is on.
-    pub address: SocketAddr,
-    /// Our address there.
-    pub local: IpAddr,
-    /// The number of the interface.
-    pub interface: u32,
-}
-
-/// The gateway that can let peers in who call us at `listen`, one address or any of a family.
-///
-/// # Errors
-/// Why there is none that could be asked.
-pub fn gateway(
-    interfaces: &[Interface],
-    listen: IpAddr,
-    source_v6: impl FnOnce() -> Option<IpAddr>,
-) -> Result<Gateway, &'static str> {
-    let v6 = listen.is_ipv6();
-    if Scope::of(listen) == Scope::Loopback {
-        return Err("only this machine can call");
-    }
-    let gateway_of = |interface: &Interface| {
-        let of_family = |ip: &&IpAddr| ip.is_ipv6() == v6;
-        interface.up.then(|| interface.gateways.iter().find(of_family).copied()).flatten()
-    };
-    let interface = if listen.is_unspecified() {
-        let with_gateway = || interfaces.iter().filter(|interface| gateway_of(interface).is_some());
-        with_gateway().find(|interface| interface.default).or_else(|| with_gateway().next())
-    } else {
-        interfaces.iter().find(|interface| interface.addresses.contains(&listen))
-    };
-    let interface = interface.ok_or("no gateway")?;
-    let address = gateway_of(interface).ok_or("no gateway")?;
-    // The gateway of a machine that has a public IPv4 address is a provider's, not a person's.
-    let public_v4 = |ip: &IpAddr| ip.is_ipv4() && Scope::of(*ip) == Scope::Public;
-    if interface.addresses.iter().any(public_v4) {
-        return Err("the address is public");
-    }
-    let local = match (listen.is_unspecified(), v6) {
-        (false, _) => Some(listen),
-        (true, false) => interface.addresses.iter().find(|ip| ip.is_ipv4()).copied(),
-        // Of many addresses that which trackers and peers see.
-        (true, true) => source_v6().filter(|ip| interface.addresses.contains(ip)),
-    };
-    let local = local.filter(|ip| !v6 || Scope::of(*ip) == Scope::Public).ok_or("no public address")?;
-    let address = match address {
-        IpAddr::V4(ip) => SocketAddr::new(ip.into(), 0),
-        IpAddr::V6(ip) => {
-            let scope = if ip.is_unicast_link_local() { interface.index } else { 0 };
-            SocketAddrV6::new(ip, 0, 0, scope).into()
-        }
-    };
-    Ok(Gateway { address, local, interface: interface.index })
-}
-
-/// The IPv6 address that the system would call the internet from. Nothing is sent for it.
-pub fn source_v6() -> Option<IpAddr> {
-    let socket = std::net::UdpSocket::bind("[::]:0").ok()?;
-    // An address that is nobody's, for documents (RFC 3849): only the route to it counts.
-    socket.connect("[2001:db8::1]:9").ok()?;
-    socket.local_addr().ok().map(|address| address.ip())
 }

@@ -12,6 +12,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use super::bind::Way;
+
 use super::link::Stream;
 
 /// Connections that the kernel keeps for us while we are busy. Announces bring callers in bursts of a
@@ -39,7 +41,7 @@ pub struct Listener {
 /// picks. A failure concerns its own address only; the caller reports it and may try again later.
 ///
 /// Must be called within a tokio runtime.
-pub fn bind(addresses: &[SocketAddr]) -> Vec<Result<Listener, (SocketAddr, io::Error)>> {
+pub fn bind(addresses: &[SocketAddr], way: Way) -> Vec<Result<Listener, (SocketAddr, io::Error)>> {
     let mut tries = TRIES;
     loop {
         tries -= 1;
@@ -52,7 +54,7 @@ pub fn bind(addresses: &[SocketAddr]) -> Vec<Result<Listener, (SocketAddr, io::E
                 if let (0, Some(port)) = (wanted.port(), common) {
                     address.set_port(port);
                 }
-                let result = Listener::bind(address);
+                let result = Listener::bind(address, way);
                 if wanted.port() == 0 {
                     match &result {
                         Ok(listener) => common = Some(listener.address.port()),
@@ -69,8 +71,9 @@ pub fn bind(addresses: &[SocketAddr]) -> Vec<Result<Listener, (SocketAddr, io::E
 }
 
 impl Listener {
-    fn bind(address: SocketAddr) -> io::Result<Self> {
+    fn bind(address: SocketAddr, way: Way) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        way.prepare(&socket, address.is_ipv6())?;
         if address.is_ipv6() {
             // IPv4 has a listener of its own; without this the two could not share a port.
             socket.set_only_v6(true)?;
@@ -148,7 +151,7 @@ mod tests {
 
     #[tokio::test]
     async fn port_0_is_one_port_for_both_families() {
-        let bound = bind(&addresses(&["127.0.0.1:0", "[::1]:0", "127.0.0.2:0"]));
+        let bound = bind(&addresses(&["127.0.0.1:0", "[::1]:0", "127.0.0.2:0"]), Way::Any);
         let ports = ports(&bound);
         assert_ne!(ports[0], 0);
         assert_eq!(ports, [ports[0]; 3]);
@@ -156,16 +159,16 @@ mod tests {
 
     #[tokio::test]
     async fn any_address_of_both_families_on_one_port() {
-        let port = ports(&bind(&addresses(&["127.0.0.1:0"])))[0];
+        let port = ports(&bind(&addresses(&["127.0.0.1:0"]), Way::Any))[0];
         let any = crate::Config::any(port);
-        assert_eq!(ports(&bind(&any)), [port, port]);
+        assert_eq!(ports(&bind(&any, Way::Any)), [port, port]);
     }
 
     #[tokio::test]
     async fn a_taken_port_is_an_error_of_its_own_address_only() {
-        let first = bind(&addresses(&["127.0.0.1:0"]));
+        let first = bind(&addresses(&["127.0.0.1:0"]), Way::Any);
         let taken = first[0].as_ref().unwrap().address();
-        let second = bind(&[taken, "127.0.0.1:0".parse().unwrap()]);
+        let second = bind(&[taken, "127.0.0.1:0".parse().unwrap()], Way::Any);
         let (address, error) = second[0].as_ref().unwrap_err();
         assert_eq!((*address, error.kind()), (taken, io::ErrorKind::AddrInUse));
         assert!(second[1].is_ok());
@@ -173,14 +176,14 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_of_another_machine_does_not_hinder_the_rest() {
-        let bound = bind(&addresses(&["11.255.255.1:0", "127.0.0.1:0"]));
+        let bound = bind(&addresses(&["11.255.255.1:0", "127.0.0.1:0"]), Way::Any);
         assert_eq!(bound[0].as_ref().unwrap_err().1.kind(), io::ErrorKind::AddrNotAvailable);
         assert!(bound[1].is_ok());
     }
 
     #[tokio::test]
     async fn callers_are_handed_over_and_the_port_is_free_afterwards() {
-        let listener = bind(&addresses(&["[::1]:0"])).remove(0).unwrap();
+        let listener = bind(&addresses(&["[::1]:0"]), Way::Any).remove(0).unwrap();
         let address = listener.address();
         let (taker, mut taken) = mpsc::channel(1);
         let task = tokio::spawn(listener.run(taker));
@@ -192,12 +195,12 @@ mod tests {
         }
         drop(taken);
         task.await.unwrap();
-        assert!(bind(&[address])[0].is_ok());
+        assert!(bind(&[address], Way::Any)[0].is_ok());
     }
 
     #[tokio::test]
     async fn callers_wait_while_nobody_takes_them() {
-        let listener = bind(&addresses(&["127.0.0.1:0"])).remove(0).unwrap();
+        let listener = bind(&addresses(&["127.0.0.1:0"]), Way::Any).remove(0).unwrap();
         let address = listener.address();
         let (taker, mut taken) = mpsc::channel(1);
         let task = tokio::spawn(listener.run(taker));

@@ -1,6 +1,9 @@
 //! Sockets and names.
 
+pub mod bind;
 pub mod dial;
+pub mod dns;
+pub mod gateway;
 mod greeting;
 pub mod interfaces;
 pub mod link;
@@ -10,5 +13,6 @@ pub mod race;
 pub mod reach;
 pub mod resolver;
 pub mod scope;
+pub mod stub;
 pub mod tls;
 pub mod udp;

@@ -34,14 +34,21 @@ impl Ways {
         Self { tcp: true, utp: Utp::default(), first: Transport::Tcp }
     }
 
-    /// The same, but this one alone.
-    #[must_use]
-    pub fn only(&self, transport: Transport) -> Self {
-        let (tcp, utp) = match transport {
-            Transport::Tcp => (true, Utp::default()),
-            Transport::Utp => (false, self.utp.clone()),
+    /// How to call a peer once more that has hung up on us `over` this: the other way, if there is one; and if
+    /// it is to be called `otherwise` anyhow, the same way too.
+    pub(super) fn after(&self, over: Transport, address: &SocketAddr, otherwise: bool) -> Option<Self> {
+        let has_utp = self.utp.can_reach(address);
+        let (first, has_other) = match over {
+            Transport::Tcp => (Transport::Utp, has_utp),
+            Transport::Utp => (Transport::Tcp, self.tcp),
         };
-        Self { tcp, utp, first: transport }
+        if otherwise {
+            return Some(Self { first, ..self.clone() });
+        }
+        has_other.then(|| match first {
+            Transport::Tcp => Self::tcp(),
+            Transport::Utp => Self { tcp: false, first, utp: self.utp.clone() },
+        })
     }
 
     /// Connects to `address`; `tcp` is how that is done over TCP.

@@ -14,6 +14,8 @@ use std::collections::HashMap;
 
 use tokio::sync::watch;
 
+use super::stub::Stub;
+
 #[cfg(test)]
 mod tests;
 
@@ -97,8 +99,14 @@ enum Name {
 }
 
 impl Resolver {
-    /// Starts this many threads over the system's resolver.
-    pub fn start(threads: usize) -> io::Result<Self> {
+    /// Starts this many threads over a stub of our own, or over the system's resolver.
+    ///
+    /// # Errors
+    /// There are no threads to be had.
+    pub fn start(threads: usize, stub: Option<Stub>) -> io::Result<Self> {
+        if let Some(stub) = stub {
+            return Self::with_lookup(threads, move |name| stub.look_up(name));
+        }
         Self::with_lookup(threads, |name| Ok((name, 0).to_socket_addrs()?.map(|addr| addr.ip()).collect()))
     }
 
@@ -136,6 +144,12 @@ impl Resolver {
             Ok(Err(_)) => Err(ResolveError::Stopped),
             Ok(Ok(answer)) => with_port(&answer.clone().ok_or(ResolveError::Stopped)??),
         }
+    }
+
+    /// Forgets what failed: there is another way to ask now.
+    pub fn try_again(&self) {
+        let failed = |name: &Name| matches!(name, Name::Known { answer: Err(_), .. });
+        self.shared.lock().names.retain(|_, name| !failed(name));
     }
 
     /// From now on answers only from what it knows, however old that is: at the exit nobody waits for a

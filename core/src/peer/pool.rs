@@ -308,6 +308,13 @@ impl PeerPool {
             }
             Outcome::Ourselves => known.next_try = now + OURSELVES_WAIT,
             Outcome::Unreachable | Outcome::Fault => {
+                if outcome == Outcome::Unreachable {
+                    // The other way may lead there.
+                    known.transport = match known.transport {
+                        Some(Transport::Utp) => None,
+                        Some(Transport::Tcp) | None => Some(Transport::Utp),
+                    };
+                }
                 known.failures += if outcome == Outcome::Fault { 2 } else { 1 };
                 let wait = first.saturating_mul(1 << known.failures.saturating_sub(1).min(12));
                 known.next_try = now + wait.min(MAX_WAIT);

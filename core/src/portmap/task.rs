@@ -15,7 +15,8 @@ use super::mapper::{Mapper, Order};
 use super::pmp;
 use super::upnp::{Done, Service, UpnpError};
 use super::upnp_client::{Place, perform};
-use crate::net::interfaces::Gateway;
+use crate::net::bind::Way;
+use crate::net::gateway::Gateway;
 use crate::stats::Mapping;
 
 /// The longest answer is one of PCP (RFC 6887, section 7).
@@ -28,6 +29,8 @@ pub struct Wanted {
     pub gateway: Result<Gateway, &'static str>,
     /// Our ports for TCP and UDP.
     pub ports: [Option<u16>; 2],
+    /// What sockets leave by.
+    pub way: Way,
 }
 
 /// What the task of one family needs.
@@ -54,7 +57,7 @@ pub async fn run(setup: Setup) {
     let Setup { v6, mut wanted, mut stopping, end, tell, group } = setup;
     let clock = || Instant::now().into_std();
     let mut mapper = Mapper::new(clock(), v6, StdRng::from_rng(&mut rand::rng()));
-    let mut shell = Shell { socket: None, service: None, doing: None, place: None, group };
+    let mut shell = Shell { socket: None, service: None, doing: None, place: None, way: Way::Any, group };
     let (mut told, mut closing): (Option<[Mapping; 2]>, Option<Instant>) = (None, None);
     let mut buffer = vec![0; MAX_ANSWER];
     wanted.mark_changed();
@@ -85,8 +88,8 @@ pub async fn run(setup: Setup) {
                     mapper.close(clock());
                     continue;
                 }
-                let Wanted { gateway, ports } = wanted.borrow_and_update().clone();
-                shell.go_to(gateway.ok());
+                let Wanted { gateway, ports, way } = wanted.borrow_and_update().clone();
+                shell.go_to(gateway.ok(), way);
                 mapper.network(clock(), gateway.map(|gateway| (gateway.address.ip(), gateway.local)));
                 mapper.want(clock(), ports);
             }
@@ -132,21 +135,22 @@ struct Shell {
     service: Option<Service>,
     doing: Option<Doing>,
     place: Option<Gateway>,
+    way: Way,
     group: SocketAddr,
 }
 
 impl Shell {
     /// To another gateway, or to none. What was on its way to the old one is forgotten.
-    fn go_to(&mut self, gateway: Option<Gateway>) {
-        if self.place == gateway {
+    fn go_to(&mut self, gateway: Option<Gateway>, way: Way) {
+        if (self.place, self.way) == (gateway, way) {
             return;
         }
-        self.place = gateway;
+        (self.place, self.way) = (gateway, way);
         (self.service, self.doing) = (None, None);
         self.socket = gateway.and_then(|gateway| {
             let mut to = gateway.address;
             to.set_port(pmp::PORT);
-            let socket = connect(gateway.local, to);
+            let socket = connect(gateway.local, to, way);
             socket.inspect_err(|error| tracing::debug!(%to, %error, "no socket to the gateway")).ok()
         });
     }
@@ -162,15 +166,16 @@ impl Shell {
             }
             Order::Upnp(job) => {
                 let Some(Gateway { address, local, interface }) = self.place else { return };
-                let place = Place { gateway: address, local, interface, group: self.group };
+                let place = Place { gateway: address, local, interface, group: self.group, way: self.way };
                 self.doing = Some(Box::pin(perform(place, self.service.clone(), job)));
             }
         }
     }
 }
 
-fn connect(local: IpAddr, to: SocketAddr) -> io::Result<UdpSocket> {
+fn connect(local: IpAddr, to: SocketAddr, way: Way) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(to), Type::DGRAM, None)?;
+    way.prepare(&socket, to.is_ipv6())?;
     socket.set_nonblocking(true)?;
     socket.bind(&SocketAddr::new(local, 0).into())?;
     socket.connect(&to.into())?;

@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::ssdp::{self, Location};
 use super::upnp::{self, Done, Job, MAX_PAGE, Service, UpnpError};
+use crate::net::bind::Way;
 
 /// For one job, a search with all that it asks for included. Slow gateways take seconds for a page.
 pub const DEADLINE: Duration = Duration::from_secs(8);
@@ -43,6 +44,8 @@ pub struct Place {
     pub interface: u32,
     /// Where searches go: a group of all, or in tests one host.
     pub group: SocketAddr,
+    /// What sockets leave by.
+    pub way: Way,
 }
 
 /// Does the job. A search returns what it found, for the next jobs.
@@ -118,6 +121,7 @@ impl Place {
     fn search_socket(&self) -> io::Result<UdpSocket> {
         let local = SocketAddr::new(self.local, 0);
         let socket = Socket::new(Domain::for_address(local), Type::DGRAM, None)?;
+        self.way.prepare(&socket, local.is_ipv6())?;
         socket.set_nonblocking(true)?;
         match self.local {
             IpAddr::V4(local) => {
@@ -146,6 +150,7 @@ impl Place {
         let failed = |error: &dyn std::fmt::Display| UpnpError::Http(error.to_string());
         let socket = if at.address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
         let socket = socket.map_err(|error| failed(&error))?;
+        self.way.prepare(&socket, at.address.is_ipv6()).map_err(|error| failed(&error))?;
         socket.bind(SocketAddr::new(self.local, 0)).map_err(|error| failed(&error))?;
         let stream = socket.connect(at.address).await.map_err(|error| failed(&error))?;
         let (mut sender, connection) = http1::Builder::new()

@@ -21,6 +21,7 @@ use crate::download::DownloadManager;
 use crate::lsd::task::LsdRegistration;
 use crate::manager::RemoveData;
 use crate::metainfo::{Metainfo, MetainfoError};
+use crate::net::bind::Way;
 use crate::net::dial::{DialError, Greeted};
 use crate::peer::{PeerPool, PeerReport};
 use crate::queue::{Report, Turn};
@@ -204,6 +205,10 @@ pub struct Actor {
     pub(super) torrent: Arc<Torrent>,
     pub(super) shared: Arc<SharedResources>,
     pub(super) phase: Phase,
+    /// What links leave by, also while it is not there.
+    pub(super) way: Way,
+    /// It was not there.
+    pub(super) cut_off: bool,
     /// There until the metadata of a magnet is. The torrent has no pieces and no files meanwhile.
     pub(super) magnet: Option<super::on_metadata::Fetching>,
     /// It paused by itself because its metadata is there and files are to be chosen.

@@ -70,6 +70,7 @@ impl Actor {
             let call = Call {
                 address,
                 source,
+                bound: self.shared.binding().way(),
                 ours: Handshake {
                     reserved: self.reserved(),
                     info_hash: self.torrent.info_hash(),

@@ -71,7 +71,7 @@ impl Actor {
 
     /// Asks the trackers that are due and dials. A download whose pool is dry is in need of peers; a
     /// seed is not, and keeps to the intervals.
-    fn seek_peers(&mut self, now: Instant) {
+    pub(super) fn seek_peers(&mut self, now: Instant) {
         let dry = || self.wants_links() && self.pool.next_due().is_none();
         let in_need = !self.is_finished() && dry();
         self.trackers.want_peers(now, in_need);

@@ -251,9 +251,27 @@ impl Actor {
         self.trackers.list().iter().find_map(|known| host_of(&known.url))
     }
 
-    /// Peers can call us at another port.
+    /// Peers can call us at another port; or what all that leaves is bound to is gone or back.
     pub(super) fn on_moved(&mut self, now: Instant) {
-        if self.phase == Phase::Running {
+        let way = self.shared.binding().way();
+        if way.nowhere().is_some() {
+            // Links send nothing now. Where their way comes back as it was they go on.
+            self.cut_off = true;
+            return;
+        }
+        let before = std::mem::replace(&mut self.way, way);
+        if before != way {
+            self.drop_peers(now, "nothing leaves by where it did");
+        }
+        if self.phase != Phase::Running {
+            return;
+        }
+        if std::mem::take(&mut self.cut_off) || before != way {
+            // It was not they who were gone.
+            self.pool.call_again(now);
+            self.trackers.reannounce(now);
+            self.seek_peers(now);
+        } else {
             self.trackers.moved(now);
             self.announce(now);
         }

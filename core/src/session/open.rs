@@ -75,6 +75,8 @@ pub fn actor(
         place: Arc::new(shared.board().claim(newest.clone())),
         newest,
         removed: None,
+        way: shared.binding().way(),
+        cut_off: false,
         magnet,
         awaits_choice: false,
         phase: if kept.paused { Phase::Paused } else { Phase::Idle },

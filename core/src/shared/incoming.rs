@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
-use super::{SharedResources, portmap};
+use super::{SharedResources, binding, portmap, totals};
 use crate::event::{Event, Kind};
 use crate::net::link::Stream;
 use crate::net::udp::Batch;
@@ -31,6 +31,8 @@ struct Greetings {
     callers: mpsc::Sender<(Stream, SocketAddr)>,
     room: Arc<Semaphore>,
     by_address: Mutex<FxHashMap<std::net::IpAddr, usize>>,
+    /// Ends the listeners that there are: what they are bound to is gone.
+    end: watch::Sender<()>,
 }
 
 /// Listens on every wanted address for as long as the engine runs.
@@ -40,12 +42,13 @@ pub fn listen(shared: &Arc<SharedResources>, packets: mpsc::Receiver<Batch>) {
         callers: to_callers,
         room: Arc::new(Semaphore::new(shared.config.max_half_open)),
         by_address: Mutex::default(),
+        end: watch::Sender::default(),
     });
     take_callers(shared, callers, greetings.clone());
     let wanted = shared.config.listen.clone();
     // Binding must happen within the runtime, and before the first announce tells a port.
     let _guard = shared.tasks.runtime().enter();
-    let missing = if shared.config.tcp { bind(shared, &wanted, &greetings) } else { Vec::new() };
+    let missing = bind(shared, &tcp_places(shared, &wanted), &greetings);
     open_udp(shared, &wanted);
     if shared.utp.is_on() {
         shared.utp.set_accepts(!wanted.is_empty());
@@ -53,15 +56,21 @@ pub fn listen(shared: &Arc<SharedResources>, packets: mpsc::Receiver<Batch>) {
         let setup = Setup { packets, callers, stopping: shared.stopping() };
         shared.tasks.spawn(task::run(shared.utp.clone(), setup));
     }
-    if !missing.is_empty() {
-        try_again(shared, missing, greetings);
+    if !missing.is_empty() || shared.config.bind.is_some() {
+        keep_listening(shared, missing, wanted, greetings);
     }
+}
+
+/// Where to listen over TCP, as far as that is wanted.
+fn tcp_places(shared: &SharedResources, wanted: &[SocketAddr]) -> Vec<SocketAddr> {
+    let places = || binding::places(&shared.binding.way(), wanted);
+    if shared.config.tcp { places() } else { Vec::new() }
 }
 
 /// Binds what can be bound; returns the addresses that are taken.
 fn bind(shared: &Arc<SharedResources>, wanted: &[SocketAddr], greetings: &Arc<Greetings>) -> Vec<SocketAddr> {
     let mut missing = Vec::new();
-    for bound in listen::bind(wanted) {
+    for bound in listen::bind(wanted, shared.binding.way()) {
         match bound {
             Ok(listener) => {
                 let address = listener.address();
@@ -70,8 +79,13 @@ fn bind(shared: &Arc<SharedResources>, wanted: &[SocketAddr], greetings: &Arc<Gr
                     listening.error = None;
                 });
                 shared.hub.publish(Kind::ListenOk, || Event::ListenOk { address });
-                let callers = greetings.callers.clone();
-                shared.tasks.spawn(listener.run(callers));
+                let (callers, mut end) = (greetings.callers.clone(), greetings.end.subscribe());
+                shared.tasks.spawn(async move {
+                    tokio::select! {
+                        () = listener.run(callers) => {}
+                        _ = end.changed() => {}
+                    }
+                });
             }
             Err((address, error)) => {
                 missing.push(address);
@@ -93,7 +107,8 @@ fn open_udp(shared: &SharedResources, wanted: &[SocketAddr]) {
     let any = crate::config::Config::any(0);
     let bound = shared.listening().addresses;
     let mut common = None;
-    for address in if wanted.is_empty() { &any } else { wanted } {
+    let places = binding::places(&shared.binding.way(), if wanted.is_empty() { &any } else { wanted });
+    for address in &places {
         let beside = bound.iter().find(|listener| listener.ip() == address.ip());
         let mut beside = *beside.unwrap_or(address);
         if beside.port() == 0 {
@@ -141,19 +156,51 @@ pub fn tell_port(shared: &SharedResources) {
     shared.port.send_if_modified(|told| std::mem::replace(told, port) != port);
 }
 
-fn try_again(shared: &Arc<SharedResources>, mut missing: Vec<SocketAddr>, greetings: Arc<Greetings>) {
-    let mut stopping = shared.stopping();
+/// Tries those that are missing again, and all of them when what they are bound to is gone or back.
+fn keep_listening(
+    shared: &Arc<SharedResources>,
+    mut missing: Vec<SocketAddr>,
+    mut wanted: Vec<SocketAddr>,
+    greetings: Arc<Greetings>,
+) {
+    let (mut stopping, mut binding) = (shared.stopping(), shared.binding.clone());
+    let is_bound = shared.config.bind.is_some();
     let engine = Arc::downgrade(shared);
+    let mut way = binding.way();
     shared.tasks.spawn(async move {
-        while !missing.is_empty() {
+        while is_bound || !missing.is_empty() {
+            let try_again = !missing.is_empty() && way.nowhere().is_none();
             tokio::select! {
                 _ = stopping.wait_for(|stopping| *stopping) => return,
-                () = tokio::time::sleep(RETRY) => {}
+                () = tokio::time::sleep(RETRY), if try_again => {}
+                now = binding.changed(way) => {
+                    way = now;
+                    let Some(shared) = engine.upgrade() else { return };
+                    unlisten(&shared, &mut wanted, &greetings);
+                    missing = tcp_places(&shared, &wanted);
+                }
             }
             let Some(shared) = engine.upgrade() else { return };
             missing = bind(&shared, &missing, &greetings);
+            if is_bound {
+                open_udp(&shared, &wanted);
+                // Sessions look what has become of their links, whether or not the port is another one.
+                shared.port.send_modify(|_| {});
+                totals::refresh(&shared);
+            }
         }
     });
+}
+
+/// Closes all sockets that peers can call. A port that the system picked is asked for again.
+fn unlisten(shared: &SharedResources, wanted: &mut [SocketAddr], greetings: &Greetings) {
+    for address in wanted.iter_mut().filter(|address| address.port() == 0) {
+        address.set_port(shared.port.borrow().unwrap_or(0));
+    }
+    greetings.end.send_replace(());
+    shared.udp.unbind();
+    shared.resolver.try_again();
+    change(shared, |listening| *listening = super::Listening::default());
 }
 
 /// Takes callers from all listeners, until the engine stops; then the listeners end too.

@@ -19,6 +19,11 @@ pub struct Lookout(
 );
 
 impl Lookout {
+    /// One that looks already.
+    pub const fn over(watcher: Watcher) -> Self {
+        Self(Mutex::new(Some(watcher)))
+    }
+
     /// The thread that looks ends.
     pub fn end(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -14,6 +14,7 @@ pub fn start(shared: &Arc<SharedResources>) {
     let keeper = Arc::downgrade(shared);
     let setup = Setup {
         interfaces,
+        binding: shared.binding.clone(),
         listen: shared.config.listen.clone(),
         port: Box::new(move |v6| {
             let listening = keeper.upgrade()?.listening();

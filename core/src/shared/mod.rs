@@ -4,6 +4,7 @@
 //! that takes it back on drop.
 
 mod bans;
+mod binding;
 mod connections;
 mod deal;
 mod dht;
@@ -12,6 +13,7 @@ mod goodbyes;
 mod incoming;
 mod interfaces;
 mod lsd;
+mod place;
 mod portmap;
 mod registry;
 mod settings;
@@ -23,7 +25,7 @@ mod turns;
 mod unsaved;
 mod web;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -52,6 +54,7 @@ use crate::disk::{Backend, Disk, System};
 use crate::error::Error;
 use crate::event::EventBus;
 use crate::lsd::task::Lsd;
+use crate::net::bind::Binding;
 use crate::net::outside::Outside;
 use crate::net::race::Ways;
 use crate::net::resolver::Resolver;
@@ -118,6 +121,8 @@ pub struct SharedResources {
     listening: watch::Sender<Listening>,
     /// What gateways let in.
     mapping: Mutex<MappingStats>,
+    /// What all that leaves is bound to.
+    binding: Binding,
     incoming_seen: AtomicBool,
     /// The port at which peers can call, for those who must tell it.
     port: watch::Sender<Option<u16>>,
@@ -173,12 +178,15 @@ impl SharedResources {
             Disk::with_backend(backend, threads, buffer, config.max_open_files).map_err(Error::Start)?;
         disk.reserve_room(config.reserve_room);
         disk.use_part_names(config.part_names);
-        let resolver = Resolver::start(RESOLVER_THREADS).map_err(Error::Start)?;
-        let (udp, takers) = UdpSockets::new(handle.clone());
+        let (lookout, binding) = binding::start(&config).map_err(Error::Start)?;
+        let stub = binding::stub(&config, &binding);
+        let resolver = Resolver::start(RESOLVER_THREADS, stub).map_err(Error::Start)?;
+        let (udp, takers) = UdpSockets::bound(handle.clone(), binding.clone());
         let options = TrackerOptions {
             stop_deadline: config.stop_timeout,
             allow_inward_peers: config.allow_inward_peers,
             sources: [false, true].map(|v6| config.source(v6)),
+            binding: binding.clone(),
         };
         let trackers = Trackers::start(&handle, resolver.clone(), udp.clone(), takers.tracker, options)
             .map_err(|error| Error::Start(std::io::Error::other(error)))?;
@@ -200,7 +208,7 @@ impl SharedResources {
         let shared = Arc::new(Self {
             dht: if config.dht.is_some() { Dht::new(udp.clone()) } else { Dht::default() },
             lsd: if config.lsd { Lsd::new() } else { Lsd::default() },
-            interfaces: Lookout::default(),
+            interfaces: lookout,
             utp: if config.utp { Utp::new(udp.clone()) } else { Utp::default() },
             udp,
             trackers,
@@ -230,6 +238,7 @@ impl SharedResources {
             settings: watch::Sender::new(settings),
             listening: watch::Sender::default(),
             mapping: Mutex::default(),
+            binding,
             incoming_seen: AtomicBool::new(false),
             port: watch::Sender::new(None),
             goodbyes: Goodbyes::default(),
@@ -378,55 +387,14 @@ impl SharedResources {
         LinkId(self.next_link.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// The address to dial from: the one that is listened on, if a particular one was asked for.
-    pub fn source_for(&self, target: &SocketAddr) -> Option<IpAddr> {
-        self.config.source(target.is_ipv6())
-    }
-
     /// How peers are called: over this first.
     pub fn ways(&self, first: Transport) -> Ways {
         Ways { tcp: self.config.tcp, utp: self.utp.clone(), first }
     }
 
-    /// The port that peers can call: that at the gateway, where it lets them in; `None` while none can.
-    pub fn port(&self) -> Option<u16> {
-        *self.port.borrow()
-    }
-
-    /// Peers can call at this port, as far as sessions know.
-    #[cfg(test)]
-    pub(crate) fn pretend_port(&self, port: u16) {
-        self.port.send_replace(Some(port));
-    }
-
-    /// Tells when peers can call at another port.
-    pub fn port_changes(&self) -> watch::Receiver<Option<u16>> {
-        self.port.subscribe()
-    }
-
-    /// Whether this is our own address, as far as it is known.
-    pub fn is_us(&self, address: &SocketAddr) -> bool {
-        let listens = self.listening.borrow().addresses.iter().any(|own| own.port() == address.port());
-        if self.port() != Some(address.port()) && !listens {
-            return false;
-        }
-        let ip = address.ip().to_canonical();
-        self.outside(ip.is_ipv6()) == Some(ip) || self.config.listen.iter().any(|listens| listens.ip() == ip)
-    }
-
     /// Trackers that have yet to hear that we leave.
     pub const fn goodbyes(&self) -> &Goodbyes {
         &self.goodbyes
-    }
-
-    /// What gateways let in.
-    pub fn mapping(&self) -> MappingStats {
-        self.mapping.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Where peers can call.
-    pub fn listening(&self) -> Listening {
-        self.listening.borrow().clone()
     }
 
     /// Tells when the engine begins to shut down.

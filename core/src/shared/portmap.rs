@@ -8,7 +8,9 @@ use tokio::time::Instant;
 
 use super::{Listening, SharedResources, incoming, totals};
 use crate::event::{Event, Kind};
-use crate::net::interfaces::{self, Interface, Interfaces};
+use crate::net::bind::Way;
+use crate::net::gateway::{gateway, source_v6};
+use crate::net::interfaces::{Interface, Interfaces};
 use crate::net::scope::Scope;
 use crate::portmap::ssdp;
 use crate::portmap::task::{self, Setup, Wanted};
@@ -21,7 +23,7 @@ pub fn start(shared: &Arc<SharedResources>) {
     }
     let Some(found) = shared.interfaces() else { return };
     let [v4, v6] = [false, true].map(|v6| {
-        let wanted = wanted(&found.borrow(), &shared.listening(), v6);
+        let wanted = wanted(&found.borrow(), &shared.listening(), shared.binding.way(), v6);
         let (sender, receiver) = watch::channel(wanted);
         start_family(shared, v6, receiver);
         sender
@@ -36,11 +38,12 @@ fn follow(
     senders: [watch::Sender<Wanted>; 2],
 ) {
     let mut stopping = shared.stopping();
-    let mut listening = shared.listening.subscribe();
+    let (mut listening, binding) = (shared.listening.subscribe(), shared.binding.clone());
     shared.tasks.spawn(async move {
         loop {
             for (v6, sender) in [false, true].into_iter().zip(&senders) {
-                let now = wanted(&found.borrow_and_update(), &listening.borrow_and_update(), v6);
+                let now =
+                    wanted(&found.borrow_and_update(), &listening.borrow_and_update(), binding.way(), v6);
                 sender.send_if_modified(|last| {
                     *last != now && {
                         *last = now;
@@ -58,17 +61,19 @@ fn follow(
 }
 
 /// What there is to do for a family.
-fn wanted(interfaces: &[Interface], listening: &Listening, v6: bool) -> Wanted {
+fn wanted(interfaces: &[Interface], listening: &Listening, way: Way, v6: bool) -> Wanted {
+    let of_way = |interface: &&Interface| way.interface().is_none_or(|name| interface.name == name);
+    let interfaces: Vec<_> = interfaces.iter().filter(of_way).cloned().collect();
     let of = |addresses: &[SocketAddr]| {
         let called = |address: &&SocketAddr| address.is_ipv6() == v6;
         addresses.iter().filter(called).find(|address| Scope::of(address.ip()) != Scope::Loopback).copied()
     };
     let (tcp, udp) = (of(&listening.addresses), of(&listening.udp));
     let gateway = match tcp.or(udp) {
-        Some(at) => interfaces::gateway(interfaces, at.ip(), interfaces::source_v6),
+        Some(at) => gateway(&interfaces, at.ip(), || source_v6(&way)),
         None => Err("only this machine can call"),
     };
-    Wanted { gateway, ports: [tcp, udp].map(|address| address.map(|address| address.port())) }
+    Wanted { gateway, ports: [tcp, udp].map(|address| address.map(|address| address.port())), way }
 }
 
 fn start_family(shared: &Arc<SharedResources>, v6: bool, wanted: watch::Receiver<Wanted>) {

@@ -1,13 +1,15 @@
 //! The HTTP clients behind announces: one for each address family and reach, set up as trackers like it.
 
+use std::io;
 use std::net::IpAddr;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::{Client, ClientBuilder, redirect, retry};
 use rustls::ClientConfig;
 
 use crate::config::CLIENT;
+use crate::net::bind::{Binding, Way};
 use crate::net::reach::{Family, Reach, Within};
 use crate::net::resolver::Resolver;
 use crate::net::tls;
@@ -26,14 +28,22 @@ pub struct SetupError(#[from] reqwest::Error);
 
 #[derive(Debug)]
 pub(super) struct Clients {
+    how: How,
+    /// A leaf lock, held for a look, and where the way is another one now to set clients up.
+    current: Mutex<Current>,
+}
+
+/// The clients of one way.
+#[derive(Debug)]
+struct Current {
+    way: Way,
     strict: Set,
     /// Those that take any certificate: most engines never need them.
-    lax: OnceLock<Option<Set>>,
-    how: How,
+    lax: Option<Set>,
 }
 
 /// Clients by reach and family.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Set {
     outward: [Client; 2],
     inward: [Client; 2],
@@ -45,6 +55,7 @@ struct How {
     resolver: Resolver,
     connect_timeout: Duration,
     sources: [Option<IpAddr>; 2],
+    binding: Binding,
 }
 
 impl Clients {
@@ -54,25 +65,51 @@ impl Clients {
         resolver: &Resolver,
         connect_timeout: Duration,
         sources: [Option<IpAddr>; 2],
+        binding: Binding,
     ) -> Result<Self, SetupError> {
-        let how = How { resolver: resolver.clone(), connect_timeout, sources };
-        Ok(Self { strict: Set::new(&how, tls::config)?, lax: OnceLock::new(), how })
+        let how = How { resolver: resolver.clone(), connect_timeout, sources, binding };
+        let way = how.binding.way();
+        let strict = Set::new(&how, way, tls::config)?;
+        Ok(Self { how, current: Mutex::new(Current { way, strict, lax: None }) })
     }
 
-    pub fn get(&self, family: Family, reach: Reach, any_certificate: bool) -> &Client {
-        let lax = || Set::new(&self.how, tls::any_certificate).ok();
-        let lax = if any_certificate { self.lax.get_or_init(lax).as_ref() } else { None };
-        lax.unwrap_or(&self.strict).get(family, reach)
+    /// The client of a family and reach. One that was got before the way changed leaves by the old one, or not
+    /// at all.
+    ///
+    /// # Errors
+    /// Nothing may leave over the family now.
+    pub fn get(&self, family: Family, reach: Reach, any_certificate: bool) -> io::Result<Client> {
+        let way = self.how.binding.way();
+        if let Some(nowhere) = way.nowhere() {
+            return Err(io::Error::new(io::ErrorKind::NetworkDown, nowhere.to_string()));
+        }
+        if !way.has(family == Family::V6) {
+            return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "no address of this family"));
+        }
+        // Whole after any panic: it changes in one step.
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.way != way {
+            // Connections that were kept went by the old one.
+            let strict = Set::new(&self.how, way, tls::config).map_err(io::Error::other)?;
+            *current = Current { way, strict, lax: None };
+        }
+        if any_certificate && current.lax.is_none() {
+            current.lax = Set::new(&self.how, way, tls::any_certificate).ok();
+        }
+        let lax = current.lax.as_ref().filter(|_| any_certificate);
+        Ok(lax.unwrap_or(&current.strict).get(family, reach).clone())
     }
 }
 
 impl Set {
-    fn new(how: &How, tls: fn() -> ClientConfig) -> Result<Self, reqwest::Error> {
+    fn new(how: &How, way: Way, tls: fn() -> ClientConfig) -> Result<Self, reqwest::Error> {
         let pair = |reach| -> Result<_, reqwest::Error> {
             let client = |family: Family, source: Option<IpAddr>| {
                 let dns = Within::new(how.resolver.clone(), family, reach);
+                let source = way.source(family == Family::V6).or(source);
                 let from = source.unwrap_or(family.unspecified());
-                base(how.connect_timeout, tls()).local_address(from).dns_resolver(dns).build()
+                let client = base(how.connect_timeout, tls()).local_address(from).dns_resolver(dns);
+                through(client, &way).build()
             };
             let [v4, v6] = how.sources;
             Ok([client(Family::V4, v4)?, client(Family::V6, v6)?])
@@ -90,6 +127,21 @@ impl Set {
             Family::V6 => v6,
         }
     }
+}
+
+/// Connections leave by the interface alone.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn through(client: ClientBuilder, way: &Way) -> ClientBuilder {
+    match way.interface() {
+        Some(name) => client.interface(&name),
+        None => client,
+    }
+}
+
+/// No way leads through an interface where sockets cannot be bound to one.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn through(client: ClientBuilder, _: &Way) -> ClientBuilder {
+    client
 }
 
 fn base(connect_timeout: Duration, tls: ClientConfig) -> ClientBuilder {

@@ -24,6 +24,7 @@ use super::reply;
 use super::scrape::{self, ScrapeCounts};
 use super::trust::Trust;
 use super::turns::{Turn, Turns};
+use crate::net::bind::Binding;
 use crate::net::reach::{Family, Reach};
 use crate::net::resolver::Resolver;
 use crate::net::scope::{Scope, may_name};
@@ -48,7 +49,7 @@ const IN_FLIGHT: usize = 50;
 pub(super) const IN_FLIGHT_PER_HOST: usize = 6;
 
 /// What an embedder or a test may want otherwise.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct HttpOptions {
     /// From the first byte sent to the last one read, redirects included.
     pub deadline: Duration,
@@ -60,6 +61,8 @@ pub struct HttpOptions {
     pub allow_inward_peers: bool,
     /// Where connections leave from, for IPv4 and IPv6; `None`: where the system likes.
     pub sources: [Option<IpAddr>; 2],
+    /// What they must leave by.
+    pub binding: Binding,
 }
 
 impl Default for HttpOptions {
@@ -70,6 +73,7 @@ impl Default for HttpOptions {
             connect_deadline: Duration::from_secs(15),
             allow_inward_peers: false,
             sources: [None; 2],
+            binding: Binding::default(),
         }
     }
 }
@@ -92,7 +96,8 @@ impl HttpTracker {
     /// Sets up the clients. The first one in a process reads the system's certificates, so it blocks for
     /// some milliseconds.
     pub fn new(resolver: Resolver, options: HttpOptions) -> Result<Self, SetupError> {
-        let clients = Clients::new(&resolver, options.connect_deadline, options.sources)?;
+        let clients =
+            Clients::new(&resolver, options.connect_deadline, options.sources, options.binding.clone())?;
         let turns = Turns::new(IN_FLIGHT, IN_FLIGHT_PER_HOST);
         Ok(Self { inner: Arc::new(Inner { options, resolver, clients, turns }) })
     }
@@ -251,6 +256,7 @@ impl Inner {
             // What a person lets this tracker do nobody else may whom it sends us to.
             let any_certificate = any_certificate && url.host() == first.url.host();
             let client = self.clients.get(family, reach, any_certificate);
+            let client = client.map_err(|error| AnnounceError::Network(error.to_string().into()))?;
             let response = client.get(url.clone()).send().await.map_err(network)?;
             let Some(from) = response.remote_addr().map(|addr| addr.ip()) else {
                 // Who answered decides what it may name.

@@ -12,13 +12,14 @@ use super::scheme::Scheme;
 use super::scrape::ScrapeCounts;
 use super::trust::Trust;
 use super::udp::{UdpOptions, UdpTracker};
+use crate::net::bind::Binding;
 use crate::net::resolver::Resolver;
 use crate::net::udp::{Datagram, UdpSockets};
 use crate::types::InfoHash;
 use crate::untrusted::Untrusted;
 
 /// What an engine decides for all its trackers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct TrackerOptions {
     /// [`Config::stop_timeout`](crate::config::Config::stop_timeout)
     pub stop_deadline: Duration,
@@ -26,6 +27,8 @@ pub struct TrackerOptions {
     pub allow_inward_peers: bool,
     /// Where announces over HTTP leave from, for IPv4 and IPv6; `None`: where the system likes.
     pub sources: [Option<IpAddr>; 2],
+    /// What they must leave by.
+    pub binding: Binding,
 }
 
 /// Asks trackers. Clones share connections and limits.
@@ -47,8 +50,9 @@ impl Trackers {
         replies: mpsc::Receiver<Datagram>,
         options: TrackerOptions,
     ) -> Result<Self, SetupError> {
-        let TrackerOptions { stop_deadline, allow_inward_peers, sources } = options;
-        let http = HttpOptions { stop_deadline, allow_inward_peers, sources, ..HttpOptions::default() };
+        let TrackerOptions { stop_deadline, allow_inward_peers, sources, binding } = options;
+        let http =
+            HttpOptions { stop_deadline, allow_inward_peers, sources, binding, ..HttpOptions::default() };
         let udp = UdpOptions { stop_deadline, allow_inward_peers, ..UdpOptions::default() };
         Ok(Self {
             http: HttpTracker::new(resolver.clone(), http)?,

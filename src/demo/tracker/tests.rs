@@ -15,7 +15,7 @@ struct Client(HttpTracker);
 
 impl Client {
     fn new() -> Self {
-        let resolver = Resolver::start(1).unwrap();
+        let resolver = Resolver::start(1, None).unwrap();
         Self(HttpTracker::new(resolver, HttpOptions::default()).unwrap())
     }
 

@@ -79,6 +79,17 @@ impl Ours {
         found.unwrap_or_else(|why| panic!("{}: no {kind}: {why}", self.name))
     }
 
+    /// How many events of a kind there were so far.
+    pub fn count(&self, kind: &str) -> usize {
+        let mut count = 0;
+        let counted = self.lines.find(Deadline::seconds(0), |line| {
+            count += usize::from(line["kind"] == kind);
+            false
+        });
+        assert!(counted.is_err(), "none is looked for");
+        count
+    }
+
     /// Waits until it ends by itself and returns its lines.
     pub fn wait_exit(&mut self, deadline: Deadline) -> (ExitStatus, Vec<Value>) {
         let lines = self.lines.to_end(deadline).unwrap_or_else(|why| panic!("{}: {why}", self.name));

@@ -29,7 +29,8 @@ impl Here for One {
 }
 
 fn call(address: SocketAddr, encryption: Encryption) -> Call {
-    Call { address, source: None, ours: says(CALLER), encryption, ways: Ways::tcp() }
+    let (source, bound, ways) = (None, Way::Any, Ways::tcp());
+    Call { address, source, bound, ours: says(CALLER), encryption, ways }
 }
 
 /// One calls, the other answers as often as it is called.

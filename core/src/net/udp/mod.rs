@@ -19,6 +19,7 @@ pub use self::fork::{Batch, Datagram, Protocol, Takers};
 
 use self::fork::Fork;
 use self::socket::BatchSocket;
+use super::bind::Binding;
 
 /// What goes out: one datagram, or many of one length to one address.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +49,7 @@ pub struct UdpSockets {
 #[derive(Debug)]
 struct Inner {
     runtime: Handle,
+    binding: Binding,
     /// A leaf lock, held for a look or a push. `None`: closed for good.
     state: Mutex<Option<State>>,
 }
@@ -67,9 +69,14 @@ struct Open {
 impl UdpSockets {
     /// No socket yet; the loops of those to come run on `runtime`.
     pub fn new(runtime: Handle) -> (Self, Takers) {
+        Self::bound(runtime, Binding::default())
+    }
+
+    /// The same for sockets that leave by what a person decided.
+    pub fn bound(runtime: Handle, binding: Binding) -> (Self, Takers) {
         let (fork, takers) = Fork::new();
         let state = Mutex::new(Some(State { fork, open: Vec::new() }));
-        let inner = Arc::new(Inner { runtime, state });
+        let inner = Arc::new(Inner { runtime, binding, state });
         (Self { inner }, takers)
     }
 
@@ -83,10 +90,11 @@ impl UdpSockets {
             return Ok(there);
         }
         let _runtime = self.inner.runtime.enter();
-        let socket = match BatchSocket::bind(address) {
+        let way = self.inner.binding.way();
+        let socket = match BatchSocket::bind(address, way) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 tracing::warn!(%address, "this UDP port is taken, using another");
-                BatchSocket::bind(SocketAddr::new(address.ip(), 0))?
+                BatchSocket::bind(SocketAddr::new(address.ip(), 0), way)?
             }
             other => other?,
         };
@@ -135,6 +143,13 @@ impl UdpSockets {
     /// to be taken for a loss, which may pass.
     pub fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<usize> {
         self.socket_to(transmit)?.try_send(transmit)
+    }
+
+    /// Closes all sockets; others can be opened.
+    pub fn unbind(&self) {
+        if let Some(state) = &mut *self.lock() {
+            state.open.clear();
+        }
     }
 
     /// Closes all sockets for good. Nothing is received or sent afterwards, and takers see the end.

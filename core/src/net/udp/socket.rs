@@ -12,6 +12,7 @@ use tokio::net::UdpSocket;
 
 use super::Transmit;
 use super::fork::Fork;
+use crate::net::bind::Way;
 
 /// What a buffer holds: the longest datagram, or as much as GRO puts together.
 const BUFFER: usize = 1 << 16;
@@ -40,8 +41,9 @@ pub(super) struct BatchSocket {
 
 impl BatchSocket {
     /// Must be called within a tokio runtime.
-    pub(super) fn bind(address: SocketAddr) -> io::Result<Self> {
+    pub(super) fn bind(address: SocketAddr, way: Way) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
+        way.prepare(&socket, address.is_ipv6())?;
         if address.is_ipv6() {
             // IPv4 has a socket of its own; without this the two could not share a port.
             socket.set_only_v6(true)?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UdpSocket};
 
+use crate::net::bind::Way;
 use crate::portmap::upnp::{Done, Job, UpnpError};
 use crate::portmap::upnp_client::{Place, perform};
 
@@ -89,7 +90,7 @@ async fn ssdp(from: &str, location: String) -> SocketAddr {
 
 fn place(group: SocketAddr) -> Place {
     let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-    Place { gateway: SocketAddr::new(ip(GATEWAY), 0), local: ip(OURS), interface: 0, group }
+    Place { gateway: SocketAddr::new(ip(GATEWAY), 0), local: ip(OURS), interface: 0, group, way: Way::Any }
 }
 
 async fn fake(manner: Manner) -> Fake {
