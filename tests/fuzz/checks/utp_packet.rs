@@ -6,10 +6,15 @@ pub fn check(bytes: &[u8]) {
     let Some(packet) = Packet::decode(bytes) else { return };
     assert!(is_packet(bytes));
     assert!(HEADER + packet.sack.len() + packet.payload.len() <= bytes.len());
+    if !packet.sack.len().is_multiple_of(4) || packet.sack.len() > 252 {
+        // Others' masks may be of any length; ours are as BEP 29 has them.
+        return;
+    }
     let mut again = Vec::new();
-    match packet.sack.len() {
-        1..=252 => packet.header.write_with_sack(packet.sack, &mut again),
-        _ => packet.header.write(&mut again),
+    if packet.sack.is_empty() {
+        packet.header.write(&mut again);
+    } else {
+        packet.header.write_with_sack(packet.sack, &mut again);
     }
     again.extend_from_slice(packet.payload);
     assert_eq!(Packet::decode(&again), Some(packet));
