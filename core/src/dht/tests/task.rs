@@ -20,13 +20,14 @@ async fn a_node_with_many_addresses_answers_from_the_one_that_was_asked() {
     let (sockets, takers) = UdpSockets::new(Handle::current());
     let port = sockets.bind("0.0.0.0:0".parse().unwrap()).unwrap().port();
     let (stop, stopping) = watch::channel(false);
-    let resolver = Resolver::start(1).unwrap();
+    let resolver = Resolver::start(1, None).unwrap();
     let setup = Setup {
         datagrams: takers.dht,
         resolver: resolver.clone(),
         bootstrap: Vec::new(),
         options: Options { allow_inward: true, read_only: false, addresses: [None; 2] },
         saved: Saved::default(),
+        utp: true,
         port: watch::channel(Some(port)).1,
         stopping,
         keep: Box::new(drop),
