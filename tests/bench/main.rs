@@ -1,7 +1,7 @@
-//! `cargo bench --bench bench`: download, upload and recheck of 2 GiB beside libtorrent, and what encryption
-//! costs, as tables.
+//! `cargo bench --bench bench`: download, upload and recheck of 2 GiB beside libtorrent, what encryption costs,
+//! and what uTP carries, as tables.
 //!
-//! Both talk over loopback to the same cheap peers of the project's own, take turns, and work in a
+//! For the first two both talk over loopback to the same cheap peers of the project's own, take turns, and work in a
 //! tmpfs where it has room, so that the disk of the machine is not what is measured.
 
 #[path = "../support/clients/mod.rs"]

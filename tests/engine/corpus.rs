@@ -9,6 +9,8 @@ use std::path::Path;
 mod bencode;
 #[path = "../fuzz/checks/conn.rs"]
 mod conn;
+#[path = "../fuzz/checks/dns.rs"]
+mod dns;
 #[path = "../fuzz/checks/krpc.rs"]
 mod krpc;
 #[path = "../fuzz/checks/lsd.rs"]
@@ -21,6 +23,8 @@ mod metainfo;
 mod mse;
 #[path = "../fuzz/checks/patterns.rs"]
 mod patterns;
+#[path = "../fuzz/checks/portmap.rs"]
+mod portmap;
 #[path = "../fuzz/checks/resume.rs"]
 mod resume;
 #[path = "../fuzz/checks/tracker_reply.rs"]
@@ -49,12 +53,14 @@ type Check = fn(&[u8]);
 /// The screen's is replayed beside the screen: `ui/src/tests/corpus.rs`.
 const OF_THE_SCREEN: &str = "keys";
 
-const TARGETS: [(&str, Check); 19] = [
+const TARGETS: [(&str, Check); 21] = [
     ("bencode", bencode::check),
     ("conn", conn::check),
     ("krpc", krpc::check),
     ("magnet", magnet::check),
+    ("dns", dns::check),
     ("lsd", lsd::check),
+    ("portmap", portmap::check),
     ("metainfo", metainfo::check),
     ("mse", mse::check),
     ("patterns", patterns::check),

@@ -52,8 +52,8 @@ impl Ours {
             // No router of this machine is asked for anything.
             .env("TC_TUI_NO_PORTMAP", if host.is_inside { "false" } else { "true" })
             .env("TC_TUI_NO_LSD", "true")
-            .envs(more.iter().filter_map(|word| word.split_once('=')))
-            .args(more.iter().filter(|word| !word.contains('=')))
+            .envs(more.iter().filter_map(|word| variable(word)))
+            .args(more.iter().filter(|word| variable(word).is_none()))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(work.log(name))
@@ -110,6 +110,11 @@ impl Ours {
         self.child.kill().expect("it is our child");
         self.child.wait().expect("it is our child");
     }
+}
+
+/// `NAME=VALUE` of a variable of the program's; a magnet link has the sign too.
+fn variable(word: &str) -> Option<(&str, &str)> {
+    word.split_once('=').filter(|(name, _)| name.starts_with("TC_TUI_"))
 }
 
 impl Drop for Ours {

@@ -51,6 +51,7 @@ pub fn magnets() -> Vec<SessionStats> {
     };
     let message = Some("its files are known: choose some, and resume it".into());
     all[2] = SessionStats { metadata: None, message, ..known };
+    all[3].metadata = Some(MetadataStats { have: 1, pieces: 1, sources: 0 });
     all[3].total_size = 5 << 20;
     all[3].message = Some("a v2-only torrent: its transfer is not there yet".into());
     all

@@ -200,7 +200,7 @@ fn short(connected: u32, known: Option<u32>) -> String {
 /// Part that is there, of the metadata until that is; while checking, part that was looked at; while moving, part that was copied.
 fn done(stats: &SessionStats) -> String {
     if let Some(metadata) = &stats.metadata {
-        if metadata.pieces == 0 {
+        if metadata.pieces == 0 || stats.state == SessionState::Error {
             String::new()
         } else {
             format::percent(metadata.have.into(), metadata.pieces.into())
@@ -248,6 +248,7 @@ fn bar(stats: &SessionStats, cells: usize) -> String {
         return String::new();
     }
     let (part, whole) = match stats.state {
+        SessionState::Error if stats.metadata.is_some() => (0, 0),
         _ if let Some(metadata) = &stats.metadata => (metadata.have.into(), metadata.pieces.into()),
         SessionState::Checking => (u64::from(stats.pieces_checked), u64::from(stats.pieces)),
         SessionState::Moving if stats.move_total > 0 => (stats.move_done, stats.move_total),

@@ -7,6 +7,7 @@ use crate::download::PeerPieces;
 use crate::peer::Report;
 use crate::session::actor::Phase;
 use crate::session::control::Wish;
+use crate::stats::Transport;
 use crate::types::LinkId;
 use crate::wire::extended::Sharing;
 use crate::wire::ut_pex::{PexFlags, PexPeer, UtPex};
@@ -92,7 +93,7 @@ fn those_that_a_peer_names_are_called() {
     bench.report(
         link,
         added(&[
-            ("11.2.0.1:1", PexFlags::default()),
+            ("11.2.0.1:1", PexFlags::UTP),
             ("11.3.0.1:1", PexFlags::SEED),
             ("11.9.0.1:1", PexFlags::default()),
             ("10.0.0.1:1", PexFlags::default()),
@@ -100,6 +101,8 @@ fn those_that_a_peer_names_are_called() {
         ]),
     );
     assert_eq!(bench.actor.pool.known(), 3, "the peer itself and two more");
+    let first = ["11.2.0.1:1", "11.3.0.1:1"].map(|peer| bench.actor.pool.first_over(&at(peer)));
+    assert_eq!(first, [Transport::Utp, Transport::Tcp]);
     // A seed would not call the one that has all.
     bench.actor.pool.set_seeding(true);
     let choice = crate::peer::pool::Choice::ANY;

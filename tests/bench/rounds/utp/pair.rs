@@ -87,7 +87,8 @@ impl Transfer {
         let mut net = Net::new().unwrap_or_else(|why| panic!("no network of our own: {why}"));
         let (near, far) = (net.host("seed"), net.host("leech"));
         let link = way.map(|way| Link::alike(&net, &far, SEED, way));
-        let work = Work::new("utp");
+        // A folder for each, as the suite runs them side by side.
+        let work = Work::new(&format!("utp {}", between.name()).replace(' ', "_"));
         let content = Content::single(size, PIECE, SEED);
         let torrent = work.join("test.torrent");
         content.torrent(&[], &torrent);

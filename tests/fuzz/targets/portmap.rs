@@ -1,0 +1,8 @@
+//! `checks/portmap.rs` under the fuzzer.
+
+#![no_main]
+
+#[path = "../checks/portmap.rs"]
+mod check;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| check::check(bytes));
