@@ -70,8 +70,11 @@ pub enum Query<'a> {
     AnnouncePeer {
         /// Which.
         info_hash: InfoHash,
-        /// Where peers can call; `None`: at the port that this datagram comes from.
-        port: Option<u16>,
+        /// The port where peers can call; 0 only where it is implied.
+        port: u16,
+        /// They can call at the port that this datagram comes from, and the other one does not count: uTP
+        /// behind a NAT.
+        implied: bool,
         /// What the answer to [`GetPeers`](Self::GetPeers) had with it.
         token: &'a [u8],
     },
@@ -180,13 +183,12 @@ fn query<'a>(
         b"announce_peer" => {
             let implied = implied_port.and_then(Value::int).is_some_and(|implied| implied != 0);
             let named = port.and_then(Value::int).and_then(|port| u16::try_from(port).ok());
-            let port = match named.filter(|port| *port != 0) {
-                _ if implied => None,
-                None => return Err(Refusal::Argument("invalid port")),
-                named => named,
-            };
+            let port = named.unwrap_or_default();
+            if port == 0 && !implied {
+                return Err(Refusal::Argument("invalid port"));
+            }
             let token = token.and_then(Value::bytes).ok_or(Refusal::Argument("no token"))?;
-            Query::AnnouncePeer { info_hash: hash()?, port, token }
+            Query::AnnouncePeer { info_hash: hash()?, port, implied, token }
         }
         _ => return Err(Refusal::Method),
     };
@@ -241,14 +243,14 @@ pub fn ask(
             string(&mut out, hash.as_bytes());
             b"get_peers"
         }
-        Query::AnnouncePeer { info_hash, port, token } => {
-            if port.is_none() {
+        Query::AnnouncePeer { info_hash, port, implied, token } => {
+            if *implied {
                 out.extend_from_slice(b"12:implied_porti1e");
             }
             out.extend_from_slice(b"9:info_hash");
             string(&mut out, info_hash.as_bytes());
             // BEP 5: the key is there in either case.
-            out.extend_from_slice(format!("4:porti{}e5:token", port.unwrap_or(1)).as_bytes());
+            out.extend_from_slice(format!("4:porti{port}e5:token").as_bytes());
             string(&mut out, token);
             b"announce_peer"
         }

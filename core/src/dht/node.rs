@@ -114,6 +114,8 @@ pub struct Node {
     pub(super) routers: HashSet<SocketAddr>,
     /// The port at which peers can call us; without one nothing is announced.
     pub(super) port: Option<u16>,
+    /// Peers can call at the port that our datagrams come from, whatever that is outside.
+    pub(super) implied: bool,
     sends: Vec<(SocketAddr, Vec<u8>)>,
     pub(super) events: Vec<Event>,
     pub(super) next_upkeep: Instant,
@@ -153,6 +155,7 @@ impl Node {
             verify: VecDeque::new(),
             routers: HashSet::new(),
             port: None,
+            implied: false,
             sends: Vec::new(),
             events: Vec::new(),
             next_upkeep: now,
@@ -166,6 +169,11 @@ impl Node {
             side.is_open = is_open;
         }
         self.port = port;
+    }
+
+    /// Whether peers can call at the port that our datagrams come from (BEP 5, `implied_port`).
+    pub const fn imply_port(&mut self, implied: bool) {
+        self.implied = implied;
     }
 
     /// Addresses to begin with. `routers`: they are for that only.

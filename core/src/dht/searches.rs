@@ -117,7 +117,7 @@ impl Node {
         let Announce { left, told } =
             active.announce.get_or_insert_with(|| Announce { left: active.lookup.to_announce(), told: 0 });
         left.retain(|(contact, token)| {
-            let query = Query::AnnouncePeer { info_hash, port: Some(port), token };
+            let query = Query::AnnouncePeer { info_hash, port, implied: self.implied, token };
             let asked = self.ask(now, contact.address, Some(contact.id), &query, None, Purpose::Announce);
             *told += usize::from(asked);
             !asked

@@ -169,12 +169,12 @@ impl Server {
                 answer.token = Some(self.tokens.issue(now, random, from.ip()));
                 answer.values = self.store.get(now, random, family, *hash, MAX_VALUES);
             }
-            Query::AnnouncePeer { info_hash, port, token } => {
+            Query::AnnouncePeer { info_hash, port, implied, token } => {
                 if !self.tokens.accepts(now, random, from.ip(), token) {
                     return self.send(now, krpc::refuse(transaction, Refusal::Argument("bad token")));
                 }
                 self.proven(now, from);
-                let peer = SocketAddr::new(from.ip(), port.unwrap_or(from.port()));
+                let peer = SocketAddr::new(from.ip(), if *implied { from.port() } else { *port });
                 self.store.put(now, &own, *info_hash, peer);
             }
         }

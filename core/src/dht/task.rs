@@ -22,6 +22,9 @@ use crate::types::InfoHash;
 /// How often what the node knows is kept, beside the end of the run.
 const KEEP: Duration = Duration::from_secs(10 * 60);
 
+/// Where a NAT would be, if there is one.
+const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
 /// How often figures are gathered.
 const FIGURES: Duration = Duration::from_secs(1);
 
@@ -87,6 +90,8 @@ pub struct Setup {
     pub options: Options,
     /// What the last run knew.
     pub saved: Saved,
+    /// Whether peers can call over uTP, which shares the port.
+    pub utp: bool,
     /// The port at which peers can call us.
     pub port: watch::Receiver<Option<u16>>,
     /// The engine is shutting down.
@@ -215,7 +220,8 @@ type Resolving = Pin<Box<dyn Future<Output = Vec<(bool, SocketAddr)>> + Send>>;
 /// Runs the node until the engine stops; what it knows is kept then.
 pub async fn run(dht: Dht, setup: Setup) {
     let Some(inner) = dht.inner else { return };
-    let Setup { mut datagrams, resolver, bootstrap, options, saved, port, mut stopping, keep, ready } = setup;
+    let Setup { mut datagrams, resolver, bootstrap, options, saved, utp, port, mut stopping, keep, ready } =
+        setup;
     let clock = || Instant::now().into_std();
     let mut node = Node::new(clock(), rand::random(), options, &saved);
     drop(saved);
@@ -244,7 +250,10 @@ pub async fn run(dht: Dht, setup: Setup) {
                 }
             }
             () = sleep_until(due) => {
-                node.open(reachable(&inner.sockets), *port.borrow());
+                let port = *port.borrow();
+                node.open(reachable(&inner.sockets), port);
+                // Where a gateway lets peers in, that is at the port which it gave.
+                node.imply_port(utp && port.is_some() && port == inner.sockets.port(&ANY));
                 node.timeout(clock());
             }
         }

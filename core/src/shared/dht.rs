@@ -33,6 +33,7 @@ pub fn start(shared: &Arc<SharedResources>, datagrams: mpsc::Receiver<Datagram>)
         bootstrap,
         options,
         saved: shared.store.as_ref().and_then(|store| store.kept_dht()).cloned().unwrap_or_default(),
+        utp: shared.config.utp,
         port: shared.port_changes(),
         stopping: shared.stopping(),
         keep: Box::new(move |saved| {

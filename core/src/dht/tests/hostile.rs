@@ -82,7 +82,8 @@ fn d2_a_foreign_or_old_token_announces_nothing() {
     let get = ask(&Query::GetPeers(HASH));
     let first = answer(&mut node, now, from, &get).unwrap();
     let token = response(&first).token.unwrap().to_vec();
-    let announce = |token: &[u8]| ask(&Query::AnnouncePeer { info_hash: HASH, port: Some(5), token });
+    let announce =
+        |token: &[u8]| ask(&Query::AnnouncePeer { info_hash: HASH, port: 5, implied: false, token });
     let is_refused = |answer: Option<Vec<u8>>| {
         matches!(krpc::decode(&answer.unwrap()).unwrap().body, Body::Error(203, b"bad token"))
     };

@@ -30,7 +30,7 @@ fn the_examples_of_bep_5() {
     assert_eq!(query(get), Query::GetPeers(hash));
     let announce = b"d1:ad2:id20:abcdefghij012345678912:implied_porti1e9:info_hash20:mnopqrstuvwxyz1234564:porti6881e5:token8:aoeusnthe1:q13:announce_peer1:t2:aa1:y1:qe";
     let token = b"aoeusnth";
-    assert_eq!(query(announce), Query::AnnouncePeer { info_hash: hash, port: None, token });
+    assert_eq!(query(announce), Query::AnnouncePeer { info_hash: hash, port: 6881, implied: true, token });
     let values =
         decode(b"d1:rd2:id20:abcdefghij01234567895:token8:aoeusnth6:valuesl6:axje.u6:idhtnmee1:t2:aa1:y1:re");
     let Body::Response(response) = values.unwrap().body else { panic!() };
@@ -106,13 +106,13 @@ proptest! {
         read_only: bool,
     ) {
         let info_hash = InfoHash::new(hash);
-        let port = port.filter(|port| *port != 0);
+        let (port, implied) = (port.unwrap_or_default(), port.unwrap_or_default() == 0 || read_only);
         let want = want.map(|(v4, v6)| Want { v4, v6 });
         let queries = [
             Query::Ping,
             Query::FindNode(NodeId::new(hash)),
             Query::GetPeers(info_hash),
-            Query::AnnouncePeer { info_hash, port, token: &token },
+            Query::AnnouncePeer { info_hash, port, implied, token: &token },
         ];
         for query in queries {
             let datagram = ask(&transaction, &ID, &query, want, read_only);
@@ -163,7 +163,7 @@ proptest! {
     #[test]
     fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300), cut in 0..200_usize, at in 0..200_usize) {
         let _ = decode(&bytes);
-        let query = Query::AnnouncePeer { info_hash: InfoHash::new([1; 20]), port: None, token: b"token" };
+        let query = Query::AnnouncePeer { info_hash: InfoHash::new([1; 20]), port: 1, implied: true, token: b"token" };
         let mut datagram = ask(b"aa", &ID, &query, Some(Want { v4: true, v6: true }), true);
         let _ = decode(&datagram[..cut.min(datagram.len())]);
         if let (Some(byte), Some(other)) = (datagram.get_mut(at), bytes.first()) {

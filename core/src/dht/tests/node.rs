@@ -45,6 +45,24 @@ fn found(net: &Net, n: usize, hash: InfoHash) -> HashSet<SocketAddr> {
 }
 
 #[test]
+fn where_the_port_is_implied_peers_are_found_where_datagrams_came_from() {
+    let mut net = net(9, 12, 0);
+    net.run(MINUTE * 5, |net| (0..12).all(|n| is_ready(net, n)));
+    let (now, hash) = (net.now, InfoHash::new([9; 20]));
+    // Behind a NAT, which gives it another port.
+    net.nodes[3].open([true; 2], Some(1));
+    net.nodes[3].imply_port(true);
+    for n in [3, 5] {
+        net.nodes[n].add(now, hash, Wish { urgent: true });
+        net.collect(n);
+        net.run(MINUTE * 5, |net| announced(net, n, hash));
+        assert!(announced(&net, n, hash));
+    }
+    let found = found(&net, 5, hash);
+    assert!(addresses(3).iter().all(|address| found.contains(address)), "{found:?}");
+}
+
+#[test]
 fn every_search_finds_what_was_announced_although_packets_are_lost() {
     let nodes = 120;
     let mut net = net(1, nodes, 5);

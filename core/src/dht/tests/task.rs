@@ -27,6 +27,7 @@ async fn a_node_with_many_addresses_answers_from_the_one_that_was_asked() {
         bootstrap: Vec::new(),
         options: Options { allow_inward: true, read_only: false, addresses: [None; 2] },
         saved: Saved::default(),
+        utp: true,
         port: watch::channel(Some(port)).1,
         stopping,
         keep: Box::new(drop),
