@@ -104,11 +104,12 @@ impl Crowd {
 
     /// What another client is told, so that it has a DHT and begins at the first of ours.
     fn options(&self, make: Make) -> Options {
+        let begin_with = |place: &Host| SocketAddr::new(place.address(self.family), PORT).to_string();
         let begin = |place: &Host| format!("{} {PORT}", place.address(self.family));
         let settings = match make {
             Make::Libtorrent => json!({
                 "enable_dht": true,
-                "dht_bootstrap_nodes": self.first(),
+                "dht_bootstrap_nodes": self.places.iter().take(8).map(begin_with).collect::<Vec<_>>().join(","),
                 // It takes 11/8 for a network from which nobody calls.
                 "dht_ignore_dark_internet": false,
                 // Many answers at once: its default is 8,000 bytes per second.
