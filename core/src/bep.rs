@@ -87,14 +87,14 @@ pub const BEPS: &[Bep] = {
 
 /// The table for the README.
 pub fn markdown() -> String {
-    let mut text = "| BEP | what | support |\n| --- | --- | --- |\n".to_owned();
-    for Bep { number, words, support, .. } in BEPS {
+    let mut text = "| BEP | what | support | shown by the test |\n| --- | --- | --- | --- |\n".to_owned();
+    for Bep { number, words, support, test } in BEPS {
         let support = match support {
             Support::Yes => "yes",
             Support::Partly(much) => much,
         };
         text += &format!(
-            "| [{number}](https://www.bittorrent.org/beps/bep_{number:04}.html) | {words} | {support} |\n"
+            "| [{number}](https://www.bittorrent.org/beps/bep_{number:04}.html) | {words} | {support} | `{test}` |\n"
         );
     }
     text
