@@ -164,8 +164,12 @@ impl Io {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(Fault { file: Some(at), error: DiskError::NotAFile });
         }
-        if opened.created {
+        // Found where it was not expected: another worker may be making it this very moment, and has not said
+        // so yet. Whoever writes to it first has its name made last.
+        if opened.created || matches!(how, OpenFor::Write { create: true, .. }) {
             state.set_created();
+        }
+        if opened.created {
             if let Some(entry) = layout.files().get(at) {
                 self.set_executable(entry, &file);
                 self.reserve(entry, &file).map_err(|error| self.fault(storage, at, &error))?;

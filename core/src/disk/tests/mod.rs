@@ -162,7 +162,9 @@ impl Torrent {
                 assert!(!path.exists(), "{path:?}");
             } else {
                 let want = &self.content[file.offset as usize..(file.offset + file.length) as usize];
-                assert!(fs::read(&path).unwrap() == want, "{path:?}");
+                let found =
+                    fs::read(&path).unwrap_or_else(|error| panic!("{path:?}: {error}; {} bytes", want.len()));
+                assert!(found == want, "{path:?}");
             }
         }
     }
