@@ -37,6 +37,7 @@ mod liar;
 mod limits;
 mod lsd;
 mod magnet;
+mod magnet_found;
 mod others;
 mod pex;
 mod portmap;
