@@ -38,6 +38,7 @@ mod limits;
 mod lsd;
 mod magnet;
 mod magnet_found;
+mod magnet_hybrid;
 mod others;
 mod pex;
 mod portmap;

@@ -69,11 +69,11 @@ impl Bench {
 
     /// A magnet of that torrent, which asks `ask` whether its files are free and has a place in the queue.
     pub fn magnet(ask: mpsc::Sender<Arc<Metainfo>>) -> Self {
-        Self::magnet_of(ask, |_| ())
+        Self::magnet_of(|_| (), ask)
     }
 
-    /// The same of a torrent that the test finishes.
-    pub fn magnet_of(ask: mpsc::Sender<Arc<Metainfo>>, finish: impl FnOnce(&mut Metainfo)) -> Self {
+    /// The same, of a torrent of which the link knows what the test leaves.
+    pub fn magnet_of(finish: impl FnOnce(&mut Metainfo), ask: mpsc::Sender<Arc<Metainfo>>) -> Self {
         Self::with(false, finish, Arc::new(System), true, Some(ask))
     }
 
