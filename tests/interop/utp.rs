@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use crate::clients::make::Make::{self, Libtorrent, Transmission};
 use crate::clients::other::{self, Options};
 use crate::lab::{self, Lab};
-use crate::net::Family;
+use crate::net::{Family, Host};
 use crate::torrent::Content;
 use crate::transfer::of_kind;
+use crate::wait::until;
 
 /// How each is told to speak uTP; transmission 3 has no switch for TCP, which is off on our side.
 fn utp(make: Make, encrypted: bool) -> Options {
@@ -99,6 +100,44 @@ fn utp_alone_and_encryption_required_with_libtorrent() {
 #[test]
 fn utp_alone_and_encryption_required_with_transmission() {
     both_ways("utp_alone_and_encryption_required_with_transmission", Transmission, Family::V4, true, 126);
+}
+
+/// Halfway a router takes less than before, and what is longer is lost: the connection goes on.
+fn path_shrinks(test: &str, family: Family) {
+    let content = Content::single(32_000_001, 256 << 10, 128);
+    let Some(mut lab) = Lab::new(test, &[], content, family) else { return };
+    let router = lab.net.host("router");
+    let inside = lab.net.behind(&router, "inside");
+    let (at, seed) = lab.our_seed_with(&["--no-tcp"]);
+    for (family, network) in [("-4", "192.168.77.0/24"), ("-6", "2a12:77::/64")] {
+        let by = if family == "-4" { router.v4.to_string() } else { router.v6.to_string() };
+        ip(&at, &[family, "route", "add", network, "via", &by]);
+    }
+    let seed_at = SocketAddr::new(at.address(family), crate::clients::ours::PORT).to_string();
+    let more = ["--no-tcp", "--no-portmap", "--down-limit", "4M", "--peer", &seed_at];
+    let mut leech = lab.ours_again(&inside, "leech", &more);
+    // The largest packets are found by then.
+    until(lab::transfer(), "some pieces", || (leech.count("piece.completed") >= 20).then_some(()));
+    ip(&router, &["link", "set", "lan0", "mtu", "1300"]);
+    let (status, lines) = leech.wait_exit(lab::transfer());
+    assert!(status.success(), "{status}: {:?}", lines.last());
+    lab.assert_same("leech");
+    drop(seed);
+    assert_eq!(of_kind(&lines, "peer.connected").count(), 1, "the connection was lost");
+}
+
+fn ip(host: &Host, words: &[&str]) {
+    assert!(host.command("ip").args(words).status().expect("there is ip").success(), "{words:?}");
+}
+
+#[test]
+fn a_path_that_takes_less_than_before_goes_on() {
+    path_shrinks("a_path_that_takes_less_than_before_goes_on", Family::V4);
+}
+
+#[test]
+fn a_path_that_takes_less_than_before_goes_on_over_ipv6() {
+    path_shrinks("a_path_that_takes_less_than_before_goes_on_over_ipv6", Family::V6);
 }
 
 /// Whoever has no TCP is reached by who tries TCP first.

@@ -140,10 +140,13 @@ impl Ledbat {
         self.threshold = self.threshold.max(threshold);
     }
 
-    /// Nothing was acknowledged for too long: begin anew, with half of what was under way as the aim.
-    pub fn timed_out(&mut self, in_flight: usize) {
+    /// Nothing was acknowledged for too long: begin anew, with half of what was under way as the aim. `again`: nor was
+    /// it since the last time; the aim stays then (RFC 5681, 3.1), as little was under way.
+    pub fn timed_out(&mut self, in_flight: usize, again: bool) {
         let least = MIN_PACKETS * self.packet;
-        self.threshold = (in_flight as f64 / 2.0).max(least * 2.0);
+        if !again {
+            self.threshold = (in_flight as f64 / 2.0).max(least * 2.0);
+        }
         self.window = least;
     }
 
@@ -240,8 +243,11 @@ mod tests {
         assert_eq!(ledbat.window(), before / 2);
         ledbat.not_lost();
         assert_eq!(ledbat.window(), before);
-        ledbat.timed_out(before);
+        ledbat.timed_out(before, false);
         assert_eq!(ledbat.window(), 2 * PACKET);
         assert!(ledbat.in_slow_start());
+        let aim = ledbat.threshold;
+        ledbat.timed_out(2 * PACKET, true);
+        assert_eq!((ledbat.window(), ledbat.threshold), (2 * PACKET, aim));
     }
 }

@@ -35,6 +35,8 @@ pub struct Mtu {
     ceiling: usize,
     /// Is not looked beyond.
     limit: usize,
+    /// Passes always.
+    floor: usize,
     lost: u32,
     under_way: bool,
     again: Option<Instant>,
@@ -47,7 +49,7 @@ impl Mtu {
             SocketAddr::V4(_) => (FLOOR_V4 - AROUND_V4, CEILING - AROUND_V4),
             SocketAddr::V6(_) => (FLOOR_V6 - AROUND_V6, CEILING - AROUND_V6),
         };
-        Self { passes: floor, ceiling: limit, limit, lost: 0, under_way: false, again: None }
+        Self { passes: floor, ceiling: limit, limit, floor, lost: 0, under_way: false, again: None }
     }
 
     /// The size of packets, headers of uTP included.
@@ -96,6 +98,24 @@ impl Mtu {
         self.lost = 0;
         self.ceiling = self.ceiling.min(size.saturating_sub(1)).max(self.passes);
         self.look_for_end(now);
+    }
+
+    /// Nothing arrives any more, of packets of this size neither: the path may be another one, that takes less and
+    /// does not say so (RFC 8899, 4.3). What every path takes is where the search begins again; false: it was no
+    /// more than that.
+    pub const fn black_hole(&mut self, size: usize) -> bool {
+        let is_new = size > self.floor && self.passes > self.floor;
+        if is_new {
+            *self = Self {
+                passes: self.floor,
+                ceiling: self.limit,
+                lost: 0,
+                under_way: false,
+                again: None,
+                ..*self
+            };
+        }
+        is_new
     }
 
     fn look_for_end(&mut self, now: Instant) {

@@ -13,7 +13,7 @@ use rand::{RngExt, SeedableRng};
 use rustc_hash::FxHashMap;
 
 use super::UtpError;
-use super::connection::{Connection, MAX_WINDOW, State};
+use super::connection::{Connection, MAX_WINDOW, Packets, State};
 use super::packet::{Header, Kind, Packet};
 use super::seq::{Clock, Micros, Seq};
 
@@ -59,6 +59,8 @@ pub struct Transmit {
     pub from: Option<IpAddr>,
     /// Bytes of each packet but the last, which may be shorter.
     pub segment: usize,
+    /// Those on the way may cut them up.
+    pub may_fragment: bool,
 }
 
 /// The node.
@@ -322,20 +324,20 @@ impl Node {
         out.clear();
         if let Some((to, from, reset)) = self.resets.pop_front() {
             Header { timestamp: self.clock.at(now), ..reset }.write(out);
-            return Some(Transmit { to, from, segment: out.len() });
+            return Some(Transmit { to, from, segment: out.len(), may_fragment: false });
         }
         while let Some(handle) = self.ready.pop_front() {
             let Some(connection) = self.connections.get_mut(&handle) else { continue };
             connection.is_queued = false;
-            let segment = connection.poll_transmit(now, out);
+            let packets = connection.poll_transmit(now, out);
             let (to, from) = (connection.to, connection.local);
-            let Some(segment) = segment else {
+            let Some(Packets { segment, may_fragment }) = packets else {
                 // What to wait for may be another thing than before.
                 self.settle(now, handle);
                 continue;
             };
             self.touched(now, handle);
-            return Some(Transmit { to, from, segment });
+            return Some(Transmit { to, from, segment, may_fragment });
         }
         None
     }

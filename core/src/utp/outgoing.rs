@@ -194,6 +194,11 @@ impl Outgoing {
         self.buffer.len()
     }
 
+    /// Payload bytes of the first packet that has not arrived; 0: there is none.
+    pub fn first_length(&self) -> usize {
+        self.sent.front().map_or(0, |sent| sent.length.into())
+    }
+
     /// Whether there are bytes that were never sent.
     pub fn has_unsent(&self) -> bool {
         self.base + self.buffer.len() as u64 > self.next || self.wants_fin && !self.fin_sent

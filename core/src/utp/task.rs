@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::node::{Event, Handle, Node};
+use super::node::{self, Event, Handle, Node};
 use super::stream::{UtpStream, to_io};
 use crate::net::link::Stream;
 use crate::net::udp::{self, Batch, Transmit, UdpSockets};
@@ -192,7 +192,8 @@ impl Inner {
             let transmit = self.lock().node.poll_transmit(now(), out);
             let Some(transmit) = transmit else { return };
             let segment = (transmit.segment < out.len()).then_some(transmit.segment);
-            let mut rest = Transmit { to: transmit.to, from: transmit.from, bytes: out, segment };
+            let node::Transmit { to, from, may_fragment, .. } = transmit;
+            let mut rest = Transmit { to, from, bytes: out, segment, may_fragment };
             let sent = match self.sockets.try_send(&rest) {
                 Ok(sent) if sent == rest.bytes.len() => continue,
                 Ok(sent) => {

@@ -32,6 +32,8 @@ pub struct Transmit<'a> {
     pub bytes: &'a [u8],
     /// The length of each but the last, which may be shorter; `None`: it is one.
     pub segment: Option<usize>,
+    /// Those on the way may cut them up, where the system can say so; otherwise what is too long is lost.
+    pub may_fragment: bool,
 }
 
 /// Whether an error of sending says that the datagram is longer than our end of the way can take.
@@ -123,7 +125,7 @@ impl UdpSockets {
     /// # Errors
     /// No socket of the family, no route, it is too long, or the address to leave from is gone.
     pub async fn send(&self, to: SocketAddr, from: Option<IpAddr>, bytes: &[u8]) -> io::Result<()> {
-        self.send_all(&Transmit { to, from, bytes, segment: None }).await
+        self.send_all(&Transmit { to, from, bytes, segment: None, may_fragment: false }).await
     }
 
     /// Sends all of this, and waits while the system has no room.

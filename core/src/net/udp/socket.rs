@@ -91,7 +91,9 @@ impl BatchSocket {
         let segment = segment.unwrap_or(usize::MAX).clamp(1, bytes.len().max(1));
         let mut sent = 0;
         while sent < bytes.len() || bytes.is_empty() {
-            let together = self.bulk.max_gso_segments().min(MAX_PAYLOAD / segment).max(1) * segment;
+            // What may be cut up goes one by one: what goes together is never cut up.
+            let most = if transmit.may_fragment { 1 } else { self.bulk.max_gso_segments() };
+            let together = most.min(MAX_PAYLOAD / segment).max(1) * segment;
             let rest = &bytes[sent..];
             let part = &rest[..together.min(rest.len())];
             let result = match self.send_part(transmit, part, segment) {
@@ -118,6 +120,7 @@ impl BatchSocket {
     /// One system call.
     fn send_part(&self, transmit: &Transmit<'_>, part: &[u8], segment: usize) -> io::Result<()> {
         let many = part.len() > segment;
+        let _whole = transmit.may_fragment.then(|| Fragments::allow(self));
         let state = if many { &self.bulk } else { &self.state };
         let out = quinn_udp::Transmit {
             destination: transmit.to,
@@ -128,6 +131,32 @@ impl BatchSocket {
         };
         state.try_send((&self.socket).into(), &out)
     }
+
+    /// Otherwise as quinn-udp sets it: never cut up, and a path that was found too small before is tried again.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn set_fragments(&self, allowed: bool) {
+        use nix::sys::socket::setsockopt;
+        use nix::sys::socket::sockopt::Ipv6DontFrag;
+        use rustix::net::sockopt::{
+            Ipv4PathMtuDiscovery as V4, Ipv6PathMtuDiscovery as V6, set_ip_mtu_discover,
+            set_ipv6_mtu_discover,
+        };
+        let set = || {
+            if self.address.is_ipv4() {
+                return set_ip_mtu_discover(&self.socket, if allowed { V4::DONT } else { V4::PROBE });
+            }
+            setsockopt(&self.socket, Ipv6DontFrag, &!allowed)
+                .map_err(|error| rustix::io::Errno::from_raw_os_error(error as i32))?;
+            set_ipv6_mtu_discover(&self.socket, if allowed { V6::DONT } else { V6::PROBE })
+        };
+        if let Err(error) = set() {
+            tracing::trace!(%error, allowed, "whether datagrams may be cut up is as it was");
+        }
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    #[expect(clippy::unused_self, reason = "elsewhere the system has no such switch for one socket")]
+    fn set_fragments(&self, _allowed: bool) {}
 
     /// Reads until the end of the task.
     pub(super) async fn receive(&self, fork: Fork) {
@@ -176,4 +205,21 @@ fn is_about_one_datagram(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable};
     let told = [ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable];
     told.contains(&error.kind()) || quinn_udp::is_msg_size_err(error)
+}
+
+/// While this lives, what a socket sends may be cut up on its way. That goes for the socket, not for a datagram; one of
+/// another connection that leaves in the same moment arrives all the same.
+struct Fragments<'a>(&'a BatchSocket);
+
+impl<'a> Fragments<'a> {
+    fn allow(socket: &'a BatchSocket) -> Self {
+        socket.set_fragments(true);
+        Self(socket)
+    }
+}
+
+impl Drop for Fragments<'_> {
+    fn drop(&mut self) {
+        self.0.set_fragments(false);
+    }
 }

@@ -91,6 +91,7 @@ async fn an_answer_leaves_from_the_address_that_was_asked() {
         from: Some("127.0.0.2".parse().unwrap()),
         bytes: b"abcdefgh",
         segment: Some(3),
+        may_fragment: false,
     };
     sockets.send_all(&transmit).await.unwrap();
     for part in [&b"abc"[..], b"def", b"gh"] {
@@ -145,7 +146,8 @@ async fn packets_come_in_order_whatever_way_they_are_put_together() {
         let mut expected = 0;
         // No more at once than the kernel keeps under the least of settings.
         for train in all.chunks(100 * LENGTH) {
-            let transmit = Transmit { to, from: None, bytes: train, segment: Some(LENGTH) };
+            let transmit =
+                Transmit { to, from: None, bytes: train, segment: Some(LENGTH), may_fragment: false };
             theirs.send_all(&transmit).await.unwrap();
             let until = expected + 100;
             while expected < until {

@@ -36,6 +36,9 @@ const ACK_DELAY: Duration = Duration::from_millis(40);
 /// So many timeouts in a row end a connection.
 const MAX_BACKOFFS: u32 = 6;
 
+/// So many timeouts in a row say that the path may not take packets of this size any more.
+const BLACK_HOLE: u32 = 2;
+
 /// Nothing was heard for so long, on a link whose protocol says something every two minutes.
 const IDLE: Duration = Duration::from_secs(300);
 
@@ -60,6 +63,15 @@ const BEHIND_PROBE: usize = 4;
 /// The most bytes of one batch, and packets in it: what the kernel cuts up in one call.
 const MAX_BATCH: usize = 64_000;
 const MAX_BATCH_PACKETS: usize = 44;
+
+/// Packets that are to go out together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packets {
+    /// The length of each but the last, which may be shorter.
+    pub segment: usize,
+    /// Those on the way may cut them up: they are longer than what passes whole, and their payload has its numbers.
+    pub may_fragment: bool,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {

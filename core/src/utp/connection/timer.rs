@@ -4,8 +4,10 @@ use std::time::Instant;
 
 use super::super::UtpError;
 use super::super::outgoing::Outcome;
+use super::super::packet::HEADER;
 use super::{
-    AFTER_END, CONNECT, Connection, HALF_CLOSED, HALF_OPEN, IDLE, KEEP_ALIVE, LINGER, MAX_BACKOFFS, State,
+    AFTER_END, BLACK_HOLE, CONNECT, Connection, HALF_CLOSED, HALF_OPEN, IDLE, KEEP_ALIVE, LINGER,
+    MAX_BACKOFFS, State,
 };
 
 impl Connection {
@@ -91,7 +93,11 @@ impl Connection {
                 return;
             }
             if has_room {
-                self.ledbat.timed_out(in_flight);
+                self.ledbat.timed_out(in_flight, self.rtt.backoffs() > 1);
+            }
+            let is_stuck = has_room && self.rtt.backoffs() >= BLACK_HOLE;
+            if is_stuck && self.mtu.black_hole(HEADER + self.outgoing.first_length()) {
+                self.ledbat.set_packet(self.mtu.size() - HEADER);
             }
             self.rto_at = Some(now + self.rtt.rto());
         }

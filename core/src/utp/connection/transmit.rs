@@ -5,14 +5,13 @@ use std::time::{Duration, Instant};
 use super::super::outgoing::Allowance;
 use super::super::packet::{HEADER, Header, Kind};
 use super::super::seq::Seq;
-use super::{BEHIND_PROBE, Connection, MAX_BATCH, MAX_BATCH_PACKETS, MAX_PERSIST, State};
+use super::{BEHIND_PROBE, Connection, MAX_BATCH, MAX_BATCH_PACKETS, MAX_PERSIST, Packets, State};
 
 impl Connection {
-    /// Appends packets that are to go out now; returns the length of each but the last, which may be shorter;
-    /// `None`: none.
-    pub fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<usize> {
+    /// Appends packets that are to go out now; `None`: none.
+    pub fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Packets> {
         let start = out.len();
-        let one = |out: &Vec<u8>| Some(out.len() - start);
+        let one = |out: &Vec<u8>| Some(Packets { segment: out.len() - start, may_fragment: false });
         if std::mem::take(&mut self.say_reset) {
             let seq = self.outgoing.next_seq();
             self.header(now, Kind::Reset, seq).write(out);
@@ -89,7 +88,7 @@ impl Connection {
         self.acked_by_packet(now);
     }
 
-    fn write_data(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<usize> {
+    fn write_data(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Packets> {
         let start = out.len();
         if self.outgoing.unacknowledged() == 0
             && self.outgoing.has_unsent()
@@ -98,7 +97,7 @@ impl Connection {
             self.ledbat.was_idle();
         }
         let packet = self.mtu.size() - HEADER;
-        let mut segment = 0;
+        let (mut segment, mut may_fragment) = (0, false);
         for _ in 0..MAX_BATCH_PACKETS {
             let allowance = Allowance {
                 window: self.ledbat.window(),
@@ -135,6 +134,7 @@ impl Connection {
             }
             if segment == 0 {
                 segment = length;
+                may_fragment = length > HEADER + packet;
             }
             if length < segment {
                 break;
@@ -145,7 +145,7 @@ impl Connection {
             return None;
         }
         self.acked_by_packet(now);
-        Some(segment)
+        Some(Packets { segment, may_fragment })
     }
 
     /// Nothing may go, and nothing is under way that would bring word of the room: ask for it in a while.

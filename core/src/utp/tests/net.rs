@@ -164,11 +164,11 @@ impl Net {
     }
 
     /// Sends one datagram away from node `from`.
-    pub fn send(&mut self, from: usize, bytes: &[u8]) {
+    pub fn send(&mut self, from: usize, bytes: &[u8], may_fragment: bool) {
         self.sent[from].0 += 1;
         self.sent[from].1 += bytes.len() as u64;
         self.largest = self.largest.max(bytes.len());
-        if bytes.len() > self.links[from].mtu {
+        if bytes.len() > self.links[from].mtu && !may_fragment {
             return;
         }
         let copies = 1 + u32::from(self.random.random_bool(self.links[from].duplicate));
@@ -195,7 +195,7 @@ impl Net {
             while let Some(transmit) = self.nodes[from].poll_transmit(self.now, &mut out) {
                 assert_eq!(transmit.to, self.addresses[1 - from]);
                 for datagram in out.chunks(transmit.segment) {
-                    self.send(from, datagram);
+                    self.send(from, datagram, transmit.may_fragment);
                 }
             }
         }

@@ -96,6 +96,24 @@ fn the_path_decides_how_large_packets_are() {
 }
 
 #[test]
+fn a_path_that_takes_less_than_before_is_understood_within_seconds() {
+    let mut net = Net::new(11, [Link::bottleneck(20, ms(200), ms(20)), Link::new(ms(20))]);
+    let bytes = content(20_000_000, 11);
+    let handle = net.connect();
+    net.to_write.insert((0, handle), (bytes.clone(), 0));
+    net.pass(Duration::from_secs(2));
+    net.links[0].mtu = 1_200;
+    let before = received(&net).len();
+    net.pass(Duration::from_secs(6));
+    let rate = (received(&net).len() - before) as f64 * 8.0 / 6e6;
+    println!("{rate:.1} Mbit/s of 20 in the six seconds since the path takes less");
+    assert!(rate > 5.0, "{rate}");
+    let all = |net: &mut Net| received(net).len() == 20_000_000;
+    assert!(net.run(Duration::from_secs(30), all) && received(&net) == bytes);
+    assert!(net.seen[&(0, handle)].error.is_none());
+}
+
+#[test]
 fn a_reader_that_stops_stops_the_sender_and_starts_it_again() {
     let link = Link::bottleneck(1000, ms(50), ms(5));
     let mut net = Net::new(8, [link.clone(), link]);
