@@ -341,6 +341,30 @@ fn what_cannot_be_transferred_is_said_plainly() {
     manager.shutdown();
 }
 
+/// Nobody has them. All are on the list of the next run, whatever was saved by then.
+#[test]
+fn ten_thousand_magnets_are_added_and_taken_up_again() {
+    const MANY: u32 = 10_000;
+    let dir = tempfile::tempdir().unwrap();
+    let manager = engine(dir.path(), 13);
+    let link = |n: u32| Magnet::of_hash(&format!("{:040x}", n + 1)).unwrap();
+    for n in 0..MANY {
+        manager.add_magnet(link(n), AddOptions::default()).unwrap();
+    }
+    let seeking = |manager: &TorrentManager| {
+        let all = (0..MANY).filter_map(|n| manager.board().get(&link(n).info_hash));
+        let all = all.filter(|stats| stats.state == SessionState::Metadata).count();
+        (all == MANY as usize).then_some(())
+    };
+    until(Deadline::seconds(120), "all to seek their metadata", || seeking(&manager));
+    manager.shutdown();
+    drop(manager);
+    let manager = engine(dir.path(), 13);
+    assert_eq!(manager.all().len(), MANY as usize);
+    until(Deadline::seconds(120), "all to go on", || seeking(&manager));
+    manager.shutdown();
+}
+
 /// A hybrid of one small file, and links to it by each of its parts alone.
 fn hybrid(name: &str) -> (Metainfo, [Magnet; 2]) {
     let content = [&Sha256::digest(b"hello")[..], &Sha1::digest(b"hello")];

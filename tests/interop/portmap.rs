@@ -224,6 +224,30 @@ fn peers_come_in_through_pcp() {
 }
 
 #[test]
+fn only_what_somebody_may_call_is_mapped() {
+    let test = "only_what_somebody_may_call_is_mapped";
+    let Some(mut lab) = lab(test) else { return };
+    let (router, inside) = Router::start(&mut lab, "UPnP");
+    // There is no DHT in these tests, so without uTP nobody calls over UDP.
+    // The kernel shows the protocol by its number.
+    let runs = [("--no-tcp", "UDP", "0x11 ", "TCP"), ("--no-utp", "TCP", "0x6 ", "UDP")];
+    for (without, transport, protocol, other) in runs {
+        let mut ours = lab.ours_again(&inside, "seed", &["--seed-after", without]);
+        mapped(&ours, "UPnP", transport);
+        lab.tracker.wait_seed(&router.host, lab::ready());
+        router.wait_mappings(1, lab::ready());
+        let mappings = router.mappings();
+        assert!(mappings[0].contains(protocol), "{without}: {mappings:?}");
+        let (status, lines) = ours.interrupt();
+        assert!(status.success(), "{status}");
+        let told = |line: &&Value| line["kind"].as_str().is_some_and(|kind| kind.starts_with("portmap."));
+        let of_other = lines.iter().filter(told).find(|line| line["transport"] != transport);
+        assert!(of_other.is_none(), "{without}: {other} is asked for: {of_other:?}");
+        assert_eq!(router.mappings(), [""; 0]);
+    }
+}
+
+#[test]
 fn a_router_that_is_asked_for_nothing_lets_nobody_in() {
     let test = "a_router_that_is_asked_for_nothing_lets_nobody_in";
     let Some(mut lab) = lab(test) else { return };

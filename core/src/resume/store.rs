@@ -26,6 +26,12 @@ use crate::types::InfoHash;
 /// After a failed save, most likely on a full disk, this long is waited before the next.
 const RETRY: Duration = Duration::from_secs(30);
 
+/// Files of the list that are worth more threads than one: below that they take a tenth of a second.
+const MANY: usize = 32;
+
+/// Threads for so many.
+const WRITERS: usize = 8;
+
 /// A torrent of the last run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {
@@ -412,22 +418,49 @@ impl Saver {
         }
     }
 
+    /// Writes the files of the list. Each is synced by itself, so many wait for the disk side by side: a file system
+    /// makes one write of what comes together.
+    fn list(&self, changes: &[(&InfoHash, &Change)]) -> io::Result<()> {
+        let write = |changes: &[(&InfoHash, &Change)]| {
+            changes.iter().try_for_each(|(info_hash, change)| match change {
+                Change::Put { torrent: Some(torrent), .. } => self.folder.write(info_hash, torrent),
+                Change::Put { torrent: None, .. } => Ok(()),
+                Change::Remove => self.folder.remove(info_hash),
+            })
+        };
+        if changes.len() < MANY {
+            return write(changes);
+        }
+        let share = changes.len().div_ceil(WRITERS);
+        std::thread::scope(|scope| {
+            let named = || std::thread::Builder::new().name("state".into());
+            let start = |share| named().spawn_scoped(scope, move || write(share)).map_err(|_| share);
+            let started: Vec<_> = changes.chunks(share).map(start).collect();
+            let mut written = Ok(());
+            for started in started {
+                let result = match started {
+                    Ok(writer) => {
+                        writer.join().unwrap_or_else(|_| Err(io::Error::other("a writer panicked")))
+                    }
+                    // No thread can be had: it is done here.
+                    Err(share) => write(share),
+                };
+                written = written.and(result);
+            }
+            written
+        })
+    }
+
     /// The list first, then the records: a torrent without a record is checked, a record without a
     /// torrent is dropped at the next start.
     fn save(&mut self, changes: &HashMap<InfoHash, Change>, values: &Values) -> io::Result<()> {
         if changes.is_empty() && values.is_empty() {
             return Ok(());
         }
-        let mut listed = false;
-        for (info_hash, change) in changes {
-            match change {
-                Change::Put { torrent: Some(torrent), .. } => self.folder.write(info_hash, torrent)?,
-                Change::Put { torrent: None, .. } => continue,
-                Change::Remove => self.folder.remove(info_hash)?,
-            }
-            listed = true;
-        }
-        if listed {
+        let of_list = |change: &(&InfoHash, &Change)| !matches!(change.1, Change::Put { torrent: None, .. });
+        let listed: Vec<_> = changes.iter().filter(of_list).collect();
+        if !listed.is_empty() {
+            self.list(&listed)?;
             self.folder.sync()?;
         }
         let table = match self.table.take() {

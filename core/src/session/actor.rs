@@ -320,7 +320,7 @@ pub struct Actor {
 
 impl Actor {
     /// Runs until the session is stopped or the engine shuts down.
-    pub async fn run(mut self, control: &Control, mut doors: Doors) {
+    pub async fn run(mut self: Box<Self>, control: &Control, mut doors: Doors) {
         let clock = || tokio::time::Instant::now().into_std();
         self.resume_move(clock());
         while self.phase != Phase::Stopped {

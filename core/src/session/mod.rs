@@ -257,6 +257,8 @@ impl Session {
         let settings = record.as_ref().map(|record| record.settings.clone()).unwrap_or_default();
         let control = Arc::new(Control::new(settings));
         let (actor, doors) = open::actor(torrent.clone(), shared.clone(), record, options.in_queue, magnet);
+        // A future holds what is moved into it several times over.
+        let actor = Box::new(actor);
         let trackers = actor.to_list.subscribe();
         let (place, ended) = (actor.place.clone(), watch::Sender::new(false));
         let guard = over::Guard {

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{Listening, SharedResources, incoming, totals};
+use crate::config::Config;
 use crate::event::{Event, Kind};
 use crate::net::bind::Way;
 use crate::net::gateway::{gateway, source_v6};
@@ -23,7 +24,8 @@ pub fn start(shared: &Arc<SharedResources>) {
     }
     let Some(found) = shared.interfaces() else { return };
     let [v4, v6] = [false, true].map(|v6| {
-        let wanted = wanted(&found.borrow(), &shared.listening(), shared.binding.way(), v6);
+        let wanted =
+            wanted(&found.borrow(), &shared.listening(), in_use(&shared.config), shared.binding.way(), v6);
         let (sender, receiver) = watch::channel(wanted);
         start_family(shared, v6, receiver);
         sender
@@ -39,11 +41,13 @@ fn follow(
 ) {
     let mut stopping = shared.stopping();
     let (mut listening, binding) = (shared.listening.subscribe(), shared.binding.clone());
+    let used = in_use(&shared.config);
     shared.tasks.spawn(async move {
         loop {
             for (v6, sender) in [false, true].into_iter().zip(&senders) {
-                let now =
-                    wanted(&found.borrow_and_update(), &listening.borrow_and_update(), binding.way(), v6);
+                let (found, listening) = (found.borrow_and_update(), listening.borrow_and_update());
+                let now = wanted(&found, &listening, used, binding.way(), v6);
+                drop((found, listening));
                 sender.send_if_modified(|last| {
                     *last != now && {
                         *last = now;
@@ -60,15 +64,22 @@ fn follow(
     });
 }
 
+/// Whether somebody may call over TCP, and over UDP: UDP trackers answer, and call nobody.
+const fn in_use(config: &Config) -> [bool; 2] {
+    [config.tcp, config.utp || config.dht.is_some()]
+}
+
 /// What there is to do for a family.
-fn wanted(interfaces: &[Interface], listening: &Listening, way: Way, v6: bool) -> Wanted {
+fn wanted(interfaces: &[Interface], listening: &Listening, used: [bool; 2], way: Way, v6: bool) -> Wanted {
     let of_way = |interface: &&Interface| way.interface().is_none_or(|name| interface.name == name);
     let interfaces: Vec<_> = interfaces.iter().filter(of_way).cloned().collect();
     let of = |addresses: &[SocketAddr]| {
         let called = |address: &&SocketAddr| address.is_ipv6() == v6;
         addresses.iter().filter(called).find(|address| Scope::of(address.ip()) != Scope::Loopback).copied()
     };
-    let (tcp, udp) = (of(&listening.addresses), of(&listening.udp));
+    // Without TCP the sockets of UDP are the listeners too.
+    let [tcp, udp] = [(&listening.addresses, used[0]), (&listening.udp, used[1])]
+        .map(|(addresses, used)| of(addresses).filter(|_| used));
     let gateway = match tcp.or(udp) {
         Some(at) => gateway(&interfaces, at.ip(), || source_v6(&way)),
         None => Err("only this machine can call"),
@@ -142,12 +153,35 @@ fn publish(shared: &SharedResources, v6: bool, before: &[Mapping; 2], now: &[Map
 pub fn outside_port(shared: &SharedResources, listening: &Listening) -> Option<u16> {
     let own = listening.addresses.first()?.port();
     let mapping = shared.mapping.lock().unwrap_or_else(PoisonError::into_inner);
-    Some(mapping.tcp[0].port().unwrap_or(own))
+    let [tcp, udp] = [&mapping.tcp[0], &mapping.udp[0]].map(Mapping::port);
+    Some(if shared.config.tcp { tcp } else { udp }.unwrap_or(own))
 }
 
 impl SharedResources {
     /// Our address as the gateway knows it.
     fn mapped_at(&self, v6: bool, ours: Option<IpAddr>) {
         self.outside.lock().unwrap_or_else(PoisonError::into_inner).mapped(v6, ours);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `--no-tcp`, and `--no-utp --no-dht`.
+    #[test]
+    fn only_ports_that_somebody_may_call_are_mapped() {
+        let at: SocketAddr = "192.168.1.2:7000".parse().unwrap();
+        let listening = Listening { addresses: vec![at], udp: vec![at], ..Listening::default() };
+        let ports = |change: fn(&mut Config)| {
+            let mut config = Config::new("/");
+            config.dht = Some(Vec::new());
+            change(&mut config);
+            wanted(&[], &listening, in_use(&config), Way::Any, false).ports
+        };
+        assert_eq!(ports(|_| ()), [Some(7000), Some(7000)]);
+        assert_eq!(ports(|config| config.tcp = false), [None, Some(7000)]);
+        assert_eq!(ports(|config| config.utp = false), [Some(7000), Some(7000)]);
+        assert_eq!(ports(|config| (config.utp, config.dht) = (false, None)), [Some(7000), None]);
     }
 }

@@ -91,6 +91,21 @@ async fn the_newest_record_wins_and_a_removed_torrent_stays_away() {
 }
 
 /// Bans of two peers, which end in ten years.
+/// More than one thread writes them.
+#[tokio::test]
+async fn many_that_come_and_go_at_once_are_all_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, ..) = open(folder.path());
+    (0..=255).for_each(|at| store.add(hash(at), torrent(at), record(at)));
+    store.flush().await.unwrap();
+    (0..200).for_each(|at| store.remove(hash(at)));
+    store.flush().await.unwrap();
+    drop(store);
+    let (_store, list, problems) = open(folder.path());
+    assert_eq!((list.len(), problems), (56, 0));
+    assert!((200..=255).all(|at| list.contains(&saved(at))));
+}
+
 fn bans() -> Vec<SavedBan> {
     let ban = |at, reason| SavedBan {
         target: BanTarget::of(std::net::SocketAddr::from(([11, 0, 0, at], 1))),

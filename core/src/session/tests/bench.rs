@@ -142,6 +142,18 @@ impl Bench {
         bench
     }
 
+    /// The actor and what leads to it, as its task has them; what is left here is another's.
+    pub fn taken_apart(&self) -> (Box<Actor>, Doors) {
+        let (actor, doors) = open::actor(
+            self.torrent.clone(),
+            self.shared.clone(),
+            Some(ResumeRecord::default()),
+            false,
+            None,
+        );
+        (Box::new(actor), doors)
+    }
+
     pub fn turn(&mut self, input: Input) {
         self.actor.turn(self.now, input);
     }

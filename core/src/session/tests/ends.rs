@@ -22,6 +22,18 @@ fn checked(events: &mut Subscription) -> u64 {
     hashed.unwrap()
 }
 
+/// Ten thousand torrents that rest are to have no more than they need: what is moved into a future lies there
+/// several times.
+#[test]
+fn the_task_of_a_session_is_small() {
+    let bench = bench::Bench::new(false);
+    let (actor, doors) = bench.taken_apart();
+    let (control, bytes) = (super::super::control::Control::default(), size_of_val(&*actor));
+    let task = size_of_val(&actor.run(&control, doors));
+    assert!(bytes < 9 << 10, "{bytes} bytes of an actor");
+    assert!(task < 2 << 10, "{task} bytes of its task");
+}
+
 #[test]
 fn every_clean_restart_hashes_nothing() {
     let dir = tempfile::tempdir().unwrap();

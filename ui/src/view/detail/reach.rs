@@ -8,8 +8,12 @@ pub fn port(global: &GlobalStats) -> Option<String> {
     let seen = if global.incoming_seen { "peers call" } else { "nobody has called yet" };
     let mut text = format!("{own}   {seen}");
     // Behind a NAT it is IPv4 that needs the gateway; a firewall for IPv6 alone is told of where it is all.
-    let [v4, v6] = &global.mapping.tcp;
-    let mapping = if matches!(v4, Mapping::Off { .. }) { v6 } else { v4 };
+    // Without TCP it is UDP that tells.
+    let families = global.mapping.tcp.iter().zip(&global.mapping.udp);
+    let mut all = families.flat_map(|(tcp, udp)| [tcp, udp]);
+    let Some(mapping) = all.find(|mapping| !matches!(mapping, Mapping::Off { .. })) else {
+        return Some(text);
+    };
     match mapping {
         Mapping::Off { .. } => {}
         Mapping::Searching => text += "   asking the router",
@@ -48,5 +52,10 @@ mod tests {
         check(mapped(None), true, &format!("{at} 51414 (UPnP)"));
         let why = "UPnP: the router does not allow it";
         check(Mapping::Failed { why: why.into() }, false, &format!("51413   nobody has called yet   {why}"));
+        let listening = vec!["0.0.0.0:51413".parse().unwrap()];
+        let mut global = GlobalStats { listening, ..GlobalStats::default() };
+        global.mapping.udp[0] = Mapping::Searching;
+        let want = "51413   nobody has called yet   asking the router";
+        assert_eq!(port(&global).as_deref(), Some(want), "there is no TCP");
     }
 }
