@@ -37,7 +37,7 @@ pub const BEPS: &[Bep] = {
         bep(
             9,
             "magnet links",
-            Partly("v1 and hybrid; a v2-only one gets its metadata"),
+            Partly("v1 and hybrid, by either hash; a v2-only one gets its metadata"),
             "a_magnet_of_libtorrent_is_downloaded",
         ),
         bep(10, "extension protocol", Yes, "every_key_is_read"),

@@ -51,6 +51,7 @@ pub mod utp;
 
 pub mod disk;
 pub mod net;
+pub mod registrations;
 pub mod resume;
 pub mod storage;
 

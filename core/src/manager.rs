@@ -1,16 +1,17 @@
 //! Many torrents over one `SharedResources`: info-hash to session, and the list that outlives a run.
 
+mod list;
 mod magnet;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 
+use self::list::{Entry, List};
 use crate::bitfield::Bitfield;
-use crate::claims::{ClaimId, Claims, InUse};
+use crate::claims::InUse;
 use crate::config::Config;
 use crate::error::Error;
 use crate::event::{Event, Kind, PatternError, Subscription};
@@ -58,24 +59,6 @@ pub enum RemoveData {
 pub struct TorrentManager {
     shared: Arc<SharedResources>,
     list: Arc<Mutex<List>>,
-}
-
-/// A lock stands around it, held for a look-up or a change; within it only leaf locks are taken.
-#[derive(Debug, Default)]
-struct List {
-    sessions: FxHashMap<InfoHash, Entry>,
-    claims: Claims,
-    next_place: u32,
-}
-
-#[derive(Debug)]
-struct Entry {
-    session: Session,
-    /// Of the folder its files are in, and of one that they come from or go to.
-    claims: Vec<ClaimId>,
-    place: u32,
-    /// A person had it moved, and that has not come to its end.
-    moving: bool,
 }
 
 /// What is added.
@@ -159,7 +142,7 @@ impl TorrentManager {
         let metainfo = Arc::new(metainfo);
         let (session, fresh) = self.add(What::Torrent(metainfo.clone()), options)?;
         if !fresh && !session.has_metadata() {
-            session.give_metadata(metainfo);
+            session.give_metadata(&metainfo);
         }
         Ok(session)
     }
@@ -200,7 +183,12 @@ impl TorrentManager {
         let metainfo = what.metainfo();
         let info_hash = metainfo.info_hash;
         let mut list = self.lock();
-        if let Some(entry) = list.sessions.get(&info_hash) {
+        let here = match origin {
+            Origin::Added => list.same(&metainfo),
+            // What was on the list stays there.
+            Origin::Kept { .. } => list.sessions.get(&info_hash),
+        };
+        if let Some(entry) = here {
             return Ok((entry.session.clone(), false));
         }
         if self.shared.is_stopping() {
@@ -247,7 +235,10 @@ impl TorrentManager {
         let claim = |(folder, files): (PathBuf, _)| list.claims.add(&folder, metainfo.name.clone(), files);
         let claims: Vec<_> = places.into_iter().map(claim).collect();
         let changes = claims.len() > 1;
-        list.sessions.insert(info_hash, Entry { session: session.clone(), claims, place, moving: false });
+        let admitted = metainfo.is_known();
+        let entry = Entry { session: session.clone(), claims, place, moving: false, admitted };
+        list.sessions.insert(info_hash, entry);
+        list.know(info_hash, &metainfo);
         // Before somebody can remove it again: the store must hear of both in this order. What it
         // knows from the last run is not written anew.
         match (self.shared.store(), origin) {
@@ -265,7 +256,7 @@ impl TorrentManager {
     fn take_up(&self, saved: Saved) -> Result<(), Error> {
         let what = match saved.link() {
             Some(link) => What::Link(Magnet::parse(link)?.into()),
-            None => What::Torrent(Metainfo::parse(saved.torrent)?.into()),
+            None => What::Torrent(Metainfo::parse(saved.torrent)?.named(saved.info_hash).into()),
         };
         let metainfo = what.metainfo();
         let lost = saved.record.is_none();
@@ -287,9 +278,9 @@ impl TorrentManager {
         Ok(())
     }
 
-    /// The torrent with this hash.
+    /// The torrent with this hash; a hybrid one is found by either of its two.
     pub fn get(&self, info_hash: &InfoHash) -> Option<Session> {
-        self.lock().sessions.get(info_hash).map(|entry| entry.session.clone())
+        self.lock().get(info_hash).map(|entry| entry.session.clone())
     }
 
     /// All torrents, in the order they were added.
@@ -317,7 +308,8 @@ impl TorrentManager {
     /// No such torrent.
     pub fn remove_torrent(&self, info_hash: &InfoHash, data: RemoveData) -> Result<(), Error> {
         let mut list = self.lock();
-        let entry = list.sessions.remove(info_hash).ok_or(Error::UnknownTorrent(*info_hash))?;
+        let info_hash = &list.name_of(info_hash);
+        let entry = list.remove(info_hash).ok_or(Error::UnknownTorrent(*info_hash))?;
         for claim in entry.claims {
             list.claims.leave(claim, entry.session.ended());
         }
@@ -340,6 +332,7 @@ impl TorrentManager {
             .map_err(|source| Error::Folder { path: folder.to_path_buf(), source })?;
         let mut list = self.lock();
         let list = &mut *list;
+        let info_hash = &list.name_of(info_hash);
         let entry = list.sessions.get_mut(info_hash).ok_or(Error::UnknownTorrent(*info_hash))?;
         if entry.moving {
             return Err(Error::Busy("its files are being moved"));
@@ -365,6 +358,7 @@ impl TorrentManager {
     pub fn rename(&self, info_hash: &InfoHash, file: usize, depth: usize, name: &str) -> Result<(), Error> {
         let mut list = self.lock();
         let list = &mut *list;
+        let info_hash = &list.name_of(info_hash);
         let entry = list.sessions.get_mut(info_hash).ok_or(Error::UnknownTorrent(*info_hash))?;
         if entry.moving {
             return Err(Error::Busy("its files are being moved"));

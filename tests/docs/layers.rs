@@ -47,6 +47,7 @@ const LAYERS: &[(Layer, &[&str])] = {
                 "net",
                 "peer/mailbox",
                 "peer/task",
+                "registrations",
                 "resume",
                 "storage",
             ],

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use bytes::Bytes;
+use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use tc_core::magnet::Magnet;
 use tc_core::settings::Priority;
@@ -337,6 +338,81 @@ fn what_cannot_be_transferred_is_said_plainly() {
     );
     assert_eq!((stats.name.to_string(), stats.total_size), ("a".into(), 5));
     peer.join().unwrap();
+    manager.shutdown();
+}
+
+/// A hybrid of one small file, and links to it by each of its parts alone.
+fn hybrid(name: &str) -> (Metainfo, [Magnet; 2]) {
+    let content = [&Sha256::digest(b"hello")[..], &Sha1::digest(b"hello")];
+    let text = |bytes: &[u8]| [format!("{}:", bytes.len()).as_bytes(), bytes].concat();
+    let info = [
+        format!("d9:file treed{}:{name}d0:d6:lengthi5e11:pieces root", name.len()).as_bytes(),
+        &text(content[0]),
+        format!("eee6:lengthi5e12:meta versioni2e4:name{}:{name}12:piece lengthi16384e6:pieces", name.len())
+            .as_bytes(),
+        &text(content[1]),
+        b"e",
+    ]
+    .concat();
+    let metainfo = Metainfo::parse([b"d4:info", &info[..], b"e"].concat().into()).unwrap();
+    let v1 = Magnet::of_hash(&metainfo.info_hash_v1.unwrap().to_string()).unwrap();
+    let v2 = Magnet::of_hash(&metainfo.info_hash_v2.unwrap().to_string()).unwrap();
+    (metainfo, [v1, v2])
+}
+
+/// It keeps the name that it was added by; the file is another way to name it, in a later run too.
+#[test]
+fn a_link_to_the_v2_part_of_a_hybrid_is_the_torrent_of_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let manager = engine(dir.path(), 11);
+    let (whole, [v1, v2]) = hybrid("it");
+    let session = manager.add_magnet(v2.clone(), AddOptions::default()).unwrap();
+    let again = manager.add_metainfo(whole.clone(), AddOptions::default()).unwrap();
+    assert_eq!((session.info_hash(), again.info_hash()), (v2.info_hash, v2.info_hash));
+    reaches(&session, SessionState::Downloading);
+    assert_eq!(session.metainfo().info_hash, v2.info_hash);
+    assert_eq!(session.metainfo().swarm_hash(), v1.info_hash);
+    std::fs::write(dir.path().join("it"), b"hello").unwrap();
+    session.recheck();
+    reaches(&session, SessionState::Seeding);
+    manager.shutdown();
+    drop(manager);
+
+    let manager = engine(dir.path(), 11);
+    let session = manager.get(&v2.info_hash).unwrap();
+    reaches(&session, SessionState::Seeding);
+    assert_eq!(session.metainfo().swarm_hash(), v1.info_hash);
+    for again in [v1.clone(), v2.clone()] {
+        assert_eq!(manager.add_magnet(again, AddOptions::default()).unwrap().info_hash(), v2.info_hash);
+    }
+    assert_eq!(manager.all().len(), 1);
+    manager.remove_torrent(&v1.info_hash, tc_core::RemoveData::Keep).unwrap();
+    assert!(manager.get(&v1.info_hash).is_none() && manager.get(&v2.info_hash).is_none());
+    manager.shutdown();
+}
+
+/// Nobody can know before the metadata is there.
+#[test]
+fn of_two_links_to_one_hybrid_the_second_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let manager = engine(dir.path(), 12);
+    let (whole, [v1, v2]) = hybrid("it");
+    let [first, second] = [v1, v2].map(|link| manager.add_magnet(link, AddOptions::default()).unwrap());
+    assert_ne!(first.info_hash(), second.info_hash());
+    manager.add_metainfo(whole.clone(), AddOptions::default()).unwrap();
+    reaches(&first, SessionState::Downloading);
+    reaches(&second, SessionState::Error);
+    let said = second.stats().unwrap().message.as_ref().unwrap().to_string();
+    assert_eq!(said, "it is the same torrent as it, which is on the list already");
+    // By hand it is the same again; once the other is gone, the files are free.
+    let mut events = manager.subscribe_all("session.error").unwrap();
+    second.start();
+    let told = |event: Event| matches!(event, Event::SessionError { code, .. } if code.raw() == "duplicate");
+    until(Deadline::seconds(40), "the same error", || heard(&mut events).into_iter().any(told).then_some(()));
+    manager.remove_torrent(&first.info_hash(), tc_core::RemoveData::Keep).unwrap();
+    second.start();
+    reaches(&second, SessionState::Downloading);
+    assert_eq!(second.metainfo().swarm_hash(), whole.info_hash);
     manager.shutdown();
 }
 

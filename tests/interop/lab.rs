@@ -71,6 +71,11 @@ impl Lab {
         dir
     }
 
+    /// The folder or file of the content in the test's folder `name`.
+    pub fn content_at(&self, name: &str) -> PathBuf {
+        self.work.join(name).join(&self.content.name)
+    }
+
     /// Puts all of the content into a folder.
     pub fn write_content(&self, dir: &Path) {
         self.content.write(dir);

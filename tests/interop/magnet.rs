@@ -1,5 +1,5 @@
-//! Magnets (BEP 9): the metadata comes from other clients and goes to them, and the content follows. Peers are found by a
-//! tracker, or by the DHT and nothing else.
+//! Magnets (BEP 9): the metadata comes from other clients and goes to them, and the content follows. A tracker names
+//! the peers; other ways are in `magnet_found`.
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -11,14 +11,10 @@ use tc_core::wire::ut_metadata::{PIECE_SIZE, UtMetadata};
 use crate::clients::make::Make::{self, Aria2, Libtorrent, Rtorrent, Transmission};
 use crate::clients::other::Options;
 use crate::clients::ours::Ours;
-use crate::crowd::Crowd;
 use crate::lab::{self, Lab};
 use crate::net::{Family, Host};
 use crate::raw::Raw;
 use crate::torrent::Content;
-
-/// transmission searches only where it knows more than eight nodes, four of them good.
-const CROWD: usize = 12;
 
 /// Magnets that are added at once.
 const MANY: usize = 200;
@@ -53,7 +49,7 @@ fn rtorrent_downloads_a_magnet_of_ours() {
     we_seed("rtorrent_downloads_a_magnet_of_ours", Rtorrent, 106);
 }
 
-fn lab(test: &str, makes: &[Make], seed: u64) -> Option<Lab> {
+pub fn lab(test: &str, makes: &[Make], seed: u64) -> Option<Lab> {
     Lab::new(test, makes, Content::mixed(seed), Family::V4)
 }
 
@@ -66,7 +62,7 @@ fn we_download(test: &str, make: Make, seed: u64) {
 }
 
 /// The metadata comes once, and all of the content behind it.
-fn completes(lab: &Lab, leech: &mut Ours) {
+pub fn completes(lab: &Lab, leech: &mut Ours) {
     let (status, lines) = leech.wait_exit(lab::transfer());
     assert!(status.success(), "{status}: {:?}", lines.last());
     let known: Vec<_> = lines.iter().filter(|line| line["kind"] == "metadata.received").collect();
@@ -81,57 +77,6 @@ fn we_seed(test: &str, make: Make, seed: u64) {
     let (_, mut seed) = lab.our_seed();
     lab.add_by(lab.magnet());
     let mut leech = lab.other(make, "leech");
-    leech.wait_seeding(lab::transfer());
-    lab.assert_same_at(make, "leech");
-    let (status, _) = seed.interrupt();
-    assert!(status.success(), "{status}");
-}
-
-#[test]
-fn a_magnet_of_libtorrent_is_found_by_the_dht_alone() {
-    the_dht_brings_us("a_magnet_of_libtorrent_is_found_by_the_dht_alone", Libtorrent, 107);
-}
-
-#[test]
-fn a_magnet_of_transmission_is_found_by_the_dht_alone() {
-    the_dht_brings_us("a_magnet_of_transmission_is_found_by_the_dht_alone", Transmission, 108);
-}
-
-#[test]
-fn libtorrent_finds_a_magnet_of_ours_by_the_dht_alone() {
-    the_dht_brings_them("libtorrent_finds_a_magnet_of_ours_by_the_dht_alone", Libtorrent, 109);
-}
-
-#[test]
-fn transmission_finds_a_magnet_of_ours_by_the_dht_alone() {
-    the_dht_brings_them("transmission_finds_a_magnet_of_ours_by_the_dht_alone", Transmission, 110);
-}
-
-fn with_dht(test: &str, make: Make, seed: u64) -> Option<(Lab, Crowd)> {
-    let mut lab = lab(test, &[make], seed)?;
-    lab.forget_tracker();
-    let crowd = Crowd::start(&mut lab, CROWD, Family::V4);
-    crowd.wait_ready();
-    Some((lab, crowd))
-}
-
-fn the_dht_brings_us(test: &str, make: Make, seed: u64) {
-    let Some((mut lab, crowd)) = with_dht(test, make, seed) else { return };
-    let mut seed = crowd.other(&mut lab, make, "seed");
-    seed.wait_seeding(lab::ready());
-    crowd.wait_announced();
-    lab.add_by(lab.bare_magnet());
-    let (_, mut leech) = lab.ours("leech", &["--dht-bootstrap", &crowd.first()]);
-    completes(&lab, &mut leech);
-}
-
-fn the_dht_brings_them(test: &str, make: Make, seed: u64) {
-    let Some((mut lab, crowd)) = with_dht(test, make, seed) else { return };
-    let (_, mut seed) = lab.ours("seed", &["--seed-after", "--dht-bootstrap", &crowd.first()]);
-    seed.event("dht.ready", lab::ready());
-    crowd.wait_announced();
-    lab.add_by(lab.bare_magnet());
-    let mut leech = crowd.other(&mut lab, make, "leech");
     leech.wait_seeding(lab::transfer());
     lab.assert_same_at(make, "leech");
     let (status, _) = seed.interrupt();

@@ -37,6 +37,8 @@ mod liar;
 mod limits;
 mod lsd;
 mod magnet;
+mod magnet_found;
+mod magnet_hybrid;
 mod others;
 mod pex;
 mod portmap;

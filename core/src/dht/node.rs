@@ -414,6 +414,8 @@ impl Node {
         if let Search::Torrent(info_hash) = active.search {
             let peers = response.values.iter().filter(|peer| Family::of(peer) == family && trusted(peer));
             let peers: Vec<_> = peers.copied().collect();
+            let outside = self.sides[family as usize].address;
+            active.found |= peers.iter().any(|peer| Some(peer.ip()) != outside);
             if !peers.is_empty() {
                 self.events.push(Event::Peers { info_hash, peers });
             }

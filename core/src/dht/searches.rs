@@ -7,6 +7,7 @@ use super::id::{Contact, Family, NodeId};
 use super::krpc::Query;
 use super::lookup::{BEGIN_WITH, Lookup};
 use super::node::{Event, Node, QUESTION};
+use super::schedule::Outcome;
 use super::traffic::{LookupId, Purpose};
 use crate::types::InfoHash;
 
@@ -28,6 +29,8 @@ pub(super) struct Active {
     pub(super) search: Search,
     pub(super) lookup: Lookup,
     began: Instant,
+    /// Somebody knows a peer of the torrent that is not us.
+    pub(super) found: bool,
     /// The search is over: its announces.
     announce: Option<Announce>,
 }
@@ -54,7 +57,7 @@ impl Node {
         let lookup = Lookup::new(target, known, strangers);
         let id = LookupId(self.next_lookup);
         self.next_lookup += 1;
-        self.active.insert(id, Active { family, search, lookup, began: now, announce: None });
+        self.active.insert(id, Active { family, search, lookup, began: now, found: false, announce: None });
         self.advance(now, id);
     }
 
@@ -77,11 +80,16 @@ impl Node {
             self.active.insert(id, active);
             return;
         }
-        let Active { family, search, lookup, began, announce } = active;
+        let Active { family, search, lookup, began, found, announce } = active;
         let answered = lookup.answers() > 0;
         match search {
             Search::Torrent(info_hash) => {
-                self.schedule.over(began, info_hash, family, answered, &mut self.random);
+                let outcome = match (answered, found) {
+                    (false, _) => Outcome::NoAnswer,
+                    (true, false) => Outcome::NoPeers,
+                    (true, true) => Outcome::Peers,
+                };
+                self.schedule.over(now, began, (info_hash, family), outcome, &mut self.random);
                 let nodes = announce.map_or(0, |announce| announce.told);
                 self.events.push(Event::Announced { info_hash, family, nodes });
             }

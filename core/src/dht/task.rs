@@ -5,8 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustc_hash::{FxHashMap, FxHashSet};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::id::Family;
@@ -16,6 +15,7 @@ use super::schedule::Wish;
 use crate::config::DHT_ROUTERS;
 use crate::net::resolver::Resolver;
 use crate::net::udp::{Datagram, UdpSockets};
+use crate::registrations::{Found, Registration, Registrations};
 use crate::stats::{DhtStats, PeerSource};
 use crate::types::InfoHash;
 
@@ -31,12 +31,6 @@ const FIGURES: Duration = Duration::from_secs(1);
 /// Nodes of peers that wait to be met. More are met elsewhere.
 const MAX_MET: usize = 64;
 
-/// Lists of peers of one torrent that wait for its session; more are found again.
-pub const FOUND: usize = 8;
-
-/// Takes peers of a torrent, and says who named them.
-pub type Found = mpsc::Sender<(PeerSource, Vec<SocketAddr>)>;
-
 /// The door to the node. Clones share it. One that was switched off takes what it is given and answers
 /// nothing.
 #[derive(Clone, Debug, Default)]
@@ -47,36 +41,19 @@ pub struct Dht {
 #[derive(Debug)]
 struct Inner {
     sockets: UdpSockets,
+    torrents: Registrations<Wish>,
     /// A leaf lock, held for a look or a change.
     state: Mutex<State>,
-    changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    torrents: FxHashMap<InfoHash, Torrent>,
-    /// Those that were added, changed or taken back since the task looked. Bounded by the torrents there
-    /// are.
-    changed: FxHashSet<InfoHash>,
     met: Vec<SocketAddr>,
-    next: u64,
     stats: DhtStats,
 }
 
-#[derive(Debug)]
-struct Torrent {
-    registration: u64,
-    wish: Wish,
-    found: Found,
-}
-
 /// A torrent that has its turns; dropping it ends them.
-#[derive(Debug)]
-pub struct DhtRegistration {
-    inner: Arc<Inner>,
-    info_hash: InfoHash,
-    registration: u64,
-}
+pub type DhtRegistration = Registration<Wish>;
 
 /// What the task needs.
 pub struct Setup {
@@ -105,8 +82,8 @@ pub struct Setup {
 impl Dht {
     /// The door to a node that [`run`] is to be called for.
     pub fn new(sockets: UdpSockets) -> Self {
-        let (state, changed) = Default::default();
-        Self { inner: Some(Arc::new(Inner { sockets, state, changed })) }
+        let (torrents, state) = Default::default();
+        Self { inner: Some(Arc::new(Inner { sockets, torrents, state })) }
     }
 
     /// Whether there is a node.
@@ -122,15 +99,7 @@ impl Dht {
     /// Gives a torrent its turns for as long as the registration lives. Peers come to `found`; what does not
     /// fit there is lost.
     pub fn register(&self, info_hash: InfoHash, wish: Wish, found: Found) -> Option<DhtRegistration> {
-        let inner = self.inner.clone()?;
-        let mut state = inner.lock();
-        state.next += 1;
-        let registration = state.next;
-        state.torrents.insert(info_hash, Torrent { registration, wish, found });
-        state.changed.insert(info_hash);
-        drop(state);
-        inner.changed.notify_one();
-        Some(DhtRegistration { inner, info_hash, registration })
+        Some(self.inner.as_ref()?.torrents.register(info_hash, wish, found))
     }
 
     /// A peer says that there is a node.
@@ -140,17 +109,15 @@ impl Dht {
         if state.met.len() < MAX_MET {
             state.met.push(node);
             drop(state);
-            inner.changed.notify_one();
+            inner.torrents.wake();
         }
     }
 
     /// Torrents that have turns, and which of them are urgent.
     #[cfg(test)]
     pub(crate) fn registered(&self) -> Vec<(InfoHash, bool)> {
-        let inner = self.inner.as_ref();
-        inner.map_or_else(Vec::new, |inner| {
-            inner.lock().torrents.iter().map(|(hash, torrent)| (*hash, torrent.wish.urgent)).collect()
-        })
+        let all = self.inner.as_ref().map(|inner| inner.torrents.all()).unwrap_or_default();
+        all.into_iter().map(|(hash, wish)| (hash, wish.urgent)).collect()
     }
 
     /// How it does, as of a second ago.
@@ -167,50 +134,15 @@ impl Inner {
 
     /// Hands over what was asked for since the last time.
     fn carry_over(&self, now: std::time::Instant, node: &mut Node) {
-        let mut state = self.lock();
-        for info_hash in std::mem::take(&mut state.changed) {
-            match state.torrents.get(&info_hash) {
-                Some(torrent) => node.add(now, info_hash, torrent.wish),
+        for (info_hash, wish) in self.torrents.take_changed() {
+            match wish {
+                Some(wish) => node.add(now, info_hash, wish),
                 None => node.remove(&info_hash),
             }
         }
-        for met in std::mem::take(&mut state.met) {
+        let met = std::mem::take(&mut self.lock().met);
+        for met in met {
             node.meet(now, met);
-        }
-    }
-
-    fn found(&self, info_hash: &InfoHash, peers: Vec<SocketAddr>) {
-        if let Some(torrent) = self.lock().torrents.get(info_hash) {
-            // A session that has enough to do finds them again.
-            let _ = torrent.found.try_send((PeerSource::Dht, peers));
-        }
-    }
-}
-
-impl DhtRegistration {
-    /// The torrent wants its turns otherwise.
-    pub fn wish(&self, wish: Wish) {
-        let mut state = self.inner.lock();
-        let ours = |torrent: &&mut Torrent| torrent.registration == self.registration;
-        let Some(torrent) = state.torrents.get_mut(&self.info_hash).filter(ours) else { return };
-        if std::mem::replace(&mut torrent.wish, wish) != wish {
-            state.changed.insert(self.info_hash);
-            drop(state);
-            self.inner.changed.notify_one();
-        }
-    }
-}
-
-impl Drop for DhtRegistration {
-    fn drop(&mut self) {
-        let mut state = self.inner.lock();
-        // A torrent that was removed and added again has turns of its own by now.
-        let ours = |torrent: &Torrent| torrent.registration == self.registration;
-        if state.torrents.get(&self.info_hash).is_some_and(ours) {
-            state.torrents.remove(&self.info_hash);
-            state.changed.insert(self.info_hash);
-            drop(state);
-            self.inner.changed.notify_one();
         }
     }
 }
@@ -241,7 +173,7 @@ pub async fn run(dht: Dht, setup: Setup) {
                 node.received(clock(), from, &bytes);
                 asked = Some((from, to));
             }
-            () = inner.changed.notified() => inner.carry_over(clock(), &mut node),
+            () = inner.torrents.changed() => inner.carry_over(clock(), &mut node),
             found = resolved(&mut resolving) => {
                 for routers in [false, true] {
                     let found = found.iter().filter(|(is_router, _)| *is_router == routers);
@@ -265,7 +197,9 @@ pub async fn run(dht: Dht, setup: Setup) {
         }
         for event in node.take_events() {
             match event {
-                Event::Peers { info_hash, peers } => inner.found(&info_hash, peers),
+                Event::Peers { info_hash, peers } => {
+                    inner.torrents.found(&info_hash, PeerSource::Dht, peers);
+                }
                 Event::Ready(family) => ready(family, node.stats(clock()).good[family as usize]),
                 Event::Lonely if resolving.is_none() && !bootstrap.is_empty() => {
                     resolving = Some(Box::pin(resolve(resolver.clone(), bootstrap.clone())));

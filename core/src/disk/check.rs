@@ -11,6 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::bitfield::Bitfield;
+use crate::disk::empty::make_after_check;
 use crate::disk::io::Io;
 use crate::disk::look::{Reader, hash, prepare};
 use crate::disk::mount::device_of;
@@ -59,6 +60,8 @@ enum Phase {
     Preparing,
     /// The pieces to hash, and how many of them were dealt.
     Hashing(Arc<[PieceIndex]>, usize),
+    /// All of them were looked at; files of no bytes are being made.
+    Ending,
 }
 
 /// One check.
@@ -139,12 +142,12 @@ impl Checks {
                     self.located(&run, device);
                 }
                 Task::Prepare(run) => match prepare(io, &run) {
-                    Some(list) => self.prepared(&run, list),
+                    Some(list) => self.prepared(io, &run, list),
                     None => self.not_there(&run),
                 },
                 Task::Hash(run, list, range) => {
                     let done = hash(&mut reader, &run, &list[range.clone()]);
-                    self.give_back(&run, &list[range.start + done..range.end]);
+                    self.give_back(io, &run, &list[range.start + done..range.end]);
                 }
             }
         }
@@ -187,22 +190,31 @@ impl Checks {
         self.filled.notify_all();
     }
 
-    fn prepared(&self, run: &Arc<Run>, list: Vec<PieceIndex>) {
+    fn prepared(&self, io: &Io, run: &Arc<Run>, list: Vec<PieceIndex>) {
         let mut inner = self.lock();
         if let Some(entry) = inner.entry(run) {
             entry.phase = Phase::Hashing(list.into(), 0);
         }
-        inner.finish(run);
-        drop(inner);
+        self.go_on(io, run, inner);
         self.filled.notify_all();
     }
 
-    fn give_back(&self, run: &Arc<Run>, left: &[PieceIndex]) {
+    fn give_back(&self, io: &Io, run: &Arc<Run>, left: &[PieceIndex]) {
         let mut inner = self.lock();
         if let Some(entry) = inner.entry(run) {
             left.iter().for_each(|piece| {
                 entry.left.set(*piece);
             });
+        }
+        self.go_on(io, run, inner);
+    }
+
+    /// A thread has done its part of a check. The last one ends it, and waits for the disk without the lock.
+    fn go_on<'a>(&'a self, io: &Io, run: &Arc<Run>, mut inner: MutexGuard<'a, Inner>) {
+        if inner.entry(run).is_some_and(Entry::begin_ending) {
+            drop(inner);
+            make_after_check(io, run);
+            inner = self.lock();
         }
         inner.finish(run);
     }
@@ -234,7 +246,7 @@ impl Entry {
                 *at += count;
                 Task::Hash(self.run.clone(), list.clone(), range)
             }
-            Phase::Locating | Phase::Preparing | Phase::Hashing(..) => return None,
+            Phase::Locating | Phase::Preparing | Phase::Hashing(..) | Phase::Ending => return None,
         };
         self.busy += 1;
         Some(task)
@@ -251,7 +263,18 @@ impl Entry {
                 Phase::New | Phase::Located => cancelled,
                 Phase::Locating | Phase::Preparing => false,
                 Phase::Hashing(list, at) => cancelled || *at == list.len(),
+                Phase::Ending => true,
             }
+    }
+
+    /// Whether the only thread that works on it has done the last of it.
+    fn begin_ending(&mut self) -> bool {
+        let cancelled = self.run.cancelled.load(Ordering::Acquire);
+        let last = self.busy == 1 && matches!(&self.phase, Phase::Hashing(list, at) if *at == list.len());
+        if last && !cancelled {
+            self.phase = Phase::Ending;
+        }
+        last && !cancelled
     }
 
     /// Tells the session how it ended.
@@ -263,7 +286,7 @@ impl Entry {
             Phase::Hashing(list, at) => list[at..].iter().for_each(|piece| {
                 self.left.set(*piece);
             }),
-            Phase::Preparing => {}
+            Phase::Preparing | Phase::Ending => {}
         }
         let storage = &self.run.storage;
         if self.run.cancelled.load(Ordering::Acquire) {

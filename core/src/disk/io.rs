@@ -228,21 +228,6 @@ impl Io {
         Ok(())
     }
 
-    /// Makes the torrent's files of no bytes, once.
-    pub(crate) fn make_empty_files(&self, storage: &Storage) -> Result<(), Fault> {
-        if storage.is_prepared() {
-            return Ok(());
-        }
-        let files = storage.layout().files().iter().enumerate();
-        for (at, _) in files.filter(|(_, file)| file.length == 0 && !file.pad) {
-            if !storage.file(at).is_unwanted() {
-                self.open(storage, at, true)?;
-            }
-        }
-        storage.set_prepared(true);
-        Ok(())
-    }
-
     /// Whether the file that was just read from is still the one whose pieces were verified.
     pub(crate) fn check_unchanged(&self, storage: &Storage, at: usize, file: &OpenFile) -> Result<(), Fault> {
         let complete = storage.file(at).is_complete();

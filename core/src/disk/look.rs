@@ -175,12 +175,6 @@ pub(super) fn prepare(io: &Io, run: &Run) -> Option<Vec<PieceIndex>> {
     if skipped > 0 {
         run.looked_at(skipped);
     }
-    // A torrent of empty files only is complete without a write.
-    if storage.geometry().total() == 0
-        && let Err(fault) = io.make_empty_files(storage)
-    {
-        run.fail(fault.file, fault.error);
-    }
     Some(list)
 }
 

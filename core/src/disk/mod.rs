@@ -15,6 +15,7 @@
 mod backend;
 mod cache;
 mod check;
+mod empty;
 mod fingerprint;
 mod io;
 mod keeper;

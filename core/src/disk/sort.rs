@@ -11,6 +11,7 @@ use std::sync::Arc;
 use rustix::fs::SeekFrom;
 
 use crate::disk::backend::OpenFile;
+use crate::disk::empty::{make_empty_files, make_missing};
 use crate::disk::io::{Fault, Io};
 use crate::disk::mount::before_making;
 use crate::storage::{DirSync, DiskError, Op, OpenFor, Span, Storage};
@@ -24,7 +25,8 @@ pub(crate) fn sort(io: &Io, storage: &Storage) {
     if storage.is_closed() || !storage.is_unsorted() {
         return;
     }
-    if let Err(fault) = try_sort(io, storage) {
+    if let Err(fault) = try_sort(io, storage).and_then(|()| make_missing(io, storage)) {
+        storage.set_unsorted();
         storage.tell_error(Op::Write, fault.file, None, fault.error);
     }
 }
@@ -48,6 +50,11 @@ fn sort_all(io: &Io, storage: &Storage) -> Result<(), Fault> {
         let state = storage.file(at);
         let sorted = match (state.is_unwanted(), state.is_parted()) {
             (true, false) => look(io, storage, at),
+            // Of one without bytes nothing was put aside.
+            (false, true) if files[at].length == 0 => {
+                state.set_parted(false);
+                Ok(())
+            }
             (false, true) => unpart(io, storage, at),
             _ => Ok(()),
         };
@@ -57,7 +64,7 @@ fn sort_all(io: &Io, storage: &Storage) -> Result<(), Fault> {
     }
     if made_empty && storage.is_prepared() {
         storage.set_prepared(false);
-        first = first.and(io.make_empty_files(storage));
+        first = first.and(make_empty_files(io, storage));
     }
     if !parted && storage.file(storage.parts()).is_expected() && first.is_ok() {
         // Nothing of it is needed any more. One that stays does no harm.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
 use crate::disk::Credit;
+use crate::disk::empty::make_empty_files;
 use crate::disk::fingerprint::Fingerprint;
 use crate::disk::io::{Fault, Io, VECTOR};
 use crate::disk::partial::Partial;
@@ -231,7 +232,7 @@ impl Worker {
         let piece = first.piece;
         // Before the write: one that a failing sync may have swallowed must not count after it.
         let epoch = storage.epoch();
-        self.io.make_empty_files(storage)?;
+        make_empty_files(&self.io, storage)?;
         let mut buffers = [&[][..]; VECTOR];
         for (buffer, write) in buffers.iter_mut().zip(run) {
             *buffer = &write.data;

@@ -3,21 +3,21 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rustc_hash::{FxHashMap, FxHashSet};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::hearing::is_local;
 use super::{GROUP_V4, GROUP_V6, Hearing, MAX_MESSAGE, PORT, Schedule, Search, group};
-use crate::dht::task::Found;
 use crate::net::bind::{Binding, Way};
 use crate::net::interfaces::{Interface, Interfaces};
 use crate::net::scope::Scope;
+use crate::registrations::{Found, Registration, Registrations};
 use crate::stats::PeerSource;
 use crate::types::InfoHash;
 
@@ -35,34 +35,13 @@ pub struct Lsd {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// A leaf lock, held for a look or a change.
-    state: Mutex<State>,
-    changed: Notify,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    torrents: FxHashMap<InfoHash, Torrent>,
-    /// Those that were added or taken back since the task looked. Bounded by the torrents there are.
-    changed: FxHashSet<InfoHash>,
-    next: u64,
+    torrents: Registrations<()>,
     /// Our addresses that say something on their networks.
-    voices: usize,
-}
-
-#[derive(Debug)]
-struct Torrent {
-    registration: u64,
-    found: Found,
+    voices: AtomicUsize,
 }
 
 /// A torrent that is told of; dropping it ends that.
-#[derive(Debug)]
-pub struct LsdRegistration {
-    inner: Arc<Inner>,
-    info_hash: InfoHash,
-    registration: u64,
-}
+pub type LsdRegistration = Registration<()>;
 
 /// What the task needs.
 pub struct Setup {
@@ -93,58 +72,30 @@ impl Lsd {
 
     /// Whether there is a network to say something on.
     pub fn has_network(&self) -> bool {
-        self.inner.as_ref().is_some_and(|inner| inner.lock().voices > 0)
+        self.inner.as_ref().is_some_and(|inner| inner.voices.load(Ordering::Relaxed) > 0)
     }
 
     /// Has a torrent told of for as long as the registration lives. Peers come to `found`; what does not fit
     /// there is lost.
     pub fn register(&self, info_hash: InfoHash, found: Found) -> Option<LsdRegistration> {
-        let inner = self.inner.clone()?;
-        let mut state = inner.lock();
-        state.next += 1;
-        let registration = state.next;
-        state.torrents.insert(info_hash, Torrent { registration, found });
-        state.changed.insert(info_hash);
-        drop(state);
-        inner.changed.notify_one();
-        Some(LsdRegistration { inner, info_hash, registration })
+        Some(self.inner.as_ref()?.torrents.register(info_hash, (), found))
     }
 
     /// Torrents that are told of.
     #[cfg(test)]
     pub(crate) fn registered(&self) -> Vec<InfoHash> {
-        self.inner.as_ref().map_or_else(Vec::new, |inner| inner.lock().torrents.keys().copied().collect())
+        let all = self.inner.as_ref().map(|inner| inner.torrents.all()).unwrap_or_default();
+        all.into_iter().map(|(hash, ())| hash).collect()
     }
 }
 
 impl Inner {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Changes go in and out whole, so a panic elsewhere leaves them usable.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn carry_over(&self, now: std::time::Instant, schedule: &mut Schedule) {
-        let mut state = self.lock();
-        for info_hash in std::mem::take(&mut state.changed) {
-            if state.torrents.contains_key(&info_hash) {
-                schedule.add(now, info_hash);
-            } else {
-                schedule.remove(&info_hash);
+        for (info_hash, wish) in self.torrents.take_changed() {
+            match wish {
+                Some(()) => schedule.add(now, info_hash),
+                None => schedule.remove(&info_hash),
             }
-        }
-    }
-}
-
-impl Drop for LsdRegistration {
-    fn drop(&mut self) {
-        let mut state = self.inner.lock();
-        // A torrent that was removed and added again is told of by another registration.
-        let ours = |torrent: &Torrent| torrent.registration == self.registration;
-        if state.torrents.get(&self.info_hash).is_some_and(ours) {
-            state.torrents.remove(&self.info_hash);
-            state.changed.insert(self.info_hash);
-            drop(state);
-            self.inner.changed.notify_one();
         }
     }
 }
@@ -156,7 +107,7 @@ pub async fn run(lsd: Lsd, setup: Setup) {
     let cookie = format!("{:08x}", rand::random::<u32>()).into_bytes();
     let (mut schedule, mut hearing) = (Schedule::default(), Hearing::default());
     let mut sockets = Sockets::open(&interfaces.borrow_and_update(), &listen, binding.way());
-    inner.lock().voices = sockets.voices.len();
+    inner.voices.store(sockets.voices.len(), Ordering::Relaxed);
     let mut buffers = [[0; MAX_MESSAGE + 1]; 2];
     let (mut retry, mut watches) = (Instant::now() + PAUSE, true);
     loop {
@@ -175,7 +126,7 @@ pub async fn run(lsd: Lsd, setup: Setup) {
                 None
             }
             Ok(()) = moved.changed() => None,
-            () = inner.changed.notified() => {
+            () = inner.torrents.changed() => {
                 inner.carry_over(Instant::now().into_std(), &mut schedule);
                 None
             }
@@ -194,7 +145,7 @@ pub async fn run(lsd: Lsd, setup: Setup) {
         }
         if reopen || (now >= retry && sockets.lacks_some) {
             sockets = Sockets::open(&interfaces.borrow_and_update(), &listen, binding.way());
-            inner.lock().voices = sockets.voices.len();
+            inner.voices.store(sockets.voices.len(), Ordering::Relaxed);
         }
         if now >= retry {
             retry = now + PAUSE;
@@ -224,13 +175,10 @@ fn on_heard(
     // The address that it came from, with the interface it is on; the port that it names.
     let mut peer = from;
     peer.set_port(port);
-    let state = inner.lock();
     info_hashes.retain(|info_hash| {
-        let Some(torrent) = state.torrents.get(info_hash) else { return false };
-        let is_news = hearing.is_news(now, *info_hash, peer);
+        let is_news = inner.torrents.contains(info_hash) && hearing.is_news(now, *info_hash, peer);
         if is_news {
-            // A session that has enough to do hears of it again.
-            let _ = torrent.found.try_send((PeerSource::Lsd, vec![peer]));
+            inner.torrents.found(info_hash, PeerSource::Lsd, vec![peer]);
         }
         is_news
     });

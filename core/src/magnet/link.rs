@@ -223,6 +223,8 @@ impl Parts {
                 extend(&mut self.peers, &[address], MAX_HINTS);
             }
         } else if let Some((host, port)) = text.rsplit_once(':')
+            // `+5` is a number to the parser, and no port.
+            && port.bytes().all(|digit| digit.is_ascii_digit())
             && let Some(port) = port.parse().ok().filter(|port| *port != 0)
             && (1..=MAX_HOST).contains(&host.len())
             && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))

@@ -52,10 +52,19 @@ impl TorrentManager {
     fn admit(&self, session: &Session, metainfo: &Arc<Metainfo>) -> (Admission, Vec<watch::Receiver<bool>>) {
         let mut list = self.lock();
         let list = &mut *list;
-        let Some(entry) = list.sessions.get_mut(&session.info_hash()) else {
-            let message = "it was removed".into();
-            return (Admission::Refused(Trouble::Metadata { message, code: "removed" }), Vec::new());
-        };
+        let name = session.info_hash();
+        let refused = |message, code| (Admission::Refused(Trouble::Metadata { message, code }), Vec::new());
+        // Two links may lead to one hybrid torrent, each by another of its hashes.
+        let twins = list.twins(name, metainfo);
+        if let Some(twin) = twins.iter().find(|twin| twin.admitted) {
+            let twin = twin.session.metainfo();
+            let message = format!("it is the same torrent as {}, which is on the list already", twin.name);
+            return refused(message, "duplicate");
+        }
+        for twin in twins {
+            // It hears that it comes second.
+            twin.session.give_metadata(metainfo);
+        }
         let state = self.shared.config().state_dir.as_deref();
         let files: Arc<[_]> = metainfo.files.as_slice().into();
         let (folder, other) = {
@@ -67,6 +76,10 @@ impl TorrentManager {
             let message = Error::PathInUse { path, by }.to_string();
             return (Admission::Refused(Trouble::Storage { message, code: "path_in_use" }), Vec::new());
         }
+        let Some(entry) = list.sessions.get_mut(&name) else {
+            return refused("it was removed".into(), "removed");
+        };
+        entry.admitted = true;
         let own = other.filter(|other| list.claims.look(state, other, &files).is_ok());
         let own_folder = own.is_some();
         let mut after = Vec::new();

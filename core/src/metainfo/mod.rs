@@ -7,6 +7,7 @@ mod around;
 mod error;
 mod list;
 pub mod merkle;
+mod names;
 pub mod path;
 mod read;
 mod rename;
@@ -71,7 +72,7 @@ impl Version {
 #[derive(Clone)]
 pub struct Metainfo {
     /// The torrent's name in the engine: the v1 hash, or the first 20 bytes of the v2 hash where
-    /// there is no v1 part.
+    /// there is no v1 part, or there was none in the link that it was added by.
     pub info_hash: InfoHash,
     /// SHA-1 of the info dictionary, for v1 and hybrid torrents.
     pub info_hash_v1: Option<InfoHash>,

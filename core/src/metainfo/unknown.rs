@@ -43,8 +43,8 @@ impl Metainfo {
         !self.info.is_empty()
     }
 
-    /// The torrent with this info dictionary, whose hash the caller has checked, with the trackers and web
-    /// seeds of the link. Its [`torrent_bytes`](Self::torrent_bytes) are a torrent file of both.
+    /// The torrent with this info dictionary, whose hash the caller has checked, with the name, the trackers and the
+    /// web seeds of the link. Its [`torrent_bytes`](Self::torrent_bytes) are a torrent file of both.
     ///
     /// # Errors
     /// The dictionary describes no usable torrent.
@@ -77,7 +77,7 @@ impl Metainfo {
             out.put_u8(b'e');
         }
         out.put_u8(b'e');
-        Self::parse(out.freeze())
+        Ok(Self::parse(out.freeze())?.named(magnet.info_hash))
     }
 }
 

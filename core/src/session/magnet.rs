@@ -39,11 +39,11 @@ impl Session {
         let (select, metainfo) = (magnet.select.clone(), Arc::new(Metainfo::of_magnet(&magnet)));
         let (peers, named) = (magnet.peers.clone(), magnet.named_peers.clone());
         let fetching = Fetching::new(magnet, options.stop_at_metadata, ask);
-        let (session, ended) = Self::begin(metainfo.clone(), Some(fetching), shared, options)?;
+        let (session, ended) = Self::begin(metainfo, Some(fetching), shared, options)?;
         peers.into_iter().for_each(|peer| session.add_peer(peer));
         session.add_named_peers(named);
         let (looking, answering) = (session.clone(), session.clone());
-        let look = move |known: &Arc<Metainfo>| match on_metadata::refused(known, &metainfo) {
+        let look = move |known: &Arc<Metainfo>| match on_metadata::refused(known) {
             Some(trouble) => (Admission::Refused(trouble), Vec::new()),
             None => look(&looking, known),
         };
@@ -81,7 +81,8 @@ impl Session {
     }
 
     /// Gives a magnet the metadata that somebody has.
-    pub(crate) fn give_metadata(&self, metainfo: Arc<Metainfo>) {
+    pub(crate) fn give_metadata(&self, metainfo: &Metainfo) {
+        let metainfo = Arc::new(metainfo.clone().named(self.info_hash()));
         self.control.order(|orders| orders.metadata = Some(metainfo));
     }
 

@@ -111,6 +111,11 @@ impl Torrent {
         self.opened_with.info_hash
     }
 
+    /// The hash by which peers and trackers know it.
+    fn swarm_hash(&self) -> InfoHash {
+        self.metainfo().swarm_hash()
+    }
+
     fn layout(&self) -> Layout {
         let folders = self.folders.borrow();
         Layout::named(self.metainfo(), folders.files.clone(), &*folders.save_path)
@@ -277,7 +282,7 @@ impl Session {
         Ok((Self { torrent, shared, control, place, trackers, ended }, end))
     }
 
-    /// Which torrent.
+    /// Which torrent: its name in the engine.
     pub fn info_hash(&self) -> InfoHash {
         self.torrent.info_hash()
     }

@@ -29,7 +29,7 @@ impl Actor {
             Some(registration) => registration.wish(wish),
             None => {
                 let found = self.to_found.clone();
-                self.dht = self.shared.dht().register(self.torrent.info_hash(), wish, found);
+                self.dht = self.shared.dht().register(self.torrent.swarm_hash(), wish, found);
             }
         }
     }

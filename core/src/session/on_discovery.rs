@@ -73,7 +73,7 @@ impl Actor {
                 bound: self.shared.binding().way(),
                 ours: Handshake {
                     reserved: self.reserved(),
-                    info_hash: self.torrent.info_hash(),
+                    info_hash: self.torrent.swarm_hash(),
                     peer_id: self.torrent.peer_id,
                 },
                 encryption: self.shared.config().encryption,
@@ -103,7 +103,7 @@ impl Actor {
         permit: ConnectionPermit,
     ) {
         match result {
-            Ok(greeted) if self.in_swarm.is_some() => self.welcome(now, greeted, permit, false),
+            Ok(greeted) if self.greets_us(&greeted.handshake) => self.welcome(now, greeted, permit, false),
             Ok(_) => self.pool.put_back(address),
             Err(error) => {
                 tracing::trace!(%address, %error, "no link");

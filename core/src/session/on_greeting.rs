@@ -19,18 +19,25 @@ use crate::shared::ConnectionPermit;
 use crate::stats::PeerSource;
 use crate::types::{LinkId, UnixTime};
 use crate::wire::extended::OurHandshake;
+use crate::wire::handshake::Handshake;
 use crate::wire::message::Decoder;
 
 impl Actor {
     /// A peer that called us has greeted us.
     pub(super) fn on_incoming(&mut self, now: Instant, greeted: Greeted) {
-        let room = self.in_swarm.is_some()
+        let room = self.greets_us(&greeted.handshake)
             && !self.shared.is_banned(greeted.address)
             && (self.links.len() < self.max_links() || self.make_room(now, greeted.address));
         let room = room && self.shared.may_connect(now, self.links.len());
         if let Some(permit) = room.then(|| self.shared.connection_permit()).flatten() {
             self.welcome(now, greeted, permit, true);
         }
+    }
+
+    /// Whether a greeting is for the swarm that the torrent is in: it may have left since, or be known there by another
+    /// hash.
+    pub(super) fn greets_us(&self, theirs: &Handshake) -> bool {
+        self.in_swarm.is_some() && theirs.info_hash == self.torrent.swarm_hash()
     }
 
     pub(super) fn welcome(
@@ -82,7 +89,7 @@ impl Actor {
         let opening = Opening {
             have: self.download.have(),
             agreed,
-            info_hash: self.torrent.info_hash(),
+            info_hash: self.torrent.swarm_hash(),
             peer_ip: address.ip(),
             ours: OurHandshake {
                 port: self.shared.port(),
@@ -244,6 +251,6 @@ impl Actor {
             reserved: self.reserved(),
             incoming: self.to_door.clone(),
         };
-        self.door = Some(self.shared.registry().open(self.torrent.info_hash(), door));
+        self.door = Some(self.shared.registry().open(self.torrent.swarm_hash(), door));
     }
 }

@@ -175,6 +175,12 @@ impl Actor {
     pub(super) fn on_metadata_given(&mut self, now: Instant, metainfo: Arc<Metainfo>) {
         let Some(magnet) = self.magnet.as_mut().filter(|magnet| magnet.verified.is_none()) else { return };
         magnet.verified = Some(metainfo.clone());
+        // A hybrid torrent, whose v2 part the link names: those who are here know it by that, and we transfer v1.
+        let elsewhere = metainfo.swarm_hash() != self.torrent.swarm_hash();
+        let was_there = self.in_swarm.is_some();
+        if elsewhere {
+            self.leave_swarm(now, "it goes on in the swarm of its v1 part");
+        }
         // The name and the size are worth knowing, whatever becomes of it; and who hears of it looks.
         let _ = self.torrent.metadata.set(metainfo.clone());
         self.torrent.bus.publish(Kind::MetadataReceived, || Event::MetadataReceived {
@@ -187,6 +193,11 @@ impl Actor {
             self.become_private(now);
         }
         self.take_trackers_of(now, &metainfo);
+        if elsewhere && was_there {
+            // It was we who left the peers.
+            self.pool.call_again(now);
+            self.enter_running(now);
+        }
         self.ask_to_be_admitted();
         self.pin(now);
     }
@@ -287,17 +298,10 @@ impl Actor {
     }
 }
 
-/// What no session transfers, whoever else uses the files: a torrent without a v1 part, and one that has another
-/// name in its swarm than the link says.
-pub fn refused(metainfo: &Metainfo, magnet: &Metainfo) -> Option<Trouble> {
-    let message = if metainfo.version() == Version::V2 {
-        V2_ONLY
-    } else if metainfo.info_hash != magnet.info_hash {
-        "the link names the v2 part of a hybrid torrent, whose transfer is not there yet: a link with its v1 hash is wanted"
-    } else {
-        return None;
-    };
-    Some(Trouble::Metadata { message: message.into(), code: "v2_only" })
+/// What no session transfers, whoever else uses the files: a torrent without a v1 part.
+pub fn refused(metainfo: &Metainfo) -> Option<Trouble> {
+    let message = V2_ONLY.into();
+    (metainfo.version() == Version::V2).then_some(Trouble::Metadata { message, code: "v2_only" })
 }
 
 /// Has each torrent that is known looked at, and hands the answer on once those who use its files have let go.

@@ -116,7 +116,7 @@ impl Actor {
             if event == AnnounceEvent::Regular && partial_seed { AnnounceEvent::Paused } else { event };
         let enough = event == AnnounceEvent::Stopped || self.pool.busy() >= self.max_links();
         AnnounceParams {
-            info_hash: self.torrent.info_hash(),
+            info_hash: self.torrent.swarm_hash(),
             peer_id: self.torrent.peer_id,
             port: self.shared.port().unwrap_or(0),
             uploaded: self.totals.run_uploaded,

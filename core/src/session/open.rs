@@ -38,7 +38,7 @@ pub fn actor(
     let (to_reports, reports) = mpsc::channel(actor::REPORTS);
     let (to_discoveries, discoveries) = mpsc::channel(actor::DISCOVERIES);
     let (to_door, incoming) = mpsc::channel(actor::INCOMING);
-    let (to_found, found) = mpsc::channel(crate::dht::task::FOUND);
+    let (to_found, found) = mpsc::channel(crate::registrations::FOUND);
     let kept = record.clone().unwrap_or_default();
     // For viewers of a torrent that rests; what counts is what a check finds.
     let claimed = kept.claimed(geometry.pieces());

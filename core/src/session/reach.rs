@@ -64,7 +64,7 @@ impl Actor {
         self.keep_turns();
         if self.lsd.is_none() && self.reach().lsd {
             let found = self.to_found.clone();
-            self.lsd = self.shared.lsd().register(self.torrent.info_hash(), found);
+            self.lsd = self.shared.lsd().register(self.torrent.swarm_hash(), found);
         }
     }
 

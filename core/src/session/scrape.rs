@@ -15,7 +15,7 @@ impl Actor {
             let trackers = self.shared.trackers().clone();
             let mut stopping = self.shared.stopping();
             let found = self.to_discoveries.clone();
-            let torrents = [self.torrent.info_hash()];
+            let torrents = [self.torrent.swarm_hash()];
             self.shared.tasks().spawn(async move {
                 let counts = tokio::select! {
                     // Nobody waits for figures at the exit.

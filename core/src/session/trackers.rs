@@ -53,7 +53,7 @@ impl Session {
     /// private torrent, whose peers come from its own trackers only (BEP 27). [`TrackerEdit::Merge`] takes
     /// them over.
     pub fn new_trackers(&self, other: &Metainfo) -> Vec<Vec<Untrusted>> {
-        if self.torrent.metainfo().private || other.info_hash != self.info_hash() {
+        if self.torrent.metainfo().private || !other.is_same(self.torrent.metainfo()) {
             return Vec::new();
         }
         let known = self.trackers();

@@ -30,7 +30,9 @@ pub struct Registry {
 
 #[derive(Debug, Default)]
 struct Doors {
-    open: FxHashMap<InfoHash, Door>,
+    /// The newest last, which is the one that counts: a torrent that was removed and added again may have two for a
+    /// moment, and so have two links to one hybrid torrent until it is known that they are.
+    open: FxHashMap<InfoHash, Vec<Door>>,
     /// Their torrents by what encrypted calls name them by.
     signs: FxHashMap<[u8; 20], InfoHash>,
 }
@@ -48,7 +50,7 @@ impl Registry {
     pub fn open(self: &Arc<Self>, info_hash: InfoHash, door: Door) -> Registration {
         let incoming = door.incoming.clone();
         let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
-        doors.open.insert(info_hash, door);
+        doors.open.entry(info_hash).or_default().push(door);
         doors.signs.insert(mse::call_sign(&info_hash), info_hash);
         drop(doors);
         Registration { registry: self.clone(), info_hash, incoming }
@@ -56,7 +58,7 @@ impl Registry {
 
     /// The door of this torrent.
     pub fn find(&self, info_hash: &InfoHash) -> Option<Door> {
-        self.doors.lock().unwrap_or_else(PoisonError::into_inner).open.get(info_hash).cloned()
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner).open.get(info_hash)?.last().cloned()
     }
 }
 
@@ -74,8 +76,9 @@ impl Here for Registry {
 impl Drop for Registration {
     fn drop(&mut self) {
         let mut doors = self.registry.doors.lock().unwrap_or_else(PoisonError::into_inner);
-        // A torrent that was removed and added again has opened a door of its own by now.
-        if doors.open.get(&self.info_hash).is_some_and(|door| door.incoming.same_channel(&self.incoming)) {
+        let Some(open) = doors.open.get_mut(&self.info_hash) else { return };
+        open.retain(|door| !door.incoming.same_channel(&self.incoming));
+        if open.is_empty() {
             doors.open.remove(&self.info_hash);
             doors.signs.remove(&mse::call_sign(&self.info_hash));
         }

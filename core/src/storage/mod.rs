@@ -466,6 +466,14 @@ impl Storage {
         self.prepared.store(prepared, Ordering::Release);
     }
 
+    /// Whether every byte of the files that are wanted is there.
+    pub(crate) fn has_all_wanted(&self) -> bool {
+        let files = self.layout.files().iter().zip(&self.files);
+        files
+            .filter(|(file, _)| file.length > 0 && !file.pad)
+            .all(|(_, it)| it.is_unwanted() || it.is_complete())
+    }
+
     /// Whether a file of it was seen on disk, so that its folder must be there.
     pub(crate) fn expects_files(&self) -> bool {
         self.files.iter().any(FileState::is_expected)

@@ -13,7 +13,8 @@ use super::seq::Micros;
 const HISTORY: usize = 10;
 const STEP: Duration = Duration::from_secs(60);
 
-/// The least of so many samples is the delay of the moment: single late ones are noise of schedulers.
+/// The least of so many samples is the delay of the moment: single late ones are noise of schedulers. RFC 6817
+/// has four at least.
 const RECENT: usize = 4;
 
 /// A clock that runs at another speed moves the base by less than this between two looks. More is no drift.
@@ -72,6 +73,10 @@ pub struct Delay {
     theirs: BaseDelay,
     recent: [u32; RECENT],
     samples: usize,
+    /// The least of this round trip, and of the one before.
+    least: [Option<u32>; 2],
+    /// When this one began.
+    round: Option<Instant>,
 }
 
 impl Delay {
@@ -88,23 +93,39 @@ impl Delay {
     pub fn ours(&mut self, now: Instant, sample: Micros) {
         self.ours.sample(now, sample);
         let base = self.ours.get().unwrap_or(sample);
-        self.recent[self.samples % RECENT] = sample.since(base);
+        let delay = sample.since(base);
+        self.recent[self.samples % RECENT] = delay;
         self.samples += 1;
+        self.least[0] = Some(self.least[0].map_or(delay, |least| least.min(delay)));
     }
 
-    /// The time that our packets spend in queues; `None`: not known. It cannot be longer than the round trip
-    /// `rtt` in which it was measured: if it seems to be, a clock was set, and so is the base.
+    /// The time that our packets spend in queues at the moment; `None`: not known. It cannot be longer than the
+    /// round trip `rtt` in which it was measured: if it seems to be, a clock was set, and so is the base.
     pub fn queuing(&mut self, rtt: Duration) -> Option<Duration> {
         let recent = &mut self.recent[..self.samples.min(RECENT)];
         let delay = *recent.iter().min()?;
         let limit = u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX);
         if limit > 0 && delay > limit {
             let by = delay - limit;
-            recent.iter_mut().for_each(|recent| *recent -= by);
+            let least = self.least.iter_mut().flatten();
+            recent.iter_mut().chain(least).for_each(|delay| *delay = delay.saturating_sub(by));
             self.ours.shift(by);
             return Some(rtt);
         }
         Some(Duration::from_micros(delay.into()))
+    }
+
+    /// The time that they have spent there through a whole round trip (RFC 6817, 3.4.2: what filters the delay
+    /// looks back no further than that). A receiver that does not run for a while makes all that comes then late,
+    /// and is no queue.
+    pub fn lasting(&mut self, now: Instant, rtt: Duration) -> Option<Duration> {
+        let queuing = self.queuing(rtt)?;
+        if self.round.is_none_or(|began| now.saturating_duration_since(began) >= rtt) {
+            self.least = [None, self.least[0].or(self.least[1])];
+            self.round = Some(now);
+        }
+        let least = self.least.into_iter().flatten().min()?;
+        Some(queuing.min(Duration::from_micros(least.into())))
     }
 }
 
@@ -174,5 +195,23 @@ mod tests {
             delay.ours(now, Micros(999_970_000));
         }
         assert_eq!(delay.queuing(ms(40)), Some(ms(10)));
+    }
+
+    #[test]
+    fn what_lasts_is_the_least_of_a_round_trip() {
+        let (start, mut delay) = (Instant::now(), Delay::default());
+        delay.ours(start, Micros(0));
+        assert_eq!(delay.lasting(start, RTT), Some(ms(0)));
+        let late = |delay: &mut Delay, after| {
+            (0..2 * RECENT).for_each(|_| delay.ours(start + ms(after), Micros(80_000)));
+            delay.lasting(start + ms(after), RTT)
+        };
+        assert_eq!(late(&mut delay, 500), Some(ms(0)));
+        assert_eq!(delay.queuing(RTT), Some(ms(80)));
+        assert_eq!(late(&mut delay, 900), Some(ms(0)));
+        assert_eq!(late(&mut delay, 1_000), Some(ms(80)), "a whole round trip: it is a queue");
+        // A clock that was set moves this as well.
+        (0..RECENT).for_each(|_| delay.ours(start + ms(1_100), Micros(900_080_000)));
+        assert_eq!(delay.lasting(start + ms(1_100), ms(40)), Some(ms(40)));
     }
 }

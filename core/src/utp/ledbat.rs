@@ -94,8 +94,13 @@ impl Ledbat {
     }
 
     /// Something arrived.
-    pub fn acked(&mut self, acked: Acked) {
-        let queuing = self.delay.queuing(acked.rtt).unwrap_or_default();
+    pub fn acked(&mut self, now: Instant, acked: Acked) {
+        // Slow start would double once more before it knew what lasts.
+        let queuing = match self.in_slow_start() {
+            true => self.delay.queuing(acked.rtt),
+            false => self.delay.lasting(now, acked.rtt),
+        };
+        let queuing = queuing.unwrap_or_default();
         let delay = queuing.as_secs_f64() / TARGET.as_secs_f64();
         let bytes = acked.bytes as f64;
         // The window grows only where it was what held us back; in slow start half of it tells that, because
@@ -158,21 +163,24 @@ mod tests {
 
     const PACKET: usize = 1_000;
 
-    /// One round trip in which the whole window is acknowledged while packets queue for `queue` milliseconds.
-    fn round(ledbat: &mut Ledbat, now: Instant, queue: u32, in_flight: Option<usize>) {
+    /// One round trip of a second in which the whole window is acknowledged while packets queue for `queue`
+    /// milliseconds.
+    fn round(ledbat: &mut Ledbat, now: &mut Instant, queue: u32, in_flight: Option<usize>) {
+        *now += Duration::from_secs(1);
+        let now = *now;
         for _ in 0..in_flight.unwrap_or(ledbat.window()) / PACKET {
             let in_flight = in_flight.unwrap_or(ledbat.window());
             ledbat.our_delay(now, Micros(queue * 1_000));
             let rtt = Duration::from_secs(1);
-            ledbat.acked(Acked { bytes: PACKET, in_flight, rtt });
+            ledbat.acked(now, Acked { bytes: PACKET, in_flight, rtt });
         }
     }
 
     fn settled() -> (Instant, Ledbat) {
-        let (now, mut ledbat) = (Instant::now(), Ledbat::new(PACKET));
+        let (mut now, mut ledbat) = (Instant::now(), Ledbat::new(PACKET));
         ledbat.our_delay(now, Micros(0));
         for _ in 0..6 {
-            round(&mut ledbat, now, 0, None);
+            round(&mut ledbat, &mut now, 0, None);
         }
         ledbat.lost();
         (now, ledbat)
@@ -180,48 +188,46 @@ mod tests {
 
     #[test]
     fn doubles_until_half_the_target_queues() {
-        let (now, mut ledbat) = (Instant::now(), Ledbat::new(PACKET));
+        let (mut now, mut ledbat) = (Instant::now(), Ledbat::new(PACKET));
         ledbat.our_delay(now, Micros(0));
         let first = ledbat.window();
-        round(&mut ledbat, now, 0, None);
+        round(&mut ledbat, &mut now, 0, None);
         assert_eq!(ledbat.window(), first * 2);
-        round(&mut ledbat, now, 20, None);
+        round(&mut ledbat, &mut now, 20, None);
         assert_eq!(ledbat.window(), first * 4);
-        round(&mut ledbat, now, 60, None);
+        round(&mut ledbat, &mut now, 60, None);
         assert!(!ledbat.in_slow_start() && ledbat.window() < first * 6, "{}", ledbat.window());
     }
 
     #[test]
     fn grows_by_the_gain_below_the_target_and_shrinks_above_it() {
-        let (now, mut ledbat) = settled();
+        let (mut now, mut ledbat) = settled();
         let before = ledbat.window();
-        round(&mut ledbat, now, 0, None);
+        round(&mut ledbat, &mut now, 0, None);
         let grown = ledbat.window() - before;
         assert!((2_700..=3_000).contains(&grown), "{grown}");
-        for _ in 0..4 {
-            ledbat.our_delay(now, Micros(100_000));
-        }
+        // It is seen for what it is when it has lasted for a round trip.
+        round(&mut ledbat, &mut now, 100, None);
         let before = ledbat.window();
-        round(&mut ledbat, now, 100, None);
+        round(&mut ledbat, &mut now, 100, None);
         assert_eq!(ledbat.window(), before, "at the target nothing changes");
-        for _ in 0..4 {
-            ledbat.our_delay(now, Micros(300_000));
-        }
-        round(&mut ledbat, now, 300, None);
+        round(&mut ledbat, &mut now, 300, None);
+        assert_eq!(ledbat.window(), before, "not yet");
+        round(&mut ledbat, &mut now, 300, None);
         let part = ledbat.window() as f64 / before as f64;
         assert!((0.45..0.8).contains(&part), "{part}");
         for _ in 0..50 {
-            round(&mut ledbat, now, 300, None);
+            round(&mut ledbat, &mut now, 300, None);
         }
         assert_eq!(ledbat.window(), 2 * PACKET);
     }
 
     #[test]
     fn does_not_grow_where_it_was_not_the_limit() {
-        let (now, mut ledbat) = settled();
+        let (mut now, mut ledbat) = settled();
         let before = ledbat.window();
         for _ in 0..100 {
-            round(&mut ledbat, now, 0, Some(before / 2));
+            round(&mut ledbat, &mut now, 0, Some(before / 2));
         }
         assert_eq!(ledbat.window(), before);
     }

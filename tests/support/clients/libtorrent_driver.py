@@ -104,6 +104,19 @@ def announce_to_dht(info_hash):
     session.find_torrent(lt.sha1_hash(bytes.fromhex(info_hash))).force_dht_announce()
 
 
+def make_hybrid(content, tracker, to):
+    """Makes a torrent of both versions (BEP 52), and says by which hashes it is known."""
+    files = lt.list_files(content, lambda path: True, 0)
+    made = lt.create_torrent(files, 262_144)
+    if tracker:
+        made.add_tracker(tracker)
+    lt.set_piece_hashes(made, os.path.dirname(content))
+    with open(to, "wb") as file:
+        file.write(lt.bencode(made.generate()))
+    hashes = lt.load_torrent_file(to).ti.info_hashes()
+    return {"v1": str(hashes.v1), "v2": str(hashes.v2)}
+
+
 def watch():
     """Tells of what happened, with the seconds since the torrent was added."""
     while True:
@@ -134,6 +147,7 @@ serve(
         "status": status,
         "serve": serve_peers,
         "connect": connect,
+        "make_hybrid": make_hybrid,
         "nodes": nodes,
         "announce_to_dht": announce_to_dht,
         "look_up": look_up,

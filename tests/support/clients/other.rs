@@ -83,6 +83,13 @@ impl Other {
         self.driver.ask("connect", json!({"ip": peer.ip().to_string(), "port": peer.port()}));
     }
 
+    /// Makes a torrent of `content` that has a v1 and a v2 part (BEP 52), and gives its hashes; libtorrent only.
+    pub fn make_hybrid(&mut self, content: &Path, tracker: Option<&str>, to: &Path) -> [String; 2] {
+        let hashes = json!({"content": content, "tracker": tracker, "to": to});
+        let hashes = self.driver.ask("make_hybrid", hashes);
+        ["v1", "v2"].map(|part| hashes[part].as_str().expect("a text").to_owned())
+    }
+
     /// Waits until it knows so many nodes of the DHT; libtorrent only.
     pub fn wait_nodes(&mut self, nodes: u64, deadline: Deadline) {
         until(deadline, "nodes of the DHT", || {

@@ -24,6 +24,8 @@ pub struct Tracker {
 /// One announce as it came.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Announce {
+    /// Which torrent, in hex.
+    pub info_hash: String,
     /// Where from.
     pub ip: std::net::IpAddr,
     /// Bytes that are missing there.

@@ -170,3 +170,21 @@ fn a_torrent_that_is_taken_back_is_not_searched_for() {
     assert!(!announced(&net, 3, hash));
     assert!(net.nodes.iter().all(|node| node.stats(net.now).stored == 0));
 }
+
+#[test]
+fn who_searches_a_moment_too_early_finds_the_other_soon_after() {
+    let mut net = net(7, 30, 0);
+    net.run(MINUTE * 2, |_| false);
+    let hash = InfoHash::new([9; 20]);
+    let now = net.now;
+    net.nodes[3].add(now, hash, Wish { urgent: true });
+    net.collect(3);
+    net.run(MINUTE, |net| announced(net, 3, hash));
+    assert!(found(&net, 3, hash).is_empty());
+    // It comes when the search is over.
+    let now = net.now;
+    net.nodes[8].add(now, hash, Wish { urgent: false });
+    net.collect(8);
+    net.run(MINUTE * 2, |net| found(net, 3, hash).contains(&addresses(8)[0]));
+    assert!(found(&net, 3, hash).contains(&addresses(8)[0]));
+}

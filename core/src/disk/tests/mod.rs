@@ -3,6 +3,7 @@
 mod assumed;
 mod check;
 mod crash;
+mod empty;
 mod faults;
 mod lies;
 mod part_names;
@@ -156,12 +157,7 @@ impl Torrent {
 
     /// Every file on disk has the content it should have; no pad file is there.
     fn assert_files(&self) {
-        self.assert_files_of(0);
-    }
-
-    /// The same of files that have so many bytes at least.
-    fn assert_files_of(&self, least: u64) {
-        for file in self.storage.layout().files().iter().filter(|file| file.length >= least) {
+        for file in self.storage.layout().files() {
             let path = self.root.join(&file.path);
             if file.pad {
                 assert!(!path.exists(), "{path:?}");

@@ -10,7 +10,7 @@ fn torrent() -> Torrent {
 }
 
 impl Torrent {
-    fn unwanted(&self, files: &[usize]) {
+    pub(super) fn unwanted(&self, files: &[usize]) {
         let flags: Vec<_> = (0..self.storage.layout().files().len()).map(|at| files.contains(&at)).collect();
         self.disk.set_unwanted(&self.storage, &flags);
     }
@@ -41,7 +41,7 @@ impl Torrent {
     }
 
     /// Waits for the keeper to have done what it was asked for.
-    async fn kept(&self) {
+    pub(super) async fn kept(&self) {
         assert!(self.disk.free_space(self.root.clone()).await.is_some());
     }
 

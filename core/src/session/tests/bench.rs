@@ -69,7 +69,12 @@ impl Bench {
 
     /// A magnet of that torrent, which asks `ask` whether its files are free and has a place in the queue.
     pub fn magnet(ask: mpsc::Sender<Arc<Metainfo>>) -> Self {
-        Self::with(false, |_| (), Arc::new(System), true, Some(ask))
+        Self::magnet_of(|_| (), ask)
+    }
+
+    /// The same, of a torrent of which the link knows what the test leaves.
+    pub fn magnet_of(finish: impl FnOnce(&mut Metainfo), ask: mpsc::Sender<Arc<Metainfo>>) -> Self {
+        Self::with(false, finish, Arc::new(System), true, Some(ask))
     }
 
     fn with(

@@ -14,7 +14,8 @@ use crate::peer::Report;
 use crate::queue::Turn;
 use crate::stats::{PeerSource, SessionState};
 use crate::tracker::AnnounceEvent;
-use crate::types::LinkId;
+use crate::types::{InfoHash, InfoHashV2, LinkId, PeerId};
+use crate::wire::handshake::{Handshake, Reserved};
 
 /// A running magnet, the torrent that it will turn out to be, and who is asked whether its files are free.
 fn magnet() -> (Bench, Metainfo, mpsc::Receiver<Arc<Metainfo>>) {
@@ -106,6 +107,43 @@ fn a_magnet_that_turns_out_private_has_nothing_to_do_with_strangers_any_more() {
     bench.turn(Input::Orders(Orders { admission, ..Orders::default() }));
     let (shape, _) = bench.mail(named[0]).became.unwrap();
     assert_eq!((shape.metadata, shape.sharing), (None, crate::wire::extended::Sharing::NoLonger));
+}
+
+#[test]
+fn a_magnet_of_the_v2_part_of_a_hybrid_goes_on_in_the_swarm_of_its_v1_part() {
+    let (ask, mut asked) = mpsc::channel(1);
+    let v2 = InfoHashV2::new([2; 32]);
+    let name = InfoHash::new([2; 20]);
+    let half = |metainfo: &mut Metainfo| {
+        metainfo.trackers = vec![vec!["http://t.example/announce".into()]];
+        (metainfo.info_hash, metainfo.info_hash_v1, metainfo.info_hash_v2) = (name, None, Some(v2));
+    };
+    let mut bench = Bench::magnet_of(half, ask);
+    let mut whole = torrent(&bench.content, 100);
+    let v1 = whole.info_hash;
+    whole.info_hash_v2 = Some(v2);
+    bench.wish(Wish::Run);
+    assert_eq!(bench.shared.dht().registered(), [(name, true)]);
+    assert!(bench.shared.registry().find(&name).is_some());
+    assert_eq!(bench.actor.announce_params(AnnounceEvent::Started).info_hash, name);
+    let link = source(&mut bench, "11.0.0.1:1", PeerSource::Tracker, 100);
+    let known = bench.actor.pool.known();
+
+    let metadata = Some(Arc::new(whole.named(name)));
+    bench.turn(Input::Orders(Orders { metadata, ..Orders::default() }));
+    assert_eq!(asked.try_recv().unwrap().swarm_hash(), v1);
+    assert!(!bench.actor.links.contains_key(&link), "it was greeted by another hash");
+    assert_eq!(bench.actor.pool.known(), known, "its peer is called again");
+    assert_eq!(bench.shared.dht().registered(), [(v1, true)]);
+    assert!(bench.shared.registry().find(&name).is_none() && bench.shared.registry().find(&v1).is_some());
+    assert_eq!(bench.actor.announce_params(AnnounceEvent::Started).info_hash, v1);
+    let greeted =
+        |hash| Handshake { reserved: Reserved::OURS, info_hash: hash, peer_id: PeerId::new([7; 20]) };
+    assert!(!bench.actor.greets_us(&greeted(name)) && bench.actor.greets_us(&greeted(v1)));
+    assert_eq!((bench.torrent.info_hash(), bench.actor.newest.info_hash), (name, name), "people know it so");
+    let admission = Some(Admission::Granted { own_folder: true });
+    bench.turn(Input::Orders(Orders { admission, ..Orders::default() }));
+    assert!(bench.actor.magnet.is_none() && bench.actor.in_swarm.is_some());
 }
 
 #[test]

@@ -314,11 +314,10 @@ impl Connection {
             self.ledbat.our_delay(now, packet.header.difference);
         }
         if outcome.bytes > 0 {
-            self.ledbat.acked(Acked {
-                bytes: outcome.bytes,
-                in_flight,
-                rtt: outcome.rtt.unwrap_or(self.rtt.latest()),
-            });
+            self.ledbat.acked(
+                now,
+                Acked { bytes: outcome.bytes, in_flight, rtt: outcome.rtt.unwrap_or(self.rtt.latest()) },
+            );
         }
         if outcome.progress {
             self.moved = now;

@@ -151,3 +151,26 @@ fn fills_the_bottleneck_alone_and_queues_no_more_than_the_target() {
     assert!(rate >= 18.0, "{rate}");
     assert!(worst < ms(150), "{worst:?}");
 }
+
+/// Part of 100 Mbit/s with 100 ms that is filled where the receiving program does not run for so much of each
+/// time.
+fn with_stalls(every: Duration, length: Duration) -> f64 {
+    let mut net = Net::new(5, [Link::bottleneck(100, ms(300), ms(50)), Link::new(ms(50))]);
+    net.links[0].stalls = Some((every, length));
+    let handle = net.connect();
+    net.to_write.insert((0, handle), (vec![7; 200_000_000], 0));
+    net.pass(SECOND * 5);
+    let moved = |net: &Net| net.seen[&net.accepted[0]].received.len();
+    let before = moved(&net);
+    net.pass(SECOND * 10);
+    (moved(&net) - before) as f64 * 8.0 / 1e8 / 10.0
+}
+
+#[test]
+fn a_receiver_that_does_not_run_for_a_while_is_no_queue() {
+    for (every, length) in [(150, 60), (300, 150)] {
+        let part = with_stalls(ms(every), ms(length));
+        println!("{length} of {every} ms: {part:.2}");
+        assert!(part >= 0.9, "{length} of {every} ms: {part:.2}");
+    }
+}

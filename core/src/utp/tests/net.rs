@@ -28,6 +28,9 @@ pub struct Link {
     /// The largest datagram that passes.
     pub mtu: usize,
     pub busy_until: Option<Instant>,
+    /// Of each of these times at whose end it is, the receiving program does not run for so long: what comes then is
+    /// seen at the end of it.
+    pub stalls: Option<(Duration, Duration)>,
 }
 
 impl Link {
@@ -42,6 +45,7 @@ impl Link {
             late: Duration::ZERO,
             mtu: 1472,
             busy_until: None,
+            stalls: None,
         }
     }
 
@@ -170,9 +174,18 @@ impl Net {
         let copies = 1 + u32::from(self.random.random_bool(self.links[from].duplicate));
         for _ in 0..copies {
             if let Some(when) = self.links[from].pass(self.now, bytes.len() + 28, &mut self.random) {
+                let when = self.seen_at(from, when);
                 self.at(when, Arrival::Datagram { to: 1 - from, bytes: bytes.to_vec() });
             }
         }
+    }
+
+    /// When the program at the end of a link sees what arrives at this time.
+    fn seen_at(&self, link: usize, arrives: Instant) -> Instant {
+        let Some((every, length)) = self.links[link].stalls else { return arrives };
+        let since = (arrives - self.start).as_nanos();
+        let into = Duration::from_nanos((since % every.as_nanos()) as u64);
+        if into + length >= every { arrives + (every - into) } else { arrives }
     }
 
     fn flush(&mut self) {
