@@ -81,12 +81,7 @@ impl Crowd {
 impl Crowd {
     /// A client of another make that takes part in the DHT before it has a torrent.
     pub fn member(&self, lab: &mut Lab, make: Make, name: &str) -> Other {
-        let host = lab.net.host(name);
-        if make == Make::Transmission {
-            // It takes part over IPv6 only where it has an address that a way to the internet begins at.
-            let way = ["-6", "route", "add", "2001::/16", "dev", "eth0"];
-            assert!(host.command("ip").args(way).status().expect("there is ip").success());
-        }
+        let host = lab.place_of(make, name);
         let options = self.options(make);
         let mut client = Other::start(make, &host, lab.family, name, &lab.work, &options);
         if make == Make::Libtorrent {

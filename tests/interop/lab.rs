@@ -86,9 +86,20 @@ impl Lab {
         self.other_with(make, name, &Options::default())
     }
 
+    /// Where a client of another make is to be.
+    pub fn place_of(&mut self, make: Make, name: &str) -> Host {
+        let host = self.net.host(name);
+        if make == Make::Transmission && self.family == Family::V6 {
+            // It opens a UDP socket for IPv6 only where it has an address that a way to the internet begins at.
+            let way = ["-6", "route", "add", "2001::/16", "dev", "eth0"];
+            assert!(host.command("ip").args(way).status().expect("there is ip").success());
+        }
+        host
+    }
+
     /// The same with more to say to it.
     pub fn other_with(&mut self, make: Make, name: &str, options: &Options) -> Other {
-        let host = self.net.host(name);
+        let host = self.place_of(make, name);
         let mut client = Other::start(make, &host, self.family, name, &self.work, options);
         client.add(&self.torrent, &self.dir(name));
         client

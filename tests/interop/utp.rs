@@ -1,5 +1,4 @@
-//! uTP (BEP 29) and nothing else, with the other clients that speak it: each way, encrypted too, and with libtorrent
-//! over IPv6. transmission 3 has a UDP socket for IPv6 only where it sees a route to the world.
+//! uTP (BEP 29) and nothing else, with the other clients that speak it: each way, encrypted too, and over IPv6.
 
 use std::net::SocketAddr;
 
@@ -69,6 +68,27 @@ fn utp_alone_with_libtorrent_over_ipv6() {
 #[test]
 fn utp_alone_with_transmission() {
     both_ways("utp_alone_with_transmission", Transmission, Family::V4, false, 123);
+}
+
+/// It asks no tracker over IPv6 while it is bound to an address of IPv4, so ours calls it, both ways.
+#[test]
+fn utp_alone_with_transmission_over_ipv6() {
+    let (test, family) = ("utp_alone_with_transmission_over_ipv6", Family::V6);
+    let content = Content::single(64_000_001, 256 << 10, 124);
+    let Some(mut lab) = Lab::new(test, &[Transmission], content, family) else { return };
+    let mut theirs = lab.other_with(Transmission, "leech", &utp(Transmission, false));
+    let peer = SocketAddr::new(theirs.host.address(family), other::PORT).to_string();
+    let (_, mut ours) = lab.our_seed_with(&["--no-tcp", "--encryption", "off", "--peer", &peer]);
+    theirs.wait_seeding(lab::transfer());
+    lab.assert_same_at(Transmission, "leech");
+    let (status, lines) = ours.interrupt();
+    assert!(status.success(), "{status}");
+    assert_utp(&lines, "none");
+    let (_, mut ours) = lab.ours("again", &["--no-tcp", "--encryption", "off", "--peer", &peer]);
+    let (status, lines) = ours.wait_exit(lab::transfer());
+    assert!(status.success(), "{status}: {:?}", lines.last());
+    lab.assert_same("again");
+    assert_utp(&lines, "none");
 }
 
 #[test]
