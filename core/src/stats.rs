@@ -196,6 +196,8 @@ pub struct GlobalStats {
     pub limits: SpeedLimits,
     /// They are those of the second set.
     pub alternative: bool,
+    /// Where downloads go that are not told otherwise.
+    pub download_dir: PathBuf,
     /// Free bytes where downloads go; `None` until asked.
     pub free_space: Option<u64>,
     /// The addresses that accept peers.
@@ -204,7 +206,7 @@ pub struct GlobalStats {
     pub listen_error: Option<Untrusted>,
     /// What gateways let in.
     pub mapping: MappingStats,
-    /// Whether anything came in from outside.
+    /// Whether a peer called us from outside: one at a public address.
     pub incoming_seen: bool,
     /// Bans that last.
     pub banned: u32,

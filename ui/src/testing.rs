@@ -89,7 +89,10 @@ impl Stage {
                 rate_down: 25_795_000,
                 rate_up: 3_250_000,
                 peers: 186,
+                download_dir: "/srv/dl".into(),
                 free_space: Some(412 << 30),
+                listening: vec!["0.0.0.0:51413".parse().expect("an address")],
+                incoming_seen: true,
                 limits: SpeedLimits { down: Some(50 << 20), up: Some(10 << 20) },
                 ..GlobalStats::default()
             }),

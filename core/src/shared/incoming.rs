@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use super::{SharedResources, binding, portmap, totals};
 use crate::event::{Event, Kind};
 use crate::net::link::Stream;
+use crate::net::scope::Scope;
 use crate::net::udp::Batch;
 use crate::net::{dial, listen};
 use crate::utp::task::{self, Setup};
@@ -247,7 +248,10 @@ fn greet(shared: &Arc<SharedResources>, stream: Stream, address: SocketAddr, gre
             }
         };
         if let Some(shared) = engine.upgrade() {
-            shared.incoming_seen.store(true, Ordering::Relaxed);
+            // A caller on our own network says nothing about the router.
+            if Scope::of(address.ip()) == Scope::Public {
+                shared.incoming_seen.store(true, Ordering::Relaxed);
+            }
         }
         if let Some(door) = registry.find(&greeted.handshake.info_hash) {
             // A session that has enough to do lets the peer call again.

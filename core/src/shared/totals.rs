@@ -91,6 +91,7 @@ fn pin(shared: &SharedResources, free_space: Option<u64>) {
     let listening = shared.listening();
     let settings = shared.settings();
     let global = GlobalStats {
+        download_dir: shared.config().download_dir.clone(),
         free_space,
         limits: settings.speed_now(),
         alternative: settings.use_alternative,

@@ -404,7 +404,10 @@ fn network(error: reqwest::Error) -> AnnounceError {
         let Some(inner) = cause.source() else { break };
         cause = inner;
     }
-    AnnounceError::Network(Untrusted::new(cause.to_string()))
+    // The system's number for what it says in words helps nobody.
+    let why = cause.to_string();
+    let why = why.split_once(" (os error ").map_or(why.as_str(), |(words, _)| words);
+    AnnounceError::Network(Untrusted::new(why.to_owned()))
 }
 
 /// What is wrong with the server's certificate, where that is the cause. An error of the system may hold

@@ -3,6 +3,7 @@
 use tc_core::magnet::Magnet;
 use tc_core::types::InfoHash;
 
+use super::AppState;
 use crate::message::{AddRequest, AddStart, Preview};
 use crate::widget::field::Field;
 
@@ -123,6 +124,11 @@ impl AddForm {
     pub fn new(mut sources: Vec<String>, duplicates: usize) -> Self {
         let first = if sources.is_empty() { String::new() } else { sources.remove(0) };
         Self { source: Field::new(&first), more: sources, duplicates, ..Self::default() }
+    }
+
+    /// Free bytes where the files go, the usual folder included.
+    pub fn free_in(&self, state: &AppState) -> Option<u64> {
+        self.free.or_else(|| state.global.free_space.filter(|_| self.save_to.text().is_empty()))
     }
 
     /// The text field that is typed into.

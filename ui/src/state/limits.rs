@@ -160,7 +160,8 @@ impl Limit {
         match self {
             Self::Place => row.map_or_else(String::new, |row| {
                 let of = row.place.map_or(0, |(_, of)| of);
-                format!("of {of} {}", if row.stats.is_complete() { "seeds" } else { "downloads" })
+                let kin = if row.stats.is_complete() { "seed" } else { "download" };
+                format!("of {}", format::plural(of as u64, kin))
             }),
             Self::Force => "whatever stands before it in the queue".to_owned(),
             Self::AllDownloads | Self::AllSeeds => "at once; the others wait for their turn".to_owned(),

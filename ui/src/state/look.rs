@@ -55,6 +55,8 @@ pub fn header_looks_same(a: &GlobalStats, b: &GlobalStats) -> bool {
         && a.listen_error == b.listen_error
         && a.mapping == b.mapping
         && a.incoming_seen == b.incoming_seen
+        && a.listening == b.listening
+        && (a.dht.on, a.dht.good) == (b.dht.on, b.dht.good)
         && a.goodbyes == b.goodbyes
         && free(a) == free(b)
 }
@@ -93,5 +95,11 @@ mod tests {
         assert!(differs(|stats| stats.stalled = true));
         let leaving = GlobalStats { goodbyes: 1, ..GlobalStats::default() };
         assert!(!header_looks_same(&GlobalStats::default(), &leaving));
+        let mut found = GlobalStats::default();
+        found.dht.good[1] = 1;
+        assert!(!header_looks_same(&GlobalStats::default(), &found));
+        let listening = vec!["0.0.0.0:51413".parse().unwrap()];
+        let listening = GlobalStats { listening, ..GlobalStats::default() };
+        assert!(!header_looks_same(&GlobalStats::default(), &listening));
     }
 }

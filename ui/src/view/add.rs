@@ -33,6 +33,9 @@ pub fn draw(state: &AppState, form: &AddForm, buffer: &mut Buffer) {
     let mut page = Page { state, buffer, inner, y: 0 };
     page.field("Source", &form.source, form.field == AddField::Source);
     page.candidates(form, AddField::Source);
+    if form.source.text().is_empty() && form.candidates.is_none() {
+        page.note("a .torrent file, a magnet link, a URL or an info-hash", Role::Dim);
+    }
     if !form.more.is_empty() || form.duplicates > 0 {
         let skipped = match form.duplicates {
             0 => String::new(),
@@ -43,10 +46,15 @@ pub fn draw(state: &AppState, form: &AddForm, buffer: &mut Buffer) {
     page.y += 1;
     page.field("Save to", &form.save_to, form.field == AddField::SaveTo);
     page.candidates(form, AddField::SaveTo);
-    if let Some(free) = form.free {
-        page.note(&format!("{} free", format::size(free)), Role::Dim);
-    } else if form.save_to.text().is_empty() {
-        page.note("the usual folder", Role::Dim);
+    let free = form.free_in(state);
+    let free = free.map(|free| format!("{} free", format::size(free)));
+    let usual = form.save_to.text().is_empty().then(|| {
+        let folder = clean(&state.global.download_dir.to_string_lossy());
+        if folder.is_empty() { "the usual folder".to_owned() } else { folder }
+    });
+    let note: Vec<_> = usual.into_iter().chain(free).collect();
+    if !note.is_empty() {
+        page.note(&note.join("   "), Role::Dim);
     }
     page.y += 1;
     let choice =
@@ -169,7 +177,7 @@ impl Page<'_> {
                     self.note("already on the list", Role::Warn);
                 }
                 let size = preview.content.map(|(_, size)| size);
-                if form.free.zip(size).is_some_and(|(free, size)| free < size) {
+                if form.free_in(self.state).zip(size).is_some_and(|(free, size)| free < size) {
                     self.note("more than is free there", Role::Warn);
                 }
             }

@@ -94,7 +94,12 @@ fn lost(state: &AppState, otherwise: ratatui::style::Style) -> ratatui::style::S
 pub fn lines(state: &AppState, buffer: &mut Buffer, area: Rect, pin: Option<InfoHash>) {
     let entries = state.log.lines(pin, area.height.into());
     if entries.is_empty() && area.height > 0 {
-        let text = if pin.is_some() { "No events of this torrent yet." } else { "No events yet." };
+        let text = match (pin, state.log.kept()) {
+            (Some(_), 0) => "No events of this torrent yet.",
+            (None, 0) => "No events yet.",
+            (Some(_), _) => "No event of this torrent that the filter of the events lets through.",
+            (None, _) => "No event that the filter lets through.",
+        };
         Pen::new(buffer, area, 0).skip(1).put(text, style(state, Role::Dim));
         return;
     }

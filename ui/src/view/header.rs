@@ -3,6 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::detail::reach;
 use super::style;
 use crate::format;
 use crate::state::AppState;
@@ -105,10 +106,10 @@ fn right(state: &AppState, columns: u16, room: usize) -> (String, Role) {
         return (text, Role::Warn);
     }
     let mut parts = Vec::new();
+    if columns >= 72 && global.dht.on {
+        parts.push(format!("dht {}", global.dht.good[0].saturating_add(global.dht.good[1])));
+    }
     if columns >= 120 {
-        if global.dht.on {
-            parts.push(format!("dht {}", global.dht.good[0].saturating_add(global.dht.good[1])));
-        }
         let (up, down) = state.table.all().fold((0u64, 0u64), |(up, down), row| {
             (up.saturating_add(row.stats.uploaded), down.saturating_add(row.stats.downloaded))
         });
@@ -117,6 +118,7 @@ fn right(state: &AppState, columns: u16, room: usize) -> (String, Role) {
         }
     }
     if columns >= 72 {
+        parts.extend(reach::mark(global));
         parts.push(format!("peers {}", global.peers));
     }
     parts.extend(global.free_space.map(|free| format!("free {}", format::size(free))));

@@ -14,8 +14,8 @@ use crate::widget::paint::Pen;
 const HOW_TO_BEGIN: [&str; 4] = [
     "No torrents yet.",
     "",
-    "a  add one: the path of a .torrent file, Tab completes it",
-    "or paste a path here; ? shows all keys",
+    "a  add one: a .torrent file, a magnet link, a URL or an info-hash",
+    "or paste it here; ? shows all keys",
 ];
 
 /// Draws heading and rows.

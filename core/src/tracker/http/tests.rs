@@ -203,6 +203,7 @@ async fn nobody_there() {
     let error = announce(&format!("http://127.0.0.1:{free}/key0123/announce")).await.unwrap_err();
     assert!(matches!(error, AnnounceError::Network(_)), "{error}");
     assert!(!error.to_string().contains("key0123"), "{error}");
+    assert!(!error.to_string().contains("os error"), "{error}");
     let error = announce("http://nowhere.example/announce").await.unwrap_err();
     assert_eq!(error, AnnounceError::Resolve("no such name".into()));
 }

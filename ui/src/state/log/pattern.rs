@@ -75,12 +75,11 @@ impl LogFilter {
 
     /// The filter in words, for the title of the log.
     pub fn describe(&self) -> String {
-        let shown = if self.text.is_empty() {
-            USUAL.map(|usual| format!("{usual}.*")).join("  ")
-        } else {
-            self.text.split_whitespace().collect::<Vec<_>>().join("  ")
-        };
-        format!("{shown}  ≥{}", word(self.level))
+        let mut shown: Vec<_> = self.text.split_whitespace().collect();
+        if self.patterns.is_empty() {
+            shown.insert(0, "all");
+        }
+        format!("{}  ≥{}", shown.join("  "), word(self.level))
     }
 
     pub(super) fn holds(&self, entry: &Entry, event: &Event) -> bool {

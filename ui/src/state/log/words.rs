@@ -10,6 +10,7 @@ pub fn short(kind: Kind) -> &'static str {
     match kind {
         Kind::PieceCompleted => "piece",
         Kind::PieceHashFailed => "bad piece",
+        Kind::MetadataReceived => "metadata",
         Kind::FileCompleted => "file done",
         Kind::PeerConnected => "peer",
         Kind::PeerDisconnected => "peer left",
@@ -24,6 +25,7 @@ pub fn short(kind: Kind) -> &'static str {
         Kind::ListenFailed => "not listening",
         Kind::PortmapOk => "port open",
         Kind::PortmapFailed => "port closed",
+        Kind::DhtReady => "DHT ready",
         other => other.name().split('.').next_back().unwrap_or_default(),
     }
 }
@@ -31,6 +33,8 @@ pub fn short(kind: Kind) -> &'static str {
 /// One line without the kind and the torrent.
 pub fn summary(event: &Event) -> String {
     match event {
+        // Of a magnet nothing is known yet; a torrent of no bytes does not parse.
+        Event::SessionAdded { size: 0, .. } => "its size comes with the metadata".to_owned(),
         Event::SessionAdded { size, .. } => format::size(*size),
         Event::SessionStarted { message, .. }
         | Event::SessionQueued { message, .. }
@@ -53,6 +57,10 @@ pub fn summary(event: &Event) -> String {
             format::size(*bytes_hashed)
         ),
         Event::SessionMoved { from, to } => format!("from {from} to {to}"),
+        Event::MetadataReceived { size, files, private, .. } => {
+            let private = if *private { ", private" } else { "" };
+            format!("{}, {}{private}", format::size(*size), plural(files, "file"))
+        }
         Event::PieceCompleted { index, size, complete, total } => {
             format!("#{index} {}, {complete} of {total}", format::size((*size).into()))
         }
@@ -61,8 +69,11 @@ pub fn summary(event: &Event) -> String {
             format::size((*size).into()),
             format::plural(from.len() as u64, "peer")
         ),
+        // The name alone: the folders before it are mostly those of the torrent, whose name stands there
+        // already, and would push it out of a narrow line. The opened event has the whole path.
         Event::FileCompleted { path, size } => {
-            format!("{} {}", tc_core::untrusted::clean(&path.to_string_lossy()), format::size(*size))
+            let name = path.file_name().unwrap_or(path.as_os_str());
+            format!("{} {}", tc_core::untrusted::clean(&name.to_string_lossy()), format::size(*size))
         }
         Event::PeerConnected { address, client, incoming, .. } => {
             format!("{address} {client}{}", if *incoming { ", it called" } else { "" })
@@ -89,6 +100,7 @@ pub fn summary(event: &Event) -> String {
             let peers = plural(peers, "peer");
             format!("↓ {} ↑ {}, {peers}", format::size(*rate_down), format::size(*rate_up))
         }
+        Event::DhtReady { family, nodes } => format!("{} over {family}", plural(nodes, "node")),
         Event::ListenOk { address } => address.to_string(),
         Event::ListenFailed { address, error } => format!("{address}: {error}"),
         Event::PortmapOk { transport, by, outside, port, .. } => {
@@ -161,6 +173,21 @@ mod tests {
         assert_eq!(got[0], ("url", "https://old.example/announce".to_owned()));
         assert_eq!(got.len(), 3, "{got:?}");
         assert_eq!(summary(&event), "old.example: HTTP 503, retry_in: 3, again in 1m30s");
+    }
+
+    #[test]
+    fn magnets_files_and_the_dht_are_told_in_words() {
+        let added = Event::SessionAdded { name: "x".into(), size: 0 };
+        assert_eq!(summary(&added), "its size comes with the metadata");
+        let metadata =
+            |private| Event::MetadataReceived { name: "x".into(), size: 3 << 20, files: 7, private };
+        assert_eq!(summary(&metadata(false)), "3.00M, 7 files");
+        assert_eq!(summary(&metadata(true)), "3.00M, 7 files, private");
+        assert_eq!(short(Kind::MetadataReceived), "metadata");
+        let file = Event::FileCompleted { path: "The Show/Season 1/S01E02.mkv".into(), size: 8 << 20 };
+        assert_eq!(summary(&file), "S01E02.mkv 8.00M");
+        let ready = Event::DhtReady { family: "IPv6".into(), nodes: 1 };
+        assert_eq!((short(Kind::DhtReady), summary(&ready).as_str()), ("DHT ready", "1 node over IPv6"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod limits;
 mod overview;
 mod peers;
 pub mod pieces;
-mod reach;
+pub mod reach;
 mod trackers;
 
 use ratatui::buffer::Buffer;
@@ -69,6 +69,11 @@ pub fn rule(state: &AppState, buffer: &mut Buffer, area: Rect, beside: bool) {
             pen.put(tab.title(), style(state, role)).skip(1);
         }
     }
+    if let Some(part) = part(state)
+        && let Some(dashes) = pen.room().checked_sub(width(&part) + 1)
+    {
+        pen.put(&"─".repeat(dashes), line).skip(1).put(&part, style(state, Role::Dim));
+    }
     pen.fill("─", line);
     if beside {
         let x = area.right();
@@ -76,6 +81,14 @@ pub fn rule(state: &AppState, buffer: &mut Buffer, area: Rect, beside: bool) {
             buffer[(x, area.y)].set_symbol("┬").set_style(line);
         }
     }
+}
+
+/// `3-9/22`: which rows of a list are seen, where that is not all of it.
+fn part(state: &AppState) -> Option<String> {
+    let area = state.panes.areas().detail?;
+    let (len, rows) = (state.detail.len(), usize::from(list_rows(state.detail.tab, area)));
+    let top = state.detail.scroll().top;
+    (len > rows).then(|| format!("{}-{}/{len}", top + 1, (top + rows).min(len)))
 }
 
 /// Rows of the list that a tab shows in an area.

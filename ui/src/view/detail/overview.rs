@@ -175,13 +175,13 @@ fn lines(state: &AppState, row: &Row, width: usize) -> Vec<(&'static str, String
 fn place(row: &Row) -> Option<String> {
     let stats = &row.stats;
     let kin = match (stats.is_complete(), stats.state) {
-        (false, _) => "downloads",
-        (true, SessionState::Queued) => "seeds",
+        (false, _) => "download",
+        (true, SessionState::Queued) => "seed",
         (true, _) => return stats.forced.then(|| "forced".to_owned()),
     };
     let (place, of) = row.place?;
     let forced = if stats.forced { " · forced: runs whatever stands before it" } else { "" };
-    Some(format!("position {place} of {of} {kin}{forced}"))
+    Some(format!("position {place} of {}{forced}", format::plural(of as u64, kin)))
 }
 
 /// `downloading · 11 seeds (18) · 9 peers (44) · availability 4.1`

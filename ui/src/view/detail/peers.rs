@@ -17,6 +17,8 @@ const LEGEND: [&str; 2] = [
     "O optimistic · I incoming · K snubbed · F fast · E encrypted, e its greeting",
 ];
 
+/// Widths from which there are flags and what goes with them.
+const FLAGS_FROM: u16 = 72;
 /// Columns of the two last headings, with the space before them.
 const NET: usize = 6;
 /// Flags of a peer that has many of them.
@@ -25,7 +27,16 @@ const FROM: usize = 10;
 
 /// Rows of the list: all but the heading, and sum and legend where there is room.
 pub const fn rows(area: Rect) -> u16 {
-    area.height.saturating_sub(if area.height >= 12 { 5 } else { 1 })
+    area.height.saturating_sub(1 + below(area))
+}
+
+/// Rows below the list: a blank, the sum, and what the flags mean where they are shown.
+const fn below(area: Rect) -> u16 {
+    match (area.height >= 12, area.width >= FLAGS_FROM) {
+        (true, true) => 4,
+        (true, false) => 2,
+        (false, _) => 0,
+    }
 }
 
 /// Draws heading, peers, sum and legend.
@@ -37,7 +48,7 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
     if peers.is_empty() {
         nothing(state, buffer, area, &nobody(row));
     }
-    let wide = area.width >= 72;
+    let wide = area.width >= FLAGS_FROM;
     let widest = area.width >= 100;
     let numbers = if wide { FLAGS + 7 + 7 + 7 + NET } else { 7 + 7 } + if widest { FROM } else { 0 };
     let text = usize::from(area.width).saturating_sub(1 + numbers + 1);
@@ -86,8 +97,8 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
         if state.global.banned > 0 {
             sum += &format!(" · {} banned", state.global.banned);
         }
-        Pen::new(buffer, area, area.height - 3).skip(1).put(&sum, dim);
-        for (at, line) in LEGEND.iter().enumerate() {
+        Pen::new(buffer, area, area.height - below(area) + 1).skip(1).put(&sum, dim);
+        for (at, line) in LEGEND.iter().enumerate().filter(|_| wide) {
             Pen::new(buffer, area, area.height - 2 + at as u16).skip(1).put(line, dim);
         }
     }

@@ -20,12 +20,12 @@ const WAYS: u16 = 3;
 const ALL_FROM: u16 = 12;
 const ONE_FROM: u16 = 5;
 
-/// Rows of the list: all but the heading, and the other ways to peers and the last replies where there is
-/// room.
+/// Rows of the list: all but the heading, and where there is room the other ways to peers and the last replies, or a
+/// line of each.
 pub const fn rows(area: Rect) -> u16 {
     area.height.saturating_sub(match area.height {
         ALL_FROM.. => 1 + WAYS + REPLIES,
-        ONE_FROM.. => 2,
+        ONE_FROM.. => 3,
         _ => 1,
     })
 }
@@ -66,8 +66,13 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
     } else {
         1 + (trackers.len() - top).min(rows(area).into()) as u16
     };
+    let is_low = (ONE_FROM..ALL_FROM).contains(&area.height);
     // The last reply has its line, where it has no more.
-    let end = if (ONE_FROM..ALL_FROM).contains(&area.height) { area.height - 1 } else { area.height };
+    let end = if is_low { area.height - 1 } else { area.height };
+    if is_low && below + WAYS > end {
+        ways_in_a_line(state, &mut Pen::new(buffer, area, end - 1));
+    }
+    let end = if below + WAYS > end { below } else { end };
     for (way, y) in state.detail.ways.iter().zip(below..end) {
         let (name, word, role) = way_words(*way);
         let mut pen = Pen::new(buffer, area, y);
@@ -82,6 +87,19 @@ pub fn draw(state: &AppState, buffer: &mut Buffer, area: Rect) {
         replies(state, buffer, area, trackers);
     } else if area.height >= ONE_FROM {
         reply(state, buffer, Rect { y: area.bottom() - 1, height: 1, ..area }, trackers);
+    }
+}
+
+/// `DHT working 21 · PEX working 12 · LSD off`, where they have no lines.
+fn ways_in_a_line(state: &AppState, pen: &mut Pen<'_>) {
+    pen.skip(1);
+    for (at, way) in state.detail.ways.iter().enumerate() {
+        let (name, word, role) = way_words(*way);
+        let before = if at > 0 { "  ·  " } else { "" };
+        pen.put(&format!("{before}{name} "), style(state, Role::Dim)).put(word, style(state, role));
+        if way.peers > 0 {
+            pen.put(&format!(" {}", format::count(way.peers.into())), style(state, Role::Dim));
+        }
     }
 }
 
