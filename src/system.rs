@@ -30,6 +30,10 @@ impl System for Disk {
         source.load(fetch).map_err(one_line)
     }
 
+    fn is_remote(&self, source: &str) -> bool {
+        matches!(Source::of(Path::new(source.trim())), Ok(Source::Url(_)))
+    }
+
     fn folder(&self, typed: &str) -> Result<PathBuf, String> {
         let path = expand(typed)?;
         // A relative path is meant from here, also when the engine takes the torrent up again.

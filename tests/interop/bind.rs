@@ -4,11 +4,13 @@
 //! does. Trackers over HTTP, by a name, and over UDP, a node of the DHT, a name server and peers are all there, and the
 //! own network is told too (LSD).
 
-use std::net::{SocketAddr, UdpSocket};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -287,5 +289,51 @@ fn an_interface_that_comes_later_is_waited_for() {
     scene.host.ip("link set eth1 up");
     let (status, _) = ours.wait_exit(lab::transfer());
     assert!(status.success(), "{status}");
+    assert_eq!(other.left(), [""; 0], "left by eth0");
+}
+
+/// Serves a torrent file at every URL of a host, to whoever asks, and says who did.
+fn serve(host: &Host, torrent: Vec<u8>) -> Receiver<IpAddr> {
+    let (tell, asked) = sync_channel(16);
+    let at = SocketAddr::from((host.v4, 80));
+    let listener = host.spawn(move || TcpListener::bind(at).expect("the place is ours")).join();
+    let listener = listener.expect("it does not panic");
+    // It ends with the test's process: nobody calls any more.
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut lines = BufReader::new(&stream).lines();
+            while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", torrent.len());
+            // Whoever asked may have gone.
+            stream.write_all(&[head.as_bytes(), &torrent].concat()).ok();
+            let Ok(from) = stream.peer_addr() else { continue };
+            if tell.try_send(from.ip()).is_err() {
+                return;
+            }
+        }
+    });
+    asked
+}
+
+#[test]
+fn a_torrent_file_at_a_url_comes_by_the_interface_that_was_named_or_not_at_all() {
+    let test = "a_torrent_file_at_a_url_comes_by_the_interface_that_was_named_or_not_at_all";
+    let Some(mut scene) = Scene::new(test, 300_001) else { return };
+    let place = scene.lab.net.host("web");
+    let asked = serve(&place, std::fs::read(&scene.lab.torrent).expect("it was made"));
+    scene.lab.torrent = format!("http://{}/x.torrent", place.v4).into();
+    let other = Capture::start(&scene.lab, &scene.host, "eth0");
+    scene.host.ip("link set eth1 down");
+    let (status, _) = scene.ours("eth1", &[]).wait_exit(lab::ready());
+    assert!(!status.success(), "it was fetched by another way");
+    assert!(asked.try_recv().is_err(), "it was asked for by another way");
+    assert_eq!(other.left(), [""; 0], "left by eth0 while eth1 was down");
+    scene.host.ip("link set eth1 up");
+    let mut ours = scene.ours("eth1", &[]);
+    let (status, _) = ours.wait_exit(lab::transfer());
+    assert!(status.success(), "{status}");
+    scene.lab.assert_same("leech");
+    assert_eq!(asked.try_recv(), Ok(IpAddr::from(scene.bound.v4)));
+    other.send_canary("eth0");
     assert_eq!(other.left(), [""; 0], "left by eth0");
 }

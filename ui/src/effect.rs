@@ -1,6 +1,8 @@
 //! The only caller of the engine: carries requests out, and never waits. What may take time is an
 //! errand for a thread of its own, whose answer comes back as news.
 
+pub(crate) mod fetches;
+
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use tc_core::tracker::{AtUrl, FetchError, mask_url};
 use tc_core::types::InfoHash;
 use tc_core::untrusted::clean;
 
+use self::fetches::Fetches;
 use crate::message::{AddRequest, AddStart, Answer, Effect, Message, Preview};
 
 /// Errands that wait. A person makes a few a second at most; the largest paste adds some dozens.
@@ -56,13 +59,16 @@ impl Found {
 }
 
 /// What the dashboard needs of the system. The program implements it: the dashboard itself touches
-/// no file. Its methods may take their time; they are called on the errand thread alone.
+/// no file. Its methods may take their time; they are called on the errand thread, and on those that fetch.
 pub trait System: Send + Sync + 'static {
     /// What a source that a person typed holds; a URL is fetched with `fetch`.
     ///
     /// # Errors
     /// It is no torrent and no link to one, in one line.
     fn torrent(&self, source: &str, fetch: &Fetch<'_>) -> Result<Found, String>;
+
+    /// Whether a source is elsewhere, and has to be fetched.
+    fn is_remote(&self, source: &str) -> bool;
 
     /// The folder that a person means; `~` and `$NAME` are expanded.
     ///
@@ -103,7 +109,7 @@ impl Hands {
         outbox: SyncSender<Message>,
     ) -> io::Result<Self> {
         let (errands, inbox) = sync_channel(ERRANDS);
-        let runner = Runner { manager: manager.clone(), system, outbox: outbox.clone() };
+        let runner = Arc::new(Runner { manager: manager.clone(), system, outbox: outbox.clone() });
         thread::Builder::new().name("errands".into()).spawn(move || runner.run(&inbox))?;
         Ok(Self { manager, errands, outbox })
     }
@@ -217,10 +223,7 @@ impl Hands {
             Ok(()) => None,
             Err(
                 TrySendError::Full(Errand::Add(request)) | TrySendError::Disconnected(Errand::Add(request)),
-            ) => Some(Answer::NotAdded {
-                source: request.source,
-                why: "too much at once; try again".to_owned(),
-            }),
+            ) => Some(Answer::too_much(request)),
             Err(
                 TrySendError::Full(Errand::Move { .. }) | TrySendError::Disconnected(Errand::Move { .. }),
             ) => Some(Answer::Failed("not moved: too much at once; try again".to_owned())),
@@ -242,7 +245,13 @@ impl Hands {
     }
 }
 
-/// The errand thread.
+impl Answer {
+    fn too_much(request: AddRequest) -> Self {
+        Self::NotAdded { source: request.source, why: "too much at once; try again".to_owned() }
+    }
+}
+
+/// The errand thread, and what it shares with those that fetch.
 struct Runner {
     manager: TorrentManager,
     system: Arc<dyn System>,
@@ -250,9 +259,14 @@ struct Runner {
 }
 
 impl Runner {
-    fn run(&self, errands: &Receiver<Errand>) {
+    fn run(self: &Arc<Self>, errands: &Receiver<Errand>) {
+        let fetches = Fetches::new(self.clone());
         for errand in errands {
             let answer = match errand {
+                Errand::Add(request) if self.system.is_remote(&request.source) => {
+                    let Some(answer) = fetches.post(request) else { continue };
+                    answer
+                }
                 Errand::Add(request) => self.add(&request),
                 Errand::Move { torrents, to } => self.relocate(&torrents, &to),
                 Errand::Preview(source) => {

@@ -4,13 +4,15 @@
 //! then on each source fills a copy of its own, some of them side by side, and a wrong one is its sender's. The
 //! first good copy also shows who sent what it does not have.
 
+mod whole;
+
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use rustc_hash::{FxHashMap, FxHashSet};
-use sha1::{Digest as _, Sha1};
-use sha2::Sha256;
+use bytes::Bytes;
+use rustc_hash::FxHashMap;
 
+use self::whole::Is;
+pub use self::whole::{Verdict, Whole};
 use super::link::Magnet;
 use crate::types::{InfoHash, InfoHashV2, LinkId};
 use crate::wire::ut_metadata::{MAX_METADATA, piece_size, pieces};
@@ -38,7 +40,8 @@ const MAX_COPIES: u8 = 3;
 /// Sources that fill copies of their own side by side.
 const MAX_SOLE: usize = 3;
 
-/// Bytes that all copies together may hold; beyond that only the one that most sources fill is kept.
+/// Bytes that all copies together may hold, beside the one that is being hashed; beyond that only the one that most
+/// sources fill is kept.
 const MAX_HELD: usize = 2 * MAX_METADATA as usize;
 
 /// Sizes of which a wrong copy is remembered.
@@ -78,9 +81,14 @@ impl Copy {
     }
 }
 
-/// What came of a piece.
+/// Who sent a piece, and the SHA-1 of it.
+type Sent = (LinkId, [u8; 20]);
+
+/// What came of a piece, or of a verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
+    /// A copy is whole: [`judged`](MetadataFetch::judged) is to be told what it is. Until then no other comes.
+    Whole(Whole),
     /// The metadata is there, and is what the hash says.
     Complete(Bytes),
     /// This link sent what is wrong.
@@ -96,8 +104,10 @@ pub struct MetadataFetch {
     v2: Option<InfoHashV2>,
     sources: FxHashMap<LinkId, Source>,
     copies: FxHashMap<CopyId, Copy>,
-    /// Sizes of which a copy of several sources was wrong: who sent which piece of it, and its hash.
-    doubted: FxHashMap<u32, Vec<(LinkId, [u8; 20])>>,
+    /// The copy that is whole, and is being hashed: nobody is asked for it.
+    judging: Option<CopyId>,
+    /// Sizes of which a copy of several sources was wrong.
+    doubted: FxHashMap<u32, Vec<Sent>>,
 }
 
 impl MetadataFetch {
@@ -108,6 +118,7 @@ impl MetadataFetch {
             v2: magnet.info_hash_v2,
             sources: FxHashMap::default(),
             copies: FxHashMap::default(),
+            judging: None,
             doubted: FxHashMap::default(),
         }
     }
@@ -161,10 +172,39 @@ impl MetadataFetch {
             _ => return Vec::new(),
         }
         if copy.there() == copy.pieces.len() {
-            return self.judge(id);
+            let whole = self.next_whole();
+            if whole.is_some() {
+                return whole.into_iter().collect();
+            }
         }
         self.keep_within_bounds();
         Vec::new()
+    }
+
+    /// The copy that was whole is right, or somebody lied.
+    pub fn judged(&mut self, verdict: Verdict) -> Vec<Finding> {
+        self.judging = None;
+        let mut findings = Vec::new();
+        match verdict.is {
+            Is::Good(metadata, liars) => {
+                findings.extend(liars.into_iter().map(Finding::Lie));
+                findings.push(Finding::Complete(metadata));
+                return findings;
+            }
+            Is::OfTwoTorrents => return vec![Finding::TwoTorrents],
+            Is::Lie(liar) => {
+                self.gone(liar);
+                findings.push(Finding::Lie(liar));
+            }
+            Is::Doubtful(sent) => self.doubt(verdict.id.size, sent),
+        }
+        findings.extend(self.next_whole());
+        findings
+    }
+
+    /// Nobody can say what the copy is that was whole: it is fetched again.
+    pub const fn not_judged(&mut self) {
+        self.judging = None;
     }
 
     /// A source does not give a piece, or not now.
@@ -229,7 +269,8 @@ impl MetadataFetch {
     pub fn progress(&self) -> Option<(u32, u32)> {
         let copies = self.copies.values().map(|copy| (copy.there() as u32, copy.pieces.len() as u32));
         let claimed = self.sources.values().map(|source| (0, pieces(source.size)));
-        copies.chain(claimed).max_by_key(|(there, all)| (*there, u32::MAX - all))
+        let whole = self.judging.iter().map(|id| (pieces(id.size), pieces(id.size)));
+        copies.chain(whole).chain(claimed).max_by_key(|(there, all)| (*there, u32::MAX - all))
     }
 
     /// Peers that say they have it.
@@ -237,10 +278,14 @@ impl MetadataFetch {
         self.sources.len()
     }
 
-    /// The copy that a source fills, which begins if it is not there; `None`: enough sources fill copies of their own.
+    /// The copy that a source fills, which begins if it is not there; `None`: it is being hashed, or enough sources
+    /// fill copies of their own.
     fn copy_for(&mut self, link: LinkId) -> Option<CopyId> {
         let size = self.sources.get(&link)?.size;
         let id = CopyId { size, sole: self.doubted.contains_key(&size).then_some(link) };
+        if self.judging == Some(id) {
+            return None;
+        }
         let sole = self.copies.keys().filter(|copy| copy.sole.is_some()).count();
         if !self.copies.contains_key(&id) && (id.sole.is_none() || sole < MAX_SOLE) {
             self.copies.insert(id, Copy { pieces: vec![None; pieces(size) as usize] });
@@ -267,49 +312,29 @@ impl MetadataFetch {
         (asked < MAX_COPIES).then_some(piece)
     }
 
-    /// A copy is complete: it is right, or somebody lied.
-    fn judge(&mut self, id: CopyId) -> Vec<Finding> {
-        let Some(copy) = self.copies.remove(&id) else { return Vec::new() };
-        let mut whole = BytesMut::with_capacity(id.size as usize);
-        copy.pieces.iter().flatten().for_each(|(_, data)| whole.extend_from_slice(data));
-        let v1 = self.v1.map(|hash| hash == InfoHash::new(Sha1::digest(&whole).into()));
-        let v2 = self.v2.map(|hash| hash == InfoHashV2::new(Sha256::digest(&whole).into()));
-        match (v1.unwrap_or(true), v2.unwrap_or(true)) {
-            (true, true) => {
-                let mut findings: Vec<_> = self.liars(id.size, &copy).into_iter().map(Finding::Lie).collect();
-                findings.push(Finding::Complete(whole.freeze()));
-                return findings;
-            }
-            (true, false) if v1.is_some() => return vec![Finding::TwoTorrents],
-            (false, true) if v2.is_some() => return vec![Finding::TwoTorrents],
-            _ => {}
+    /// A copy that is whole, if none is being hashed.
+    fn next_whole(&mut self) -> Option<Finding> {
+        if self.judging.is_some() {
+            return None;
         }
-        let senders: FxHashSet<_> = copy.pieces.iter().flatten().map(|(link, _)| *link).collect();
-        if senders.len() == 1 {
-            let liars: Vec<_> = senders.into_iter().collect();
-            liars.iter().for_each(|link| self.gone(*link));
-            return liars.into_iter().map(Finding::Lie).collect();
-        }
+        let (id, _) = self.copies.iter().find(|(_, copy)| copy.there() == copy.pieces.len())?;
+        let id = *id;
+        let pieces = self.copies.remove(&id)?.pieces.into_iter().flatten().collect();
+        self.judging = Some(id);
+        let doubted = self.doubted.get(&id.size).cloned().unwrap_or_default();
+        Some(Finding::Whole(Whole { id, pieces, v1: self.v1, v2: self.v2, doubted }))
+    }
+
+    /// A copy of several sources is wrong: from now on each fills one of its own.
+    fn doubt(&mut self, size: u32, sent: Vec<Sent>) {
         if self.doubted.len() >= MAX_DOUBTED {
             self.doubted.clear();
         }
-        let pieces = copy.pieces.into_iter().flatten();
-        let hashed = pieces.map(|(link, data)| (link, Sha1::digest(&data).into())).collect();
-        self.doubted.insert(id.size, hashed);
+        self.doubted.insert(size, sent);
         // What was asked for was for a copy that is no more.
-        for source in self.sources.values_mut().filter(|source| source.size == id.size) {
+        for source in self.sources.values_mut().filter(|source| source.size == size) {
             source.asked.clear();
         }
-        Vec::new()
-    }
-
-    /// Those who sent, for a copy that was wrong, what the good one does not have.
-    fn liars(&self, size: u32, good: &Copy) -> FxHashSet<LinkId> {
-        let sent = self.doubted.get(&size).into_iter().flatten();
-        let differs = |(link, hash): &(LinkId, [u8; 20]), (_, data): &(LinkId, Bytes)| {
-            (Sha1::digest(data)[..] != hash[..]).then_some(*link)
-        };
-        sent.zip(good.pieces.iter().flatten()).filter_map(|(sent, good)| differs(sent, good)).collect()
     }
 
     /// Copies of sizes that few claim make room.

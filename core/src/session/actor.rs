@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::control::{Control, Orders, Watch};
 use super::files::FileProgress;
 use super::links::LinkEntry;
+use super::on_metadata::Judged;
 use super::totals::Totals;
 use super::{Torrent, Trouble};
 use crate::bandwidth::Limiter;
@@ -20,7 +21,6 @@ use crate::dht::task::DhtRegistration;
 use crate::download::DownloadManager;
 use crate::lsd::task::LsdRegistration;
 use crate::manager::RemoveData;
-use crate::metainfo::{Metainfo, MetainfoError};
 use crate::net::bind::Way;
 use crate::net::dial::{DialError, Greeted};
 use crate::peer::{PeerPool, PeerReport};
@@ -80,8 +80,8 @@ pub enum Discovery {
         /// What it said.
         result: Result<AnnounceReply, AnnounceError>,
     },
-    /// The metadata of the magnet was read.
-    Metadata(Result<Box<Metainfo>, MetainfoError>),
+    /// A copy of the magnet's metadata was hashed and read; `None`: there was no thread for it.
+    Metadata(Option<Box<Judged>>),
     /// A dial was given up, because the torrent rests.
     NotDialled {
         /// Where.

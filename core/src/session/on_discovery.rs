@@ -27,7 +27,7 @@ impl Actor {
             Discovery::Left { tracker, result } => {
                 self.trackers.answered(now, tracker, AnnounceEvent::Stopped, &result);
             }
-            Discovery::Metadata(read) => self.on_metadata(now, read),
+            Discovery::Metadata(judged) => self.on_metadata_judged(now, judged),
             Discovery::NotDialled { address } => self.pool.put_back(address),
             Discovery::Dialled { address, result, permit } => self.on_dialled(now, address, result, permit),
         }

@@ -14,7 +14,7 @@ use crate::bitfield::Bitfield;
 use crate::download::DownloadManager;
 use crate::event::{Event, Kind};
 use crate::magnet::Magnet;
-use crate::magnet::metadata::{Finding, MetadataFetch};
+use crate::magnet::metadata::{Finding, MetadataFetch, Verdict, Whole};
 use crate::metainfo::{Metainfo, MetainfoError, Version};
 use crate::peer::conn::Shape;
 use crate::peer::pool::Outcome;
@@ -23,7 +23,7 @@ use crate::stats::MetadataStats;
 use crate::types::{BanReason, LinkId};
 use crate::wire::extended::Sharing;
 
-/// Metadata of fewer bytes is read where it came in: that takes a few milliseconds.
+/// Metadata of fewer bytes is hashed and read where it came in: that takes a few milliseconds.
 const READ_AT_ONCE: usize = 256 << 10;
 
 /// What is said of a torrent that has no v1 part.
@@ -48,8 +48,6 @@ pub struct Fetching {
     fetch: MetadataFetch,
     /// Pause when it is there, so that a person can choose files.
     stop: bool,
-    /// All of it came, and is being read.
-    reading: bool,
     /// It is there. Whether its files are free is asked.
     verified: Option<Arc<Metainfo>>,
     /// Who is asked.
@@ -59,12 +57,12 @@ pub struct Fetching {
 impl Fetching {
     /// Nothing of it is there. `ask` has room for one.
     pub fn new(magnet: Magnet, stop: bool, ask: mpsc::Sender<Arc<Metainfo>>) -> Self {
-        Self { fetch: MetadataFetch::new(&magnet), magnet, stop, reading: false, verified: None, ask }
+        Self { fetch: MetadataFetch::new(&magnet), magnet, stop, verified: None, ask }
     }
 
     /// Nothing of it is there yet that can be used.
     const fn is_wanted(&self) -> bool {
-        self.verified.is_none() && !self.reading
+        self.verified.is_none()
     }
 
     /// A link is gone.
@@ -80,6 +78,23 @@ impl Fetching {
         };
         MetadataStats { have, pieces, sources: self.fetch.sources() as u32 }
     }
+}
+
+/// What a copy of the metadata says, if it is right.
+type Read = Result<Box<Metainfo>, MetainfoError>;
+
+/// A copy of the metadata that was hashed.
+#[derive(Debug)]
+pub struct Judged {
+    verdict: Verdict,
+    /// Where it is right.
+    read: Option<Read>,
+}
+
+fn judge(whole: Whole, link: &Magnet) -> Box<Judged> {
+    let verdict = whole.judge();
+    let read = verdict.metadata().map(|info| Metainfo::of_info(info, link).map(Box::new));
+    Box::new(Judged { verdict, read })
 }
 
 impl Actor {
@@ -119,10 +134,24 @@ impl Actor {
             entry.sent_metadata = true;
         }
         let Some(magnet) = self.magnet.as_mut().filter(|magnet| magnet.is_wanted()) else { return };
-        for finding in magnet.fetch.received(now, link, piece, total_size, data) {
+        let findings = magnet.fetch.received(now, link, piece, total_size, data);
+        self.on_metadata_findings(now, findings, None);
+    }
+
+    fn on_metadata_findings(&mut self, now: Instant, findings: Vec<Finding>, read: Option<Read>) {
+        let mut read = read;
+        for finding in findings {
             match finding {
+                Finding::Whole(whole) => self.judge_metadata(now, whole),
                 Finding::Lie(liar) => self.ban(now, liar, BanReason::BadMetadata),
-                Finding::Complete(info) => self.read_metadata(now, info),
+                Finding::Complete(_) => match read.take() {
+                    Some(Ok(metainfo)) => self.on_metadata_given(now, metainfo.into()),
+                    Some(Err(error)) => {
+                        let message = format!("the metadata is no usable torrent: {error}");
+                        self.no_torrent(now, &message, "metadata");
+                    }
+                    None => {}
+                },
                 Finding::TwoTorrents => {
                     self.no_torrent(now, "the magnet link's two hashes are of two torrents", "two_torrents");
                 }
@@ -137,38 +166,39 @@ impl Actor {
         }
     }
 
-    /// All of it is there, and is what the hash says. To read half a million files takes seconds, which a thread
-    /// of its own has.
-    fn read_metadata(&mut self, now: Instant, info: Bytes) {
-        let Some(magnet) = &mut self.magnet else { return };
-        if info.len() < READ_AT_ONCE {
-            let read = Metainfo::of_info(&info, &magnet.magnet);
-            return self.on_metadata(now, read.map(Box::new));
-        }
+    /// All of a copy is there. To hash and to read half a million files takes seconds, which a thread of its own has.
+    fn judge_metadata(&mut self, now: Instant, whole: Whole) {
+        let Some(magnet) = &self.magnet else { return };
         let (link, found) = (magnet.magnet.clone(), self.to_discoveries.clone());
-        let read = move || {
-            let read = Metainfo::of_info(&info, &link).map(Box::new);
-            // A session that has ended does not need to know.
-            let _ = found.blocking_send(Discovery::Metadata(read));
-        };
-        magnet.reading = true;
-        if let Err(error) = std::thread::Builder::new().name("metadata".into()).spawn(read) {
-            magnet.reading = false;
-            tracing::warn!(%error, "the metadata is fetched again: no thread can be had");
+        if whole.size() < READ_AT_ONCE {
+            return self.on_metadata_judged(now, Some(judge(whole, &link)));
         }
+        let judged = self.shared.tasks().compute("metadata", move || judge(whole, &link));
+        let mut stopping = self.shared.stopping();
+        self.shared.tasks().spawn(async move {
+            let judged = tokio::select! {
+                judged = judged => judged,
+                _ = stopping.wait_for(|stopping| *stopping) => return,
+            };
+            // A session that has ended does not need to know.
+            let _ = found.send(Discovery::Metadata(judged)).await;
+        });
     }
 
-    /// The metadata was read.
-    pub(super) fn on_metadata(&mut self, now: Instant, read: Result<Box<Metainfo>, MetainfoError>) {
-        if let Some(magnet) = &mut self.magnet {
-            magnet.reading = false;
-        }
-        match read {
-            Ok(metainfo) => self.on_metadata_given(now, metainfo.into()),
-            Err(error) => {
-                self.no_torrent(now, &format!("the metadata is no usable torrent: {error}"), "metadata")
-            }
-        }
+    /// A copy was hashed, and read if it is right; `None`: that could not be done.
+    pub(super) fn on_metadata_judged(&mut self, now: Instant, judged: Option<Box<Judged>>) {
+        // Somebody else may have brought the metadata since.
+        let Some(magnet) = self.magnet.as_mut().filter(|magnet| magnet.is_wanted()) else { return };
+        let Some(judged) = judged else {
+            magnet.fetch.not_judged();
+            return self.no_torrent(
+                now,
+                "the metadata could not be read: the system gives no thread",
+                "metadata",
+            );
+        };
+        let findings = magnet.fetch.judged(judged.verdict);
+        self.on_metadata_findings(now, findings, judged.read);
     }
 
     /// The torrent is known. From here on a private one has nothing to do with the DHT and the like (BEP 27).

@@ -14,10 +14,16 @@ impl SharedResources {
     /// See [`FetchError`].
     pub fn fetch(&self, url: &str) -> Result<AtUrl, FetchError> {
         let mut stopping = self.stopping();
+        // The runtime may be gone by now.
+        if *stopping.borrow() {
+            return Err(FetchError::Stopping);
+        }
         self.tasks.runtime().block_on(async {
             tokio::select! {
-                fetched = self.trackers.fetch(url) => fetched,
+                // In this order: at the end connections break, which is no news of the server.
+                biased;
                 _ = stopping.wait_for(|stopping| *stopping) => Err(FetchError::Stopping),
+                fetched = self.trackers.fetch(url) => fetched,
             }
         })
     }

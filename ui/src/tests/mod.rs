@@ -1,6 +1,7 @@
 //! Behaviour of the whole screen: what must never happen, and what must cost nothing.
 
 mod corpus;
+mod fetches;
 mod queue;
 mod run;
 mod undo;

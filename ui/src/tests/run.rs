@@ -81,6 +81,10 @@ impl System for Nothing {
         Err(format!("{source} is not here"))
     }
 
+    fn is_remote(&self, _source: &str) -> bool {
+        false
+    }
+
     fn folder(&self, typed: &str) -> Result<PathBuf, String> {
         Ok(typed.into())
     }

@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
+use rustc_hash::FxHashSet;
+use sha1::{Digest as _, Sha1};
+use sha2::Sha256;
 
 use super::*;
 use crate::wire::ut_metadata::PIECE_SIZE;
@@ -18,6 +21,23 @@ fn of(metadata: &Bytes) -> MetadataFetch {
 
 fn link(number: u64) -> LinkId {
     LinkId(number)
+}
+
+/// What a piece leads to, where a copy is hashed as soon as it is whole.
+fn received(fetch: &mut MetadataFetch, now: Instant, link: LinkId, piece: u32, data: Bytes) -> Vec<Finding> {
+    let findings = fetch.received(now, link, piece, None, data);
+    settle(fetch, findings)
+}
+
+fn settle(fetch: &mut MetadataFetch, findings: Vec<Finding>) -> Vec<Finding> {
+    let judged = |finding| match finding {
+        Finding::Whole(whole) => {
+            let findings = fetch.judged(whole.judge());
+            settle(fetch, findings)
+        }
+        other => vec![other],
+    };
+    findings.into_iter().flat_map(judged).collect()
 }
 
 /// How a peer answers.
@@ -76,8 +96,10 @@ impl Play {
                     Peer::Short => drop(data.pop()),
                     Peer::Honest | Peer::LiesOnce(_) => {}
                 }
-                for finding in self.fetch.received(self.now, from, piece, total, data.into()) {
+                let findings = self.fetch.received(self.now, from, piece, total, data.into());
+                for finding in settle(&mut self.fetch, findings) {
                     match finding {
+                        Finding::Whole(_) => panic!("it was hashed"),
                         Finding::Complete(got) => return Some(got),
                         Finding::Lie(liar) => {
                             self.banned.push(liar);
@@ -181,7 +203,7 @@ fn peers_that_claim_another_size_do_not_disturb() {
     let mut last = Vec::new();
     for piece in ours {
         let start = (piece * PIECE_SIZE) as usize;
-        last = fetch.received(now, link(1), piece, None, whole.slice(start..start + PIECE_SIZE as usize));
+        last = received(&mut fetch, now, link(1), piece, whole.slice(start..start + PIECE_SIZE as usize));
     }
     assert_eq!(last, [Finding::Complete(whole)]);
 }
@@ -211,7 +233,7 @@ fn a_link_of_two_torrents_is_nobodys_lie() {
     let now = Instant::now();
     fetch.offers(link(1), 100);
     assert_eq!(fetch.ask(now), [(link(1), 0)]);
-    assert_eq!(fetch.received(now, link(1), 0, None, whole), [Finding::TwoTorrents]);
+    assert_eq!(received(&mut fetch, now, link(1), 0, whole), [Finding::TwoTorrents]);
 }
 
 #[test]
@@ -223,8 +245,8 @@ fn a_v2_link_is_checked_by_its_hash() {
     fetch.offers(link(1), 100);
     fetch.offers(link(2), 100);
     assert_eq!(fetch.ask(now).len(), 2);
-    assert_eq!(fetch.received(now, link(2), 0, None, metadata(101).slice(1..)), [Finding::Lie(link(2))]);
-    assert_eq!(fetch.received(now, link(1), 0, None, whole.clone()), [Finding::Complete(whole)]);
+    assert_eq!(received(&mut fetch, now, link(2), 0, metadata(101).slice(1..)), [Finding::Lie(link(2))]);
+    assert_eq!(received(&mut fetch, now, link(1), 0, whole.clone()), [Finding::Complete(whole)]);
 }
 
 proptest! {
@@ -245,5 +267,42 @@ proptest! {
         for liar in &play.banned {
             prop_assert!(matches!(play.peers[liar], Peer::Liar | Peer::LiesOnce(_)), "{:?}", liar);
         }
+    }
+}
+
+#[test]
+fn while_a_copy_is_hashed_nobody_is_asked_for_it_and_another_waits() {
+    let (whole, now) = (metadata(5), Instant::now());
+    let mut fetch = of(&whole);
+    (1..=2).for_each(|number| fetch.offers(link(number), 5));
+    fetch.offers(link(3), 7);
+    assert_eq!(fetch.ask(now), [(link(1), 0), (link(2), 0), (link(3), 0)]);
+    let wrong = Bytes::from_static(b"wrong");
+    let [Finding::Whole(first)] = &fetch.received(now, link(1), 0, None, wrong.clone())[..] else { panic!() };
+    assert_eq!(fetch.progress(), Some((1, 1)), "all of it is there");
+    // The others answer meanwhile: what is of the same copy is too late, and what is of another waits.
+    assert_eq!(fetch.received(now, link(2), 0, None, whole.clone()), []);
+    assert_eq!(fetch.received(now, link(3), 0, None, vec![0; 7].into()), []);
+    assert_eq!(fetch.ask(now), []);
+    let findings = fetch.judged(first.clone().judge());
+    let [Finding::Lie(liar), Finding::Whole(second)] = &findings[..] else { panic!("{findings:?}") };
+    assert_eq!(*liar, link(1));
+    // Now somebody else is asked for the first, while the second is hashed.
+    assert_eq!(fetch.ask(now), [(link(2), 0)]);
+    assert_eq!(fetch.judged(second.clone().judge()), [Finding::Lie(link(3))]);
+    let findings = fetch.received(now, link(2), 0, None, whole.clone());
+    assert_eq!(settle(&mut fetch, findings), [Finding::Complete(whole)]);
+}
+
+#[test]
+fn what_could_not_be_hashed_is_fetched_again() {
+    let (whole, now) = (metadata(5), Instant::now());
+    let mut fetch = of(&whole);
+    fetch.offers(link(1), 5);
+    for _ in 0..2 {
+        assert_eq!(fetch.ask(now), [(link(1), 0)]);
+        assert!(matches!(fetch.received(now, link(1), 0, None, whole.clone())[..], [Finding::Whole(_)]));
+        assert_eq!(fetch.ask(now), []);
+        fetch.not_judged();
     }
 }

@@ -35,7 +35,7 @@ pub struct Bench {
     pub now: Instant,
     pub actor: Actor,
     /// The actor's senders must find somebody.
-    _doors: Doors,
+    doors: Doors,
     pub torrent: Arc<Torrent>,
     pub shared: Arc<SharedResources>,
     pub events: Subscription,
@@ -124,7 +124,7 @@ impl Bench {
             now: Instant::now(),
             actor,
             far_ends: Vec::new(),
-            _doors: doors,
+            doors,
             torrent,
             shared,
             events,
@@ -159,6 +159,13 @@ impl Bench {
 
     pub fn report(&mut self, link: LinkId, report: Report) {
         self.turn(Input::Peer(PeerReport { link, reports: vec![report] }));
+    }
+
+    /// Takes the next thing that was found out beside the actor.
+    pub fn discover(&mut self) {
+        let next = async { tokio::time::timeout(PATIENCE, self.doors.discoveries.recv()).await };
+        let discovery = self.runtime.block_on(next).expect("something is found out").unwrap();
+        self.turn(Input::Discovery(discovery));
     }
 
     /// Takes results of the disk until it is so.

@@ -16,6 +16,7 @@ use crate::stats::{PeerSource, SessionState};
 use crate::tracker::AnnounceEvent;
 use crate::types::{InfoHash, InfoHashV2, LinkId, PeerId};
 use crate::wire::handshake::{Handshake, Reserved};
+use crate::wire::ut_metadata::PIECE_SIZE;
 
 /// A running magnet, the torrent that it will turn out to be, and who is asked whether its files are free.
 fn magnet() -> (Bench, Metainfo, mpsc::Receiver<Arc<Metainfo>>) {
@@ -166,4 +167,65 @@ fn a_link_is_read_again_by_a_restart_with_what_was_decided_since() {
     let kept = bench.shared.store().unwrap().posted(&whole.info_hash).unwrap();
     assert!(kept.paused);
     assert_eq!(Magnet::of(&whole).info_hash, whole.info_hash);
+}
+
+/// A torrent whose info dictionary has half a million hashes: 10 MB.
+fn large() -> Metainfo {
+    const PIECES: usize = 500_000;
+    let mut bytes = format!(
+        "d4:infod6:lengthi{}e4:name5:large12:piece lengthi16384e6:pieces{}:",
+        PIECES * 16_384,
+        PIECES * 20
+    )
+    .into_bytes();
+    bytes.extend(content(PIECES * 20));
+    bytes.extend(b"ee");
+    Metainfo::parse(bytes.into()).unwrap()
+}
+
+/// The peers send all that they are asked for, until nobody is asked any more. One byte in `lie` is wrong.
+fn answer_all(bench: &mut Bench, links: &[LinkId], info: &[u8], lie: Option<(LinkId, u32)>) {
+    loop {
+        let mut asked = Vec::new();
+        for link in
+            links.iter().filter(|link| bench.actor.links.contains_key(link)).copied().collect::<Vec<_>>()
+        {
+            asked.extend(bench.mail(link).metadata.into_iter().map(|piece| (link, piece)));
+        }
+        if asked.is_empty() {
+            return;
+        }
+        for (link, piece) in asked {
+            let start = (piece * PIECE_SIZE) as usize;
+            let mut data = info[start..(start + PIECE_SIZE as usize).min(info.len())].to_vec();
+            data[0] ^= u8::from(lie == Some((link, piece)));
+            let total_size = Some(info.len() as u32);
+            bench.report(link, Report::MetadataPiece { piece, total_size, data: data.into() });
+        }
+    }
+}
+
+#[test]
+fn large_metadata_is_hashed_and_read_by_a_thread_of_its_own() {
+    let whole = large();
+    let (info, hash) = (whole.info_bytes(), whole.info_hash);
+    let (ask, mut asked) = mpsc::channel(1);
+    let mut bench = Bench::magnet_of(|metainfo| *metainfo = whole, ask);
+    bench.wish(Wish::Run);
+    let links: Vec<_> = (1..=2)
+        .map(|host| source(&mut bench, &format!("11.0.{host}.1:1"), PeerSource::Tracker, info.len()))
+        .collect();
+    // One of them lies once, and nobody can say who.
+    answer_all(&mut bench, &links, &info, Some((links[0], 0)));
+    // The turn that took the last piece has decided nothing.
+    assert!(asked.try_recv().is_err() && bench.actor.magnet.as_ref().unwrap().stats().have > 0);
+    bench.discover();
+    assert!(links.iter().all(|link| bench.actor.links.contains_key(link)));
+    // From now on each has a copy of its own.
+    answer_all(&mut bench, &links, &info, Some((links[0], 0)));
+    while asked.try_recv().map(|metainfo| assert_eq!(metainfo.info_hash, hash)).is_err() {
+        bench.discover();
+    }
+    assert!(!bench.actor.links.contains_key(&links[0]), "the liar is banned");
+    assert!(bench.actor.links.contains_key(&links[1]));
 }
