@@ -224,8 +224,9 @@ pub struct EngineArgs {
     #[arg(long, value_name = "OCTAL", value_parser = umask)]
     pub umask: Option<u32>,
     /// Encrypt connections to peers: never; where they can, at least the greeting; everything or no connection
-    #[arg(long, value_enum, value_name = "HOW", default_value_t = Encryption::Prefer)]
-    pub encryption: Encryption,
+    /// [default: as it was set last, at first prefer]
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub encryption: Option<Encryption>,
     /// Connections over all torrents at most [default: 500, or what the limit of open files allows]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: Option<u32>,

@@ -70,11 +70,11 @@ pub fn config(args: &EngineArgs, download_dir: &Path, state_dir: &Path) -> Confi
     config.max_active_seeds = args.max_active_seeds;
     config.stop_timeout = args.stop_timeout;
     config.any_certificate = args.any_certificate.iter().map(|host| host.to_ascii_lowercase()).collect();
-    config.encryption = match args.encryption {
-        Encryption::Off => tc_core::config::Encryption::Off,
-        Encryption::Prefer => tc_core::config::Encryption::Prefer,
-        Encryption::Require => tc_core::config::Encryption::Require,
-    };
+    config.encryption = args.encryption.map(|how| match how {
+        Encryption::Off => tc_core::settings::Encryption::Off,
+        Encryption::Prefer => tc_core::settings::Encryption::Prefer,
+        Encryption::Require => tc_core::settings::Encryption::Require,
+    });
     config.part_names = args.part_names;
     config.reserve_room = args.allocate == Allocate::Full;
     config.max_connections = args.max_connections;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::settings::MaxActive;
+use crate::settings::{Encryption, MaxActive};
 
 /// The settings of one engine.
 #[derive(Clone, Debug)]
@@ -52,7 +52,8 @@ pub struct Config {
     /// Whether peers are called over uTP (BEP 29), and may call: on the UDP port.
     pub utp: bool,
     /// Whether links are encrypted (MSE).
-    pub encryption: Encryption,
+    /// `None`: as the last run had it, [`Encryption::Prefer`] at first.
+    pub encryption: Option<Encryption>,
     /// How many torrents download at once; `None`: as the last run left it, at first 5.
     pub max_active_downloads: Option<MaxActive>,
     /// How many torrents seed at once; `None`: as the last run left it, at first all.
@@ -139,19 +140,6 @@ pub const DHT_ROUTERS: [&str; 4] = [
     "router.utorrent.com:6881",
 ];
 
-/// Whether links are encrypted (MSE, also called PE).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Encryption {
-    /// Never: encrypted calls are turned away.
-    Off,
-    /// The greeting is, where the other side knows how; what follows it is plain unless the other side wants
-    /// it otherwise. Plain calls are taken too. Most peers of public swarms speak it, some nothing else.
-    #[default]
-    Prefer,
-    /// Everything is, or there is no link.
-    Require,
-}
-
 impl Config {
     /// Defaults for a desktop or a seedbox: both families on one port.
     pub fn new(download_dir: impl Into<PathBuf>) -> Self {
@@ -176,7 +164,7 @@ impl Config {
             seed_time: None,
             tcp: true,
             utp: true,
-            encryption: Encryption::default(),
+            encryption: None,
             max_active_downloads: None,
             max_active_seeds: None,
             slow_after: Duration::from_secs(60),

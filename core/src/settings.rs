@@ -165,6 +165,40 @@ impl Default for ActiveLimits {
     }
 }
 
+/// Whether links are encrypted (MSE, also called PE).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Encryption {
+    /// Never: encrypted calls are turned away.
+    Off,
+    /// The greeting is, where the other side knows how; what follows it is plain unless the other side wants
+    /// it otherwise. Plain calls are taken too. Most peers of public swarms speak it, some nothing else.
+    #[default]
+    Prefer,
+    /// Everything is, or there is no link.
+    Require,
+}
+
+impl Encryption {
+    /// The word of the command line.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+        }
+    }
+
+    /// The next one, round and round.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        match self {
+            Self::Off => Self::Prefer,
+            Self::Prefer => Self::Require,
+            Self::Require => Self::Off,
+        }
+    }
+}
+
 /// A person's choices for all torrents together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GlobalSettings {
@@ -187,6 +221,8 @@ pub struct GlobalSettings {
     pub upload_slots: u32,
     /// How many torrents run at once. Since version 2.
     pub active: ActiveLimits,
+    /// Whether links to peers are encrypted. Since version 3.
+    pub encryption: Encryption,
 }
 
 /// One change of the settings of all torrents together.
@@ -216,6 +252,8 @@ pub enum GlobalSetting {
     ActiveDownloads(MaxActive),
     /// How many torrents seed at once.
     ActiveSeeds(MaxActive),
+    /// Whether links to peers are encrypted. New links follow it; those that do less than it requires end.
+    Encryption(Encryption),
 }
 
 impl Default for GlobalSettings {
@@ -233,6 +271,7 @@ impl Default for GlobalSettings {
             // At 10 MB/s some 100 kB/s for each, which is worth a peer's while.
             upload_slots: 100,
             active: ActiveLimits::default(),
+            encryption: Encryption::default(),
         }
     }
 }
@@ -258,6 +297,7 @@ impl GlobalSettings {
             GlobalSetting::UploadSlots(slots) => self.upload_slots = slots,
             GlobalSetting::ActiveDownloads(most) => self.active.downloads = most,
             GlobalSetting::ActiveSeeds(most) => self.active.seeds = most,
+            GlobalSetting::Encryption(encryption) => self.encryption = encryption,
         }
     }
 }

@@ -25,6 +25,8 @@ fn dashboard(home: &Home) -> Pty {
     args.extend(files.iter().map(String::as_str));
     let mut pty = Pty::start(home, &args, (100, 30), &[]);
     NAMES.iter().for_each(|name| _ = pty.see(name));
+    // The newest stands first, and on a busy machine they are not all added in one second.
+    pty.keys("sn").see_no("sort by");
     pty
 }
 

@@ -26,6 +26,9 @@ fn limits_are_typed_and_kept_over_a_restart() {
     pty.keys("jj\r").see("All: download limit:").keys("50M\r").see_no("Enter set");
     see_in_row(&mut pty, "All: download limit", "50.0M/s");
     pty.see("of 50.0M").keys("T").see("alternative limits hold").see("of 1.00M");
+    // The last row has nothing to type: Space goes on to the next of three.
+    pty.keys("G ");
+    see_in_row(&mut pty, "All: encryption", "require");
     pty.keys("q");
     leave(pty);
     let mut pty = Pty::start(&home, &["--listen", "127.0.0.1:0"], (100, 30), &[]);
@@ -34,6 +37,8 @@ fn limits_are_typed_and_kept_over_a_restart() {
     see_in_row(&mut pty, "Download limit", "2.00M/s");
     see_in_row(&mut pty, "Max peers", "80");
     see_in_row(&mut pty, "Sequential download", "on");
+    pty.keys("G");
+    see_in_row(&mut pty, "All: encryption", "require");
     pty.keys("q");
     leave(pty);
 }

@@ -78,8 +78,14 @@ pub(super) fn record(version: u8, fields: &[u8]) -> Option<ResumeRecord> {
     Some(old.into())
 }
 
+/// What version 3 of the settings added behind the fields of version 2: encryption is preferred.
+const SETTINGS_SINCE_VERSION_2: [u8; 1] = [1];
+
 /// Reads the settings of all torrents together in an earlier version; `None` as for records.
 pub(super) fn settings(version: u8, fields: &[u8]) -> Option<GlobalSettings> {
+    if version == 2 {
+        return postcard::from_bytes(&[fields, &SETTINGS_SINCE_VERSION_2].concat()).ok();
+    }
     (version == 1).then(|| postcard::from_bytes::<Global1>(fields).ok()).flatten().map(Into::into)
 }
 

@@ -20,7 +20,7 @@ use crate::untrusted::Untrusted;
 const VERSION: u8 = 4;
 
 /// The version of the settings of all torrents together.
-const SETTINGS_VERSION: u8 = 2;
+const SETTINGS_VERSION: u8 = 3;
 
 /// The version of the order of the torrents.
 const ORDER_VERSION: u8 = 1;

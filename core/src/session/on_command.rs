@@ -79,6 +79,7 @@ impl Actor {
 
     /// Begins to run, if it does not: looks at what is on disk first, once per run.
     pub(super) fn start(&mut self, now: Instant) {
+        self.choice_is_made();
         let (kind, words) = match self.phase {
             Phase::Running if self.full.is_some() => return self.fetch_again(now),
             Phase::Checking if self.rest_after_check.take() == Some(Phase::Paused) => {

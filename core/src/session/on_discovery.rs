@@ -76,7 +76,7 @@ impl Actor {
                     info_hash: self.torrent.swarm_hash(),
                     peer_id: self.torrent.peer_id,
                 },
-                encryption: self.shared.config().encryption,
+                encryption: self.shared.settings().encryption,
                 ways: self.shared.ways(self.pool.first_over(&address)),
             };
             let found = self.to_discoveries.clone();

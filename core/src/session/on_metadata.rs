@@ -253,6 +253,14 @@ impl Actor {
         }
     }
 
+    /// Started again by somebody who has heard that the metadata is there: the pause for a choice of files, which may be
+    /// yet to come, is not needed any more.
+    pub(super) fn choice_is_made(&mut self) {
+        if let Some(magnet) = self.magnet.as_mut().filter(|magnet| magnet.verified.is_some()) {
+            magnet.stop = false;
+        }
+    }
+
     /// The magnet becomes an ordinary torrent; what is on disk is looked at, and links stay.
     fn become_torrent(&mut self, now: Instant) {
         let Some(Fetching { stop, verified: Some(metainfo), .. }) =

@@ -7,7 +7,9 @@ use super::actor::{Actor, Phase};
 use super::totals::Totals;
 use crate::download;
 use crate::event::{Event, Kind};
-use crate::settings::{Priority, TorrentSettings};
+use crate::peer::pool::Outcome;
+use crate::settings::{Encryption, Priority, TorrentSettings};
+use crate::stats::LinkEncryption;
 use crate::types::PieceIndex;
 
 impl Actor {
@@ -31,8 +33,23 @@ impl Actor {
 
     /// The settings of all torrents have changed.
     pub(super) fn on_global_settings(&mut self, now: Instant) {
+        if self.shared.settings().encryption == Encryption::Require {
+            self.part_from_plain(now);
+        }
         self.keep_seed_limits(now);
         self.show_details(now);
+    }
+
+    /// Links that are not encrypted throughout end; who can do better may be called again.
+    fn part_from_plain(&mut self, now: Instant) {
+        const WHY: &str = "encryption is required now";
+        let plain = self.links.iter().filter(|(_, entry)| entry.encryption != LinkEncryption::All);
+        for link in plain.map(|(link, _)| *link).collect::<Vec<_>>() {
+            if let Some(entry) = self.links.get_mut(&link) {
+                entry.close(WHY);
+            }
+            self.let_go(now, link, WHY, Outcome::Ended);
+        }
     }
 
     /// When the torrent will have seeded for long enough; `None`: it does not seed, or without an end.

@@ -232,7 +232,7 @@ fn greet(shared: &Arc<SharedResources>, stream: Stream, address: SocketAddr, gre
     }
     let Some(guard) = Greeting::begin(greetings, address) else { return };
     let engine: Weak<SharedResources> = Arc::downgrade(shared);
-    let (registry, encryption) = (shared.registry.clone(), shared.config.encryption);
+    let (registry, encryption) = (shared.registry.clone(), shared.settings().encryption);
     let mut stopping = shared.stopping();
     shared.tasks.spawn(async move {
         let greeted = tokio::select! {

@@ -203,6 +203,7 @@ impl SharedResources {
         settings.upload_slots = config.upload_slots.unwrap_or(settings.upload_slots);
         settings.active.downloads = config.max_active_downloads.unwrap_or(settings.active.downloads);
         settings.active.seeds = config.max_active_seeds.unwrap_or(settings.active.seeds);
+        settings.encryption = config.encryption.unwrap_or(settings.encryption);
         let order = store.as_ref().map(StateStore::take_order).unwrap_or_default();
         let speed = settings.speed_now();
         let shared = Arc::new(Self {

@@ -1,6 +1,8 @@
 //! What a person decides for the torrent under the cursor and for all together: the rows of the tab.
 
-use tc_core::settings::{ActiveLimits, GlobalSetting, GlobalSettings, MaxActive, SeedLimit, Setting};
+use tc_core::settings::{
+    ActiveLimits, Encryption, GlobalSetting, GlobalSettings, MaxActive, SeedLimit, Setting,
+};
 use tc_core::stats::LimitsStats;
 
 use super::table::Row;
@@ -53,6 +55,8 @@ pub enum Limit {
     AllDownloads,
     /// How many torrents seed at once.
     AllSeeds,
+    /// Whether links to peers are encrypted.
+    Encryption,
 }
 
 /// A change that a row asks for.
@@ -70,7 +74,7 @@ pub enum Change {
 
 impl Limit {
     /// All rows, from top to bottom.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Down,
         Self::Up,
         Self::Peers,
@@ -93,6 +97,7 @@ impl Limit {
         Self::AllTime,
         Self::AllDownloads,
         Self::AllSeeds,
+        Self::Encryption,
     ];
 
     /// What it is about.
@@ -109,6 +114,7 @@ impl Limit {
             Self::Time => "Stop after seeding",
             Self::Place => "Queue position",
             Self::Force => "Force start",
+            Self::Encryption => "All: encryption",
             Self::AllDownloads => "All: active downloads",
             Self::AllSeeds => "All: active seeds",
             Self::AllRatio => "All: stop at ratio",
@@ -131,6 +137,7 @@ impl Limit {
                 place.map_or_else(|| "none".to_owned(), |(place, _)| place.to_string())
             }
             Self::Force => on(row.is_some_and(|row| row.stats.forced)),
+            Self::Encryption => limits.global.encryption.word().to_owned(),
             Self::AllDownloads => active(limits.global.active.downloads),
             Self::AllSeeds => active(limits.global.active.seeds),
             Self::Down => rate(limits.torrent.speed.down),
@@ -164,6 +171,12 @@ impl Limit {
                 format!("of {}", format::plural(of as u64, kin))
             }),
             Self::Force => "whatever stands before it in the queue".to_owned(),
+            Self::Encryption => match limits.global.encryption {
+                Encryption::Off => "encrypted calls are turned away",
+                Encryption::Prefer => "where peers can, at least the greeting",
+                Encryption::Require => "all of it, or there is no connection",
+            }
+            .to_owned(),
             Self::AllDownloads | Self::AllSeeds => "at once; the others wait for their turn".to_owned(),
             Self::Down => format!("all together {}", rate(global.down)),
             Self::Up => format!("all together {}", rate(global.up)),
@@ -257,7 +270,7 @@ impl Limit {
                     GlobalSetting::ActiveDownloads(parse(usual.downloads)?)
                 })
             }
-            Self::Alternative | Self::Sequential | Self::EndsFirst | Self::Force => {
+            Self::Alternative | Self::Sequential | Self::EndsFirst | Self::Force | Self::Encryption => {
                 return Err("Space switches it");
             }
         })
@@ -273,6 +286,7 @@ impl Limit {
             Self::Alternative => {
                 Some(Change::All(GlobalSetting::UseAlternative(!limits.global.use_alternative)))
             }
+            Self::Encryption => Some(Change::All(GlobalSetting::Encryption(limits.global.encryption.next()))),
             _ => None,
         }
     }
@@ -284,6 +298,7 @@ impl Limit {
             Self::Sequential => Some(Change::Torrent(Setting::Sequential(false))),
             Self::EndsFirst => Some(Change::Torrent(Setting::EndsFirst(false))),
             Self::Force => Some(Change::Force(false)),
+            Self::Encryption => Some(Change::All(GlobalSetting::Encryption(Encryption::default()))),
             _ => self.typed("").ok(),
         }
     }

@@ -13,7 +13,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use proptest::prelude::*;
 use ratatui::style::Color;
 use tc_core::event::{Delivery, Event, Tagged};
-use tc_core::settings::{GlobalSetting, Priority, SeedLimit, Setting};
+use tc_core::settings::{Encryption, GlobalSetting, Priority, SeedLimit, Setting};
 use tc_core::stats::{Changes, Detail, DetailKind, GlobalStats, SessionState, SessionStats};
 use tc_core::types::InfoHash;
 
@@ -336,19 +336,22 @@ fn limits_are_typed_switched_and_reset() {
     check("j j j j Enter '1.5' Enter", Effect::Set(torrent(), Setting::SeedRatio(SeedLimit::At(1_500))));
     check("j j j j j Enter 'never' Enter", Effect::Set(torrent(), Setting::SeedTime(SeedLimit::Never)));
     check("j j j j Backspace", Effect::Set(torrent(), Setting::SeedRatio(SeedLimit::Inherit)));
-    check("G k k Enter '1d12h' Enter", all(GlobalSetting::SeedTime(Some(129_600))));
+    check("G k k k Enter '1d12h' Enter", all(GlobalSetting::SeedTime(Some(129_600))));
     check("j j j j j j j j Space", Effect::Set(torrent(), Setting::Sequential(true)));
     check("j j j j j j j j j Enter", Effect::Set(torrent(), Setting::EndsFirst(true)));
     check("j j j j j j j j j j Backspace", all(GlobalSetting::Down(None)));
     check("j j j j j j j j j j j Enter ^U '7M' Enter", all(GlobalSetting::Up(Some(7 << 20))));
-    check("G k k k k k k k Space", all(GlobalSetting::UseAlternative(true)));
-    check("G k k k k Enter ^U '40' Enter", all(GlobalSetting::UploadSlots(40)));
-    check("G k k k k k Enter ^U '0' Enter ^U '9' Enter", all(GlobalSetting::MaxPeers(9)));
-    check("G k k k k k k Backspace", all(GlobalSetting::MaxConnections(500)));
+    check("G k k k k k k k k Space", all(GlobalSetting::UseAlternative(true)));
+    check("G k k k k k Enter ^U '40' Enter", all(GlobalSetting::UploadSlots(40)));
+    check("G k k k k k k Enter ^U '0' Enter ^U '9' Enter", all(GlobalSetting::MaxPeers(9)));
+    check("G k k k k k k k Backspace", all(GlobalSetting::MaxConnections(500)));
     check("T", all(GlobalSetting::UseAlternative(true)));
     let mut stage = Stage::full((80, 24));
     stage.keys("e Enter '5M' Esc");
     assert!(!stage.effects.iter().any(|effect| matches!(effect, Effect::Set(..))), "Esc takes nothing");
+    // Three words, one after the other; what none was chosen for is `prefer`.
+    check("G Space", Effect::SetAll(GlobalSetting::Encryption(Encryption::Require)));
+    check("G Backspace", Effect::SetAll(GlobalSetting::Encryption(Encryption::Prefer)));
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn the_tab_of_limits_has_place_force_and_numbers() {
         stage.effects[stage.effects.len() - 2..],
         [Effect::Shift(vec![hash(12)], Shift::To(2)), Effect::Force(vec![hash(12)], true),]
     );
-    stage.keys("G k Enter Backspace '3' Enter j Enter '0' Enter Backspace k Backspace k");
+    stage.keys("G k k Enter Backspace '3' Enter j Enter '0' Enter Backspace k Backspace k");
     let active = |seeds: bool, most| {
         Effect::SetAll(if seeds {
             GlobalSetting::ActiveSeeds(most)

@@ -3,7 +3,7 @@
 use super::super::old::{Global1, Record2, Settings2};
 use super::super::record::{decode_settings, encode_settings};
 use super::*;
-use crate::settings::{Priority, SeedLimit, SpeedLimits, TorrentSettings};
+use crate::settings::{Encryption, Priority, SeedLimit, SpeedLimits, TorrentSettings};
 
 /// The fields of version 1, in their order.
 #[derive(serde::Serialize)]
@@ -78,20 +78,23 @@ fn a_record_of_version_2_is_read() {
     assert_eq!(ResumeRecord::decode(&hash(5), &none), Err(RecordError::Damaged));
 }
 
+/// Fields as they lie in the store, without a length before them.
+struct Raw(Vec<u8>);
+
+impl serde::Serialize for Raw {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeTuple as _;
+        let mut tuple = serializer.serialize_tuple(self.0.len())?;
+        self.0.iter().try_for_each(|byte| tuple.serialize_element(byte))?;
+        tuple.end()
+    }
+}
+
 #[test]
 fn a_record_of_version_3_is_read() {
     let want = ResumeRecord { forced: true, names: vec![(1, "b".into())], ..record(5) };
     let mut fields = want.encode(&hash(5)).split_off(5);
     assert_eq!(fields.pop(), Some(0), "whether a magnet pauses came with version 4");
-    struct Raw(Vec<u8>);
-    impl serde::Serialize for Raw {
-        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            use serde::ser::SerializeTuple as _;
-            let mut tuple = serializer.serialize_tuple(self.0.len())?;
-            self.0.iter().try_for_each(|byte| tuple.serialize_element(byte))?;
-            tuple.end()
-        }
-    }
     let bytes = with_version(3, &hash(5), &Raw(fields));
     assert_eq!(ResumeRecord::decode(&hash(5), &bytes), Ok(want));
     let stops = ResumeRecord { stop_at_metadata: true, ..record(5) };
@@ -109,4 +112,14 @@ fn settings_of_version_1_are_read() {
     assert_eq!(decode_settings(&encode_settings(&want)), Ok(want));
     let newer = with_version(200, &InfoHash::new([0; 20]), &old);
     assert_eq!(decode_settings(&newer), Err(RecordError::Newer(200)));
+}
+
+#[test]
+fn settings_of_version_2_are_read() {
+    let want = GlobalSettings { seed_time: Some(60), ..GlobalSettings::default() };
+    let mut fields = postcard::to_stdvec(&want).unwrap();
+    assert_eq!(fields.pop(), Some(1), "encryption came with version 3");
+    assert_eq!(decode_settings(&with_version(2, &InfoHash::new([0; 20]), &Raw(fields))), Ok(want));
+    let required = GlobalSettings { encryption: Encryption::Require, ..GlobalSettings::default() };
+    assert_eq!(decode_settings(&encode_settings(&required)), Ok(required));
 }

@@ -6,8 +6,8 @@ use super::bench::{Bench, SECOND, piece};
 use super::*;
 use crate::download::PeerPieces;
 use crate::peer::{LinkGauge, Report};
-use crate::settings::{GlobalSetting, Setting};
-use crate::stats::PeerSource;
+use crate::settings::{Encryption, GlobalSetting, Setting};
+use crate::stats::{LinkEncryption, PeerSource};
 use crate::types::{BanReason, InfoHash, LinkId};
 use crate::upload::ROUND;
 
@@ -82,6 +82,23 @@ fn limits_of_connections_change_while_it_runs() {
     bench.sleep(SECOND);
     assert_eq!(bench.actor.links.len(), 3);
     assert!(bench.shared.connection_permit().is_none());
+}
+
+#[test]
+fn links_that_are_not_encrypted_end_when_encryption_is_required() {
+    let mut bench = Bench::running(false);
+    let links = crowd(&mut bench, 3);
+    for (link, encryption) in
+        links.iter().zip([LinkEncryption::None, LinkEncryption::Handshake, LinkEncryption::All])
+    {
+        bench.actor.links.get_mut(link).unwrap().encryption = encryption;
+    }
+    for (wanted, left) in [(Encryption::Off, 3), (Encryption::Prefer, 3), (Encryption::Require, 1)] {
+        bench.shared.set(GlobalSetting::Encryption(wanted));
+        bench.actor.on_global_settings(bench.now);
+        assert_eq!(bench.actor.links.len(), left, "{wanted:?}");
+    }
+    assert!(is_here(&bench, links[2]), "it is encrypted throughout");
 }
 
 #[test]
