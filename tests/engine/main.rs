@@ -17,6 +17,7 @@ mod queue;
 mod raw;
 #[path = "../support/single.rs"]
 mod single;
+mod sources;
 mod swarm;
 mod torrents;
 #[path = "../support/tracker.rs"]

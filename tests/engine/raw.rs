@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use socket2::{Domain, Socket, Type};
 use tc_core::InfoHash;
 use tc_core::types::PeerId;
 use tc_core::wire::handshake::{self, Handshake, Reserved};
@@ -25,6 +26,17 @@ pub struct Raw {
 /// A connection that nothing was said on yet.
 pub fn call(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("the engine listens");
+    prepare(&stream);
+    stream
+}
+
+/// The same from this address of ours.
+pub fn call_from(from: SocketAddr, address: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::for_address(from), Type::STREAM, None).expect("a socket");
+    socket.set_reuse_address(true).expect("it is not bound yet");
+    socket.bind(&from.into()).expect("the address is free");
+    socket.connect_timeout(&address.into(), PATIENCE).expect("the engine listens");
+    let stream = socket.into();
     prepare(&stream);
     stream
 }
@@ -58,7 +70,11 @@ impl Raw {
 
     /// The same, where the engine may refuse.
     pub fn try_greet(address: SocketAddr, info_hash: InfoHash, peer_id: [u8; 20]) -> io::Result<Self> {
-        let mut stream = call(address);
+        Self::greet_on(call(address), info_hash, peer_id)
+    }
+
+    /// The same on a connection that is there.
+    pub fn greet_on(mut stream: TcpStream, info_hash: InfoHash, peer_id: [u8; 20]) -> io::Result<Self> {
         let ours = Handshake { reserved: Reserved::OURS, info_hash, peer_id: PeerId::new(peer_id) };
         stream.write_all(&ours.encode())?;
         let mut theirs = [0; handshake::LEN];

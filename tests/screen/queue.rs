@@ -69,7 +69,7 @@ fn torrents_wait_change_places_and_are_forced_and_all_of_it_is_kept() {
     pty.see_dashboard().keys("so").see_no("sort by");
     see_queue(&mut pty, ["alpha.bin", "gamma.bin", "beta.bin", "delta.bin"], &["beta.bin"]);
     // More may run; that is kept for all runs to come.
-    pty.keys("e").see("Upload limit").keys("G").see("All: active seeds").keys("k\r\x7f3\r");
+    pty.keys("e").see("Upload limit").keys("G").see("All: encryption").keys("kk\r\x7f3\r");
     see_in_row(&mut pty, "All: active downloads", "3");
     see_queue(&mut pty, ["alpha.bin", "gamma.bin", "beta.bin", "delta.bin"], &[]);
     pty.keys("q");

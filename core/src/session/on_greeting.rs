@@ -70,9 +70,9 @@ impl Actor {
         }
         let link = self.shared.new_link();
         let transport = stream.transport();
-        let source = if incoming { PeerSource::Incoming } else { PeerSource::Tracker };
-        let Ok(known_by) = self.pool.connected(now, address, source, link) else { return };
-        let source = if incoming { source } else { known_by };
+        // Whoever named it first, also where it has called us since.
+        let unnamed = if incoming { PeerSource::Incoming } else { PeerSource::Tracker };
+        let Ok(source) = self.pool.connected(now, address, unnamed, link) else { return };
         if !incoming {
             self.pool.speaks(&address, transport);
         }
