@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use data_encoding::{BASE32, HEXLOWER_PERMISSIVE};
 
-use super::select::FileSelection;
+use super::select::{FileSelection, digits};
 use crate::types::{InfoHash, InfoHashV2};
 use crate::untrusted::Untrusted;
 
@@ -223,9 +223,7 @@ impl Parts {
                 extend(&mut self.peers, &[address], MAX_HINTS);
             }
         } else if let Some((host, port)) = text.rsplit_once(':')
-            // `+5` is a number to the parser, and no port.
-            && port.bytes().all(|digit| digit.is_ascii_digit())
-            && let Some(port) = port.parse().ok().filter(|port| *port != 0)
+            && let Some(port) = digits(port).filter(|port| *port != 0)
             && (1..=MAX_HOST).contains(&host.len())
             && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
         {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 /// Ranges kept of one link. A list that a person made has some dozen.
 const MAX_RANGES: usize = 1_000;
@@ -42,14 +43,15 @@ impl FileSelection {
     }
 }
 
+/// A number of digits and nothing else: `parse` alone takes a sign too.
+pub(super) fn digits<T: FromStr>(text: &str) -> Option<T> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
 fn range(text: &str) -> Option<RangeInclusive<u32>> {
-    let number = |text: &str| -> Option<u32> {
-        // `parse` takes a sign.
-        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
-    };
     let text = text.trim();
     let (start, end) = text.split_once('-').unwrap_or((text, text));
-    let range = number(start)?..=number(end)?;
+    let range = digits(start)?..=digits(end)?;
     (!range.is_empty()).then_some(range)
 }
 
