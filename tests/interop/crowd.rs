@@ -104,7 +104,8 @@ impl Crowd {
         let settings = match make {
             Make::Libtorrent => json!({
                 "enable_dht": true,
-                "dht_bootstrap_nodes": self.places.iter().take(8).map(begin_with).collect::<Vec<_>>().join(","),
+                // One alone: those that it begins with, it never takes into its table.
+                "dht_bootstrap_nodes": begin_with(&self.places[0]),
                 // It takes 11/8 for a network from which nobody calls.
                 "dht_ignore_dark_internet": false,
                 // Many answers at once: its default is 8,000 bytes per second.
