@@ -28,7 +28,7 @@ mod rounds;
 
 use clap::{Parser, ValueEnum as _};
 
-use self::rounds::{Client, Options, Part};
+use self::rounds::{Client, Options, Part, Scene};
 
 /// Download, upload and recheck beside libtorrent.
 #[derive(Parser)]
@@ -45,6 +45,9 @@ struct Arguments {
     /// One part alone.
     #[arg(long, value_enum)]
     part: Option<Part>,
+    /// One scene of uTP alone.
+    #[arg(long, value_enum)]
+    scene: Option<Scene>,
     /// `cargo bench` adds it.
     #[arg(long, hide = true)]
     bench: bool,
@@ -54,6 +57,8 @@ fn main() {
     let arguments = Arguments::parse();
     let clients = arguments.only.map_or_else(|| vec![Client::TcTui, Client::Libtorrent], |one| vec![one]);
     let parts = arguments.part.map_or_else(|| Part::value_variants().to_vec(), |one| vec![one]);
-    let options = Options { rounds: arguments.rounds.max(1), size: arguments.size << 20, clients, parts };
+    let scenes = arguments.scene.map_or_else(|| Scene::value_variants().to_vec(), |one| vec![one]);
+    let options =
+        Options { rounds: arguments.rounds.max(1), size: arguments.size << 20, clients, parts, scenes };
     rounds::run(&options, |answer| println!("{answer}"));
 }

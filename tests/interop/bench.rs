@@ -12,7 +12,7 @@ fn benchmark_measures_both() {
     let Some(_) = require(Make::Libtorrent.program(), "benchmark_measures_both") else { return };
     let clients = vec![Client::TcTui, Client::Libtorrent];
     let parts = vec![Part::Jobs, Part::Encryption];
-    let options = Options { rounds: 1, size: SIZE, clients, parts };
+    let options = Options { rounds: 1, size: SIZE, clients, parts, scenes: Vec::new() };
     let mut report = String::new();
     rounds::run(&options, |table| report += &table);
     for job in ["download", "upload", "recheck"] {

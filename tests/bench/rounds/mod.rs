@@ -21,6 +21,7 @@ use self::leecher::Leecher;
 use self::report::Report;
 use self::seeder::Seeder;
 use self::usage::usage;
+pub use self::utp::Scene;
 use crate::clients::make::Make;
 use crate::clients::other::{self, Options as Wishes, Other};
 use crate::clients::ours::{self, Ours};
@@ -48,6 +49,8 @@ pub struct Options {
     pub clients: Vec<Client>,
     /// What is asked.
     pub parts: Vec<Part>,
+    /// What is between two clients that speak uTP.
+    pub scenes: Vec<Scene>,
 }
 
 /// What is asked.
@@ -138,7 +141,7 @@ pub fn run(options: &Options, mut tell: impl FnMut(String)) {
         match part {
             Part::Jobs => tell(bench.jobs(options).to_string()),
             Part::Encryption => tell(encryption::run(options, &bench).to_string()),
-            Part::Utp => tell(utp::run(options.rounds, &options.clients).to_string()),
+            Part::Utp => tell(utp::run(options.rounds, &options.clients, &options.scenes).to_string()),
         }
     }
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
+
 use super::Client;
 use super::report::median;
 use crate::link::Way;
@@ -31,7 +33,7 @@ const TCP_PAYLOAD: f64 = 1_448.0 / 1_514.0;
 const MS: Duration = Duration::from_millis(1);
 
 /// What is between the two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Scene {
     /// Nothing.
     Direct,
@@ -44,8 +46,6 @@ pub enum Scene {
 }
 
 impl Scene {
-    const ALL: [Self; 4] = [Self::Direct, Self::Lossy, Self::Long, Self::Shared];
-
     const fn name(self) -> &'static str {
         match self {
             Self::Direct => "nothing",
@@ -95,15 +95,15 @@ pub struct Figures {
     samples: BTreeMap<(Scene, Between), Vec<Sample>>,
 }
 
-/// Runs all scenes; each round has each pair of these clients play each.
-pub fn run(rounds: usize, clients: &[Client]) -> Figures {
+/// Runs these scenes; each round has each pair of these clients play each.
+pub fn run(rounds: usize, clients: &[Client], scenes: &[Scene]) -> Figures {
     let mut figures = Figures { rounds, ..Figures::default() };
     let wanted = |between: &Between| match between {
         Between::Libtorrents => clients.contains(&Client::Libtorrent),
         Between::FromUs | Between::ToUs | Between::Ours => clients.contains(&Client::TcTui),
     };
     for round in 0..rounds {
-        for scene in Scene::ALL {
+        for &scene in scenes {
             let mut pairs = Between::ALL;
             pairs.rotate_left(round % Between::ALL.len());
             for between in pairs.into_iter().filter(wanted) {
@@ -173,7 +173,7 @@ impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = String::new();
         let percent = |part: Option<f64>| part.map_or(String::new(), |part| format!("{:.0} %", part * 100.0));
-        for scene in Scene::ALL {
+        for &scene in Scene::value_variants() {
             for between in Between::ALL {
                 if !self.samples.contains_key(&(scene, between)) {
                     continue;
