@@ -100,7 +100,12 @@ impl Lab {
     /// The same with more to say to it.
     pub fn other_with(&mut self, make: Make, name: &str, options: &Options) -> Other {
         let host = self.place_of(make, name);
-        let mut client = Other::start(make, &host, self.family, name, &self.work, options);
+        self.other_at(make, &host, name, options)
+    }
+
+    /// The same at a place that is there already.
+    pub fn other_at(&self, make: Make, host: &Host, name: &str, options: &Options) -> Other {
+        let mut client = Other::start(make, host, self.family, name, &self.work, options);
         client.add(&self.torrent, &self.dir(name));
         client
     }

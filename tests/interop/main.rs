@@ -44,6 +44,7 @@ mod pex;
 mod portmap;
 mod private;
 mod restarts;
+mod router;
 mod sequential;
 mod slow_link;
 mod swarm;

@@ -3,9 +3,6 @@
 //! Ours lives on a network of its own behind a router with NAT; tracker and peers are outside. Nobody outside
 //! reaches ours but through what the router was asked to map.
 
-use std::io::Write as _;
-use std::process::{Child, Stdio};
-
 use serde_json::Value;
 
 use crate::clients::make::Make;
@@ -13,160 +10,18 @@ use crate::clients::other::Options;
 use crate::clients::ours::{Ours, PORT};
 use crate::lab::{self, Lab};
 use crate::net::{Family, Host};
+use crate::router::{Router, installed};
 use crate::torrent::Content;
-use crate::wait::{Deadline, until};
-use crate::work::Work;
+use crate::wait::Deadline;
 
 /// From a restart of the router to the next look at it, on a busy machine.
 const BACK_SECONDS: u64 = 100;
+/// The same where it is told again every two minutes, whatever it knows.
+const BLIND_SECONDS: u64 = 200;
 
-/// Where miniupnpd keeps its rules, as Debian calls them, and a NAT around them. Nothing comes in but what it lets in.
-const RULES: &str = "
-table inet filter {
-    chain forward {
-        type filter hook forward priority 0; policy drop;
-        ct state established,related accept
-        iifname lan0 accept
-        jump miniupnpd
-    }
-    chain miniupnpd { }
-    chain prerouting {
-        type nat hook prerouting priority -100; policy accept;
-        jump prerouting_miniupnpd
-    }
-    chain postrouting {
-        type nat hook postrouting priority 100; policy accept;
-        jump postrouting_miniupnpd
-        ip saddr 192.168.77.0/24 oifname eth0 masquerade
-    }
-    chain prerouting_miniupnpd { }
-    chain postrouting_miniupnpd { }
-}
-";
-
-/// The rule that lets only the forerunner of PCP through: its version is 0.
-const NO_PCP: &str = "
-table inet old {
-    chain input {
-        type filter hook input priority 0; policy accept;
-        udp dport 5351 @th,64,8 2 drop
-    }
-}
-";
-
-/// A router with what people outside see.
-struct Router {
-    host: Host,
-    /// The running miniupnpd.
-    daemon: Option<Child>,
-    folder: std::path::PathBuf,
-    ways: &'static str,
-}
-
-impl Router {
-    fn start(lab: &mut Lab, ways: &'static str) -> (Self, Host) {
-        let host = lab.net.host("router");
-        let inside = lab.net.behind(&host, "inside");
-        let folder = lab.dir("router");
-        let mut router = Self { host, daemon: None, folder, ways };
-        router.nft(RULES);
-        if ways == "NAT-PMP" {
-            router.nft(NO_PCP);
-        }
-        router.run(&lab.work);
-        (router, inside)
-    }
-
-    fn nft(&self, rules: &str) {
-        let mut child =
-            self.host.command("nft").args(["-f", "-"]).stdin(Stdio::piped()).spawn().expect("nft");
-        child.stdin.take().expect("it is piped").write_all(rules.as_bytes()).expect("nft reads");
-        assert!(child.wait().expect("it is our child").success(), "{rules}");
-    }
-
-    fn run(&mut self, work: &Work) {
-        let is = |way: &str| if way.split(' ').any(|way| way == self.ways) { "yes" } else { "no" };
-        let (upnp, pmp) = (is("UPnP"), is("PCP NAT-PMP"));
-        let settings = format!(
-            "ext_ifname=eth0\nlistening_ip=lan0\nport=5555\nenable_upnp={upnp}\nenable_natpmp={pmp}\n\
-             secure_mode=yes\nsystem_uptime=no\nmin_lifetime=60\nuuid=6c6b2c39-6d3a-4d8f-8f3e-0d7f2f7d6a11\n\
-             upnp_table_name=filter\nupnp_nat_table_name=filter\nupnp_forward_chain=miniupnpd\n\
-             upnp_nat_chain=prerouting_miniupnpd\nupnp_nat_postrouting_chain=postrouting_miniupnpd\n\
-             allow 1024-65535 192.168.77.0/24 1024-65535\ndeny 0-65535 0.0.0.0/0 0-65535\n"
-        );
-        let file = self.folder.join("miniupnpd.conf");
-        std::fs::write(&file, settings).expect("the folder is ours");
-        let child = self
-            .host
-            .command("miniupnpd")
-            .args(["-d", "-f"])
-            .arg(&file)
-            .arg("-P")
-            .arg(self.folder.join("pid"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(work.log("miniupnpd"))
-            .spawn();
-        self.daemon = Some(child.expect("it was looked for"));
-    }
-
-    /// It ends as by a power cut, and with it all that it knew.
-    fn lose_power(&mut self) {
-        let mut child = self.daemon.take().expect("it runs");
-        child.kill().expect("it is our child");
-        child.wait().expect("it is our child");
-        for chain in ["miniupnpd", "prerouting_miniupnpd", "postrouting_miniupnpd"] {
-            self.nft(&format!("flush chain inet filter {chain}\n"));
-        }
-    }
-
-    /// What leads inside, by the kernel's own word: a line for each mapping.
-    fn mappings(&self) -> Vec<String> {
-        let output = self
-            .host
-            .command("nft")
-            .args(["list", "chain", "inet", "filter", "prerouting_miniupnpd"])
-            .output()
-            .expect("nft is there");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        text.lines().filter(|line| line.contains("dnat")).map(|line| line.trim().to_owned()).collect()
-    }
-
-    fn wait_mappings(&self, number: usize, deadline: Deadline) {
-        let what = format!("{number} mappings");
-        until(deadline, &what, || {
-            let mappings = self.mappings();
-            let wanted =
-                mappings.len() == number && mappings.iter().all(|line| line.contains("192.168.77.2"));
-            assert!(wanted || deadline.left().is_some(), "{mappings:?}");
-            wanted.then_some(())
-        });
-    }
-}
-
-impl Drop for Router {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.daemon.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-/// What this test asks for beyond other clients.
-fn installed() -> Result<(), String> {
-    for program in ["miniupnpd", "nft"] {
-        let folders = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
-        if !folders.split(':').any(|folder| std::path::Path::new(folder).join(program).exists()) {
-            return Err(format!("{program} is not installed"));
-        }
-    }
-    Ok(())
-}
-
-fn lab(test: &str) -> Option<Lab> {
+fn lab(test: &str, family: Family) -> Option<Lab> {
     lab::require(installed(), test)?;
-    Lab::new(test, &[Make::Libtorrent], Content::single(3_000_001, 64 << 10, 41), Family::V4)
+    Lab::new(test, &[Make::Libtorrent], Content::single(3_000_001, 64 << 10, 41), family)
 }
 
 /// Ours inside, with all of the content.
@@ -174,87 +29,128 @@ fn seed(lab: &Lab, inside: &Host) -> Ours {
     lab.ours_again(inside, "seed", &["--seed-after"])
 }
 
-fn mapped(ours: &Ours, by: &str, transport: &str) -> Value {
+fn mapped(ours: &Ours, by: &str, family: Family, transport: &str) -> Value {
+    let family = match family {
+        Family::V4 => "IPv4",
+        Family::V6 => "IPv6",
+    };
     ours.event_that("portmap.ok", lab::ready(), |event| {
-        event["by"] == by && event["transport"] == transport && event["family"] == "IPv4"
+        event["by"] == by && event["transport"] == transport && event["family"] == family
     })
 }
 
-fn peers_come_in(test: &str, way: &'static str) {
-    let Some(mut lab) = lab(test) else { return };
-    let (mut router, inside) = Router::start(&mut lab, way);
-    let mut ours = seed(&lab, &inside);
+/// Both ports are opened by this way, and a peer comes in from outside.
+fn opened(lab: &mut Lab, router: &Router, inside: &Host, way: &str) -> Ours {
+    let family = lab.family;
+    let ours = seed(lab, inside);
+    // Over IPv6 the place inside is called by its own address.
+    let outside = match family {
+        Family::V4 => &router.host,
+        Family::V6 => inside,
+    };
     for transport in ["TCP", "UDP"] {
-        let event = mapped(&ours, way, transport);
+        let event = mapped(&ours, way, family, transport);
         assert_eq!(event["port"], PORT, "{event}");
-        assert_eq!(event["outside"], router.host.v4.to_string(), "{event}");
+        let named = event["outside"].as_str().map(str::to_owned);
+        let known = family == Family::V4 || way == "PCP";
+        assert_eq!(named, known.then(|| outside.address(family).to_string()), "{event}");
     }
-    router.wait_mappings(2, lab::ready());
-    // Who asks the tracker is told of the router's address and the port there.
-    lab.tracker.wait_seed(&router.host, lab::ready());
-    let mut leech = lab.other_with(Make::Libtorrent, "leech", &Options::default());
+    router.wait_mappings(family, 2, lab::ready());
+    // Who asks the tracker is told of the address outside and the port there.
+    lab.tracker.wait_seed(outside, lab::ready());
+    let place = lab.place_of(Make::Libtorrent, "leech");
+    if family == Family::V6 {
+        router.show_way(&place);
+    }
+    let mut leech = lab.other_at(Make::Libtorrent, &place, "leech", &Options::default());
     leech.wait_seeding(lab::transfer());
     lab.assert_same_at(Make::Libtorrent, "leech");
     let came = ours.event("peer.connected", lab::ready());
     assert_eq!(came["incoming"], true, "{came}");
-    // It forgets all, comes back, and is told again.
-    router.lose_power();
-    assert_eq!(router.mappings(), [""; 0]);
-    router.run(&lab.work);
-    router.wait_mappings(2, Deadline::seconds(BACK_SECONDS));
-    // SIGTERM; nothing is left behind.
+    ours
+}
+
+/// SIGTERM; nothing is left behind.
+fn closed(router: &Router, mut ours: Ours, family: Family) {
     let (status, _) = ours.interrupt();
     assert!(status.success(), "{status}");
-    assert_eq!(router.mappings(), [""; 0]);
+    assert_eq!(router.mappings(family), [""; 0]);
+}
+
+fn peers_come_in(test: &str, way: &'static str, family: Family) {
+    let Some(mut lab) = lab(test, family) else { return };
+    let (mut router, inside) = Router::start(&mut lab, way);
+    if family == Family::V6 {
+        router.show_way(lab.tracker.place());
+    }
+    let ours = opened(&mut lab, &router, &inside, way);
+    // It forgets all, comes back, and is told again.
+    router.lose_power();
+    assert_eq!(router.mappings(family), [""; 0]);
+    router.run(&lab.work);
+    // UPnP does not say what it lets in over IPv6, so there it is told again now and then.
+    let seconds = if way == "UPnP" && family == Family::V6 { BLIND_SECONDS } else { BACK_SECONDS };
+    router.wait_mappings(family, 2, Deadline::seconds(seconds));
+    closed(&router, ours, family);
 }
 
 #[test]
 fn peers_come_in_through_upnp() {
-    peers_come_in("peers_come_in_through_upnp", "UPnP");
+    peers_come_in("peers_come_in_through_upnp", "UPnP", Family::V4);
 }
 
 #[test]
 fn peers_come_in_through_natpmp() {
-    peers_come_in("peers_come_in_through_natpmp", "NAT-PMP");
+    peers_come_in("peers_come_in_through_natpmp", "NAT-PMP", Family::V4);
 }
 
 #[test]
 fn peers_come_in_through_pcp() {
-    peers_come_in("peers_come_in_through_pcp", "PCP");
+    peers_come_in("peers_come_in_through_pcp", "PCP", Family::V4);
+}
+
+#[test]
+fn peers_come_in_through_a_pinhole_of_upnp() {
+    peers_come_in("peers_come_in_through_a_pinhole_of_upnp", "UPnP", Family::V6);
+}
+
+#[test]
+fn peers_come_in_through_a_pinhole_of_pcp() {
+    peers_come_in("peers_come_in_through_a_pinhole_of_pcp", "PCP", Family::V6);
 }
 
 #[test]
 fn only_what_somebody_may_call_is_mapped() {
     let test = "only_what_somebody_may_call_is_mapped";
-    let Some(mut lab) = lab(test) else { return };
+    let Some(mut lab) = lab(test, Family::V4) else { return };
     let (router, inside) = Router::start(&mut lab, "UPnP");
     // There is no DHT in these tests, so without uTP nobody calls over UDP.
     // The kernel shows the protocol by its number.
     let runs = [("--no-tcp", "UDP", "0x11 ", "TCP"), ("--no-utp", "TCP", "0x6 ", "UDP")];
     for (without, transport, protocol, other) in runs {
         let mut ours = lab.ours_again(&inside, "seed", &["--seed-after", without]);
-        mapped(&ours, "UPnP", transport);
+        mapped(&ours, "UPnP", Family::V4, transport);
         lab.tracker.wait_seed(&router.host, lab::ready());
-        router.wait_mappings(1, lab::ready());
-        let mappings = router.mappings();
+        router.wait_mappings(Family::V4, 1, lab::ready());
+        let mappings = router.mappings(Family::V4);
         assert!(mappings[0].contains(protocol), "{without}: {mappings:?}");
         let (status, lines) = ours.interrupt();
         assert!(status.success(), "{status}");
         let told = |line: &&Value| line["kind"].as_str().is_some_and(|kind| kind.starts_with("portmap."));
         let of_other = lines.iter().filter(told).find(|line| line["transport"] != transport);
         assert!(of_other.is_none(), "{without}: {other} is asked for: {of_other:?}");
-        assert_eq!(router.mappings(), [""; 0]);
+        assert_eq!(router.mappings(Family::V4), [""; 0]);
     }
 }
 
 #[test]
 fn a_router_that_is_asked_for_nothing_lets_nobody_in() {
     let test = "a_router_that_is_asked_for_nothing_lets_nobody_in";
-    let Some(mut lab) = lab(test) else { return };
+    let Some(mut lab) = lab(test, Family::V4) else { return };
     let (router, inside) = Router::start(&mut lab, "UPnP");
     let ours = lab.ours_again(&inside, "seed", &["--seed-after", "--no-portmap"]);
     lab.tracker.wait_seed(&router.host, lab::ready());
-    assert_eq!(router.mappings(), [""; 0]);
+    assert_eq!(router.mappings(Family::V4), [""; 0]);
     let probe = router.host.v4;
     let outside = lab.net.host("outside");
     let called = outside.spawn(move || {

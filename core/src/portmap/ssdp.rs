@@ -55,6 +55,24 @@ pub fn location(datagram: &[u8], from: SocketAddr) -> Option<Location> {
     at(&Url::parse(url).ok()?, from)
 }
 
+/// Whether what came from there is the gateway's word on where it is. Anybody on the network may answer.
+///
+/// Over IPv4 the gateway answers from the address that we know it by. Over IPv6 we know its link-local one, and it
+/// answers from that or from a public one (miniupnpd: the one that is next to ours): whoever is on our cable is
+/// heard there, and of itself alone.
+pub fn is_heard(location: &Location, from: IpAddr, gateway: IpAddr, local: IpAddr) -> bool {
+    let of_itself = || location.address.ip() == from;
+    match (from, local) {
+        _ if from == gateway => true,
+        (IpAddr::V6(from), IpAddr::V6(local)) => {
+            // A cable has a /64 (RFC 7421).
+            let on_cable = from.is_unicast_link_local() || from.segments()[..4] == local.segments()[..4];
+            on_cable && of_itself()
+        }
+        _ => false,
+    }
+}
+
 /// The place of an absolute URL on the gateway that answered from `from`.
 pub fn at(url: &Url, from: SocketAddr) -> Option<Location> {
     if url.scheme() != "http" || !url.username().is_empty() || url.password().is_some() {
@@ -70,7 +88,8 @@ pub fn at(url: &Url, from: SocketAddr) -> Option<Location> {
             let on_cable = ip == *from.ip();
             let public = !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast();
             let scoped = ip.is_unicast_link_local();
-            if !on_cable && (scoped || !public || ip.to_ipv4_mapped().is_some()) {
+            let further_in = scoped || !public || ip.to_ipv4_mapped().is_some();
+            if !on_cable && (further_in || !from.ip().is_unicast_link_local()) {
                 return None;
             }
             from.set_ip(ip);

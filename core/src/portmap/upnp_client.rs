@@ -98,12 +98,12 @@ impl Place {
                 () = tokio::time::sleep_until(end) => break,
             };
             let Ok((length, from)) = received else { continue };
-            // Anybody on the network may answer; only the gateway's word counts.
-            if from.ip() != self.gateway.ip() {
-                continue;
-            }
             let location = buffer.get(..length).and_then(|datagram| ssdp::location(datagram, from));
-            let Some(location) = location.filter(|location| !seen.contains(location)) else { continue };
+            let Some(location) = location.filter(|location| {
+                !seen.contains(location) && ssdp::is_heard(location, from.ip(), self.gateway.ip(), self.local)
+            }) else {
+                continue;
+            };
             seen.push(location.clone());
             let page = timeout_at(end + SEARCH, self.page(&location, None)).await;
             let found = match page {

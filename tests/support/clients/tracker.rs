@@ -63,6 +63,11 @@ impl Tracker {
         }
     }
 
+    /// Where it is.
+    pub fn place(&self) -> &Host {
+        &self.host
+    }
+
     /// Waits for an announce from `host` that `wanted` accepts.
     pub fn wait(&self, host: &Host, deadline: Deadline, wanted: impl Fn(&Announce) -> bool) -> Announce {
         let mut found = None;

@@ -46,6 +46,23 @@ fn a_gateway_is_where_it_answers_from() {
 }
 
 #[test]
+fn the_gateway_is_heard_and_over_ipv6_whoever_is_on_the_cable_of_itself() {
+    let heard = |from: &str, at: &str, gateway: &str, local: &str| {
+        let location = Location { address: SocketAddr::new(at.parse().unwrap(), 5000), path: "/".into() };
+        ssdp::is_heard(&location, from.parse().unwrap(), gateway.parse().unwrap(), local.parse().unwrap())
+    };
+    assert!(heard("192.168.1.1", "192.168.1.1", "192.168.1.1", "192.168.1.7"));
+    assert!(!heard("192.168.1.2", "192.168.1.2", "192.168.1.1", "192.168.1.7"));
+    let ours = |from: &str, at: &str| heard(from, at, "fe80::1", "2a11:0:0:7::9");
+    assert!(ours("fe80::1", "2a11:5::1"), "the gateway may name its other address");
+    assert!(ours("2a11:0:0:7::1", "2a11:0:0:7::1"));
+    assert!(ours("fe80::2", "fe80::2"));
+    assert!(!ours("2a11:0:0:7::1", "2a11:0:0:7::2"));
+    assert!(!ours("fe80::2", "2a11:5::1"));
+    assert!(!ours("2a11:0:0:8::1", "2a11:0:0:8::1"), "from outside");
+}
+
+#[test]
 fn over_ipv6_it_may_name_its_other_address_and_no_further_in() {
     let from = "[fe80::1%3]:1900";
     let check = |text: &str, want: Option<&str>| assert_eq!(location(text, from).as_deref(), want, "{text}");
@@ -60,6 +77,10 @@ fn over_ipv6_it_may_name_its_other_address_and_no_further_in() {
     ] {
         check(elsewhere, None);
     }
+    // From its public address it names that alone.
+    let from = "[2a11::1]:1900";
+    assert_eq!(location("http://[2a11::1]:5000/", from).as_deref(), Some("[2a11::1]:5000/"));
+    assert_eq!(location("http://[2a11::2]:5000/", from), None);
 }
 
 fn description(services: &str) -> String {
