@@ -26,6 +26,8 @@ fn whoever_was_named_and_calls_was_found_by_who_named_it() {
         let listener = TcpListener::bind("127.0.0.9:0").expect("loopback");
         let named = listener.local_addr().expect("it is bound");
         engine.session.add_peer(named);
+        let known = || engine.session.stats().filter(|stats| stats.known_peers == 1);
+        until(Deadline::seconds(20), "the figures of a torrent without a link", known);
         // It is known, for it is called; in vain.
         drop(listener.accept().expect("a call"));
         drop(listener);

@@ -373,7 +373,10 @@ impl Actor {
             self.ask_for_metadata(now);
         }
         self.tell_queue(now, false);
-        let moving = !self.links.is_empty() || !self.watches.is_empty();
+        // A torrent without a link shows what was found for it, and whom it calls.
+        let found = self.newest.known_peers != self.pool.known() as u32
+            || self.newest.connecting_peers != self.pool.dialling() as u32;
+        let moving = found || !self.links.is_empty() || !self.watches.is_empty();
         if moving && self.tick.is_none() {
             self.tick = Some(now + TICK);
         }

@@ -118,7 +118,8 @@ impl HttpTracker {
         // A person may send us into a private network by any URL, a torrent file by few.
         first.plain |= trust.named;
         let turn = self.inner.turn(&first.url, urgency).await?;
-        let result = self.inner.announce(&first, params, trust.any_certificate).await;
+        // In a box: those who wait for their turn, of whom there may be tens of thousands, stay small.
+        let result = Box::pin(self.inner.announce(&first, params, trust.any_certificate)).await;
         turn.ended(&result);
         result
     }
@@ -134,7 +135,7 @@ impl HttpTracker {
         torrents: &[InfoHash],
     ) -> Result<Vec<ScrapeCounts>, AnnounceError> {
         let turn = self.inner.turn(&scrape::scrape_url(tracker, &[])?.url, Urgency::Regular).await?;
-        let result = self.inner.scrape_all(tracker, torrents).await;
+        let result = Box::pin(self.inner.scrape_all(tracker, torrents)).await;
         turn.ended(&result);
         result
     }

@@ -22,6 +22,9 @@ const GIVE_UP: u32 = 2;
 /// Hosts whose manners are remembered while nobody asks them: as many as the resolver knows names.
 const HOSTS: usize = 512;
 
+/// Questions to one host that may wait without a look for those whose asker gave up.
+const FEW: usize = 64;
+
 /// Deals turns: the most urgent question first, then the oldest.
 #[derive(Clone, Debug)]
 pub struct Turns {
@@ -60,6 +63,9 @@ struct Host {
     failures: u32,
     /// Bounded by the trackers of all torrents: each has one announce and one scrape on its way.
     waiting: BTreeMap<(Urgency, u64), Granted>,
+    /// Number of questions at which those whose asker gave up are looked for: each costs one look on
+    /// average, however many wait.
+    sweep_at: usize,
 }
 
 impl Turns {
@@ -81,12 +87,9 @@ impl Turns {
             let number = queue.next;
             queue.next += 1;
             queue.sweep();
-            queue
-                .hosts
-                .entry(format!("{host}:{port}"))
-                .or_default()
-                .waiting
-                .insert((urgency, number), granted);
+            let host = queue.hosts.entry(format!("{host}:{port}")).or_default();
+            host.sweep();
+            host.waiting.insert((urgency, number), granted);
         }
         self.grant();
         // It is only dropped unsent with the queue itself.
@@ -146,15 +149,15 @@ impl Queue {
         let per_host = self.per_host;
         let mut first: Option<((Urgency, u64), &str)> = None;
         for (name, host) in &mut self.hosts {
-            host.waiting.retain(|_, granted| !granted.is_closed());
             let room = match host.answers {
                 true => host.asking < per_host,
                 false => host.asking < DOUBTFUL.min(per_host) && !doubtful_full,
             };
-            if let (true, Some((place, _))) = (room, host.waiting.first_key_value())
-                && first.is_none_or(|(best, _)| *place < best)
+            if room
+                && let Some(place) = host.first()
+                && first.is_none_or(|(best, _)| place < best)
             {
-                first = Some((*place, name));
+                first = Some((place, name));
             }
         }
         let (place, name) = first?;
@@ -192,6 +195,27 @@ impl Queue {
         if self.hosts.len() >= self.sweep_at {
             self.hosts.retain(|_, host| host.asking > 0 || !host.waiting.is_empty());
             self.sweep_at = HOSTS.max(2 * self.hosts.len());
+        }
+    }
+}
+
+impl Host {
+    /// The question that comes first, of those whose asker still waits.
+    fn first(&mut self) -> Option<(Urgency, u64)> {
+        while let Some(first) = self.waiting.first_entry() {
+            if !first.get().is_closed() {
+                return Some(*first.key());
+            }
+            first.remove();
+        }
+        None
+    }
+
+    /// Forgets questions whose asker gave up.
+    fn sweep(&mut self) {
+        if self.waiting.len() >= self.sweep_at {
+            self.waiting.retain(|_, granted| !granted.is_closed());
+            self.sweep_at = FEW.max(2 * self.waiting.len());
         }
     }
 }

@@ -661,3 +661,12 @@ async fn nothing_comes_of_a_url_without_an_end_or_a_right() {
     let error = client(&[], http).fetch(&server.url()).await.unwrap_err();
     assert_eq!(error.to_string(), "timed out");
 }
+
+#[tokio::test]
+async fn who_waits_for_a_turn_is_small() {
+    let client = client(&[], HttpOptions::default());
+    let (url, params) = ("http://t.example/announce".into(), params(AnnounceEvent::Started));
+    let announce = client.announce(&url, &params, None, Urgency::Event, Trust::default());
+    let (announce, scrape) = (size_of_val(&announce), size_of_val(&client.scrape(&url, &[])));
+    assert!(announce.max(scrape) <= 768, "{announce} and {scrape} bytes");
+}

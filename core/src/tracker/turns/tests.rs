@@ -103,6 +103,24 @@ async fn all_who_wait_for_a_dead_host_hear_of_it_at_once() {
     assert_eq!(futures(&turns, "dead", 6).await.len(), 6);
 }
 
+#[tokio::test]
+async fn those_who_gave_up_do_not_pile_up() {
+    let turns = Turns::new(50, 6);
+    let _asked = (take(&turns, "silent").await, take(&turns, "silent").await);
+    let mut first = Box::pin(turns.take("silent", 1, Urgency::Event));
+    assert!(now(first.as_mut()).is_none());
+    for _ in 0..5_000 {
+        assert!(now(pin!(turns.take("silent", 1, Urgency::Event))).is_none());
+    }
+    assert!(turns.lock().hosts["silent:1"].waiting.len() <= FEW);
+    // Who waits is not forgotten, and comes before those who came later.
+    let mut last = Box::pin(turns.take("silent", 1, Urgency::Event));
+    assert!(now(last.as_mut()).is_none());
+    drop(_asked.0);
+    assert!(now(last.as_mut()).is_none());
+    assert!(now(first.as_mut()).is_some());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn those_who_give_up_as_their_turn_comes_hold_nobody_up() {
     let turns = Turns::new(2, 1);

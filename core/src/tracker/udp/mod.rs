@@ -143,7 +143,8 @@ impl UdpTracker {
     ) -> Result<AnnounceReply, AnnounceError> {
         let url = UdpUrl::parse(tracker)?;
         let turn = self.inner.turns.take(&url.host, url.port, urgency).await?;
-        let result = self.announce_now(&url, params).await;
+        // In a box: those who wait for their turn, of whom there may be tens of thousands, stay small.
+        let result = Box::pin(self.announce_now(&url, params)).await;
         turn.ended(&result);
         result
     }
@@ -184,7 +185,7 @@ impl UdpTracker {
     ) -> Result<Vec<ScrapeCounts>, AnnounceError> {
         let url = UdpUrl::parse(tracker)?;
         let turn = self.inner.turns.take(&url.host, url.port, Urgency::Regular).await?;
-        let result = self.scrape_now(&url, torrents).await;
+        let result = Box::pin(self.scrape_now(&url, torrents)).await;
         turn.ended(&result);
         result
     }

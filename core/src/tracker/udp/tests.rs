@@ -280,3 +280,12 @@ fn urls_taken_apart() {
         check(bad, None);
     }
 }
+
+#[tokio::test]
+async fn who_waits_for_a_turn_is_small() {
+    let (client, _sockets) = client(&BOTH, UdpOptions::default());
+    let (url, params) = ("udp://t.example:80".into(), params(AnnounceEvent::Started));
+    let announce = size_of_val(&client.announce(&url, &params, Urgency::Event));
+    let scrape = size_of_val(&client.scrape(&url, &[]));
+    assert!(announce.max(scrape) <= 512, "{announce} and {scrape} bytes");
+}
