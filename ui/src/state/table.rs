@@ -433,8 +433,12 @@ impl Table {
 
 /// Whether a torrent runs, so that pausing it means something.
 pub const fn runs(state: SessionState) -> bool {
-    matches!(
-        state,
-        SessionState::Queued | SessionState::Checking | SessionState::Downloading | SessionState::Seeding
-    )
+    match state {
+        SessionState::Queued
+        | SessionState::Checking
+        | SessionState::Metadata
+        | SessionState::Downloading
+        | SessionState::Seeding => true,
+        SessionState::Moving | SessionState::Paused | SessionState::Error => false,
+    }
 }

@@ -2,6 +2,7 @@
 
 mod corpus;
 mod fetches;
+mod magnets;
 mod queue;
 mod run;
 mod undo;
