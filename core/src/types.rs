@@ -100,6 +100,14 @@ bytes_type! {
 }
 hex_text!(InfoHash);
 hex_text!(InfoHashV2);
+
+impl InfoHashV2 {
+    /// What stands for it where a protocol has room for 20 bytes only (BEP 52).
+    pub const fn truncated(self) -> InfoHash {
+        let (first, _) = self.0.split_first_chunk().expect("32 bytes have 20");
+        InfoHash::new(*first)
+    }
+}
 hex_text!(PeerId);
 
 /// Number of a piece. [`Geometry`](crate::geometry::Geometry) makes those that come from outside,

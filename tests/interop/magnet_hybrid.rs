@@ -73,8 +73,24 @@ fn the_v2_link_of_a_hybrid_of_libtorrent_is_downloaded_from_a_peer_it_names() {
     let Some((mut lab, [_, v2], seed)) = hybrid(test, false, json!({}), 124) else { return };
     let at = SocketAddr::new(seed.host.v4.into(), OTHER_PORT);
     lab.add_by(format!("magnet:?xt=urn:btmh:1220{v2}&x.pe={at}").into());
-    let (_, mut leech) = lab.ours("leech", &[]);
+    let (host, mut leech) = lab.ours("leech", &[]);
     completes(&lab, &mut leech);
+    drop(leech);
+    // Its first 20 bytes, which clients show as the torrent's id.
+    lab.add_by(format!("magnet:?xt=urn:btih:{}&x.pe={at}", &v2[..40]).into());
+    std::fs::remove_dir_all(lab.dir("leech")).expect("it is ours");
+    std::fs::remove_dir_all(lab.dir("leech-state")).expect("it is ours");
+    let mut leech = lab.ours_again(&host, "leech", &["--seed-after"]);
+    leech.event("session.completed", lab::transfer());
+    lab.assert_same("leech");
+    let (status, _) = leech.interrupt();
+    assert!(status.success(), "{status}");
+    // And after a restart.
+    let mut leech = lab.ours_again(&host, "leech", &["--seed-after"]);
+    leech.event("session.completed", lab::ready());
+    let (status, lines) = leech.interrupt();
+    assert!(status.success(), "{status}");
+    assert!(lines.iter().all(|line| line["kind"] != "session.added"), "it is on the list");
 }
 
 #[test]

@@ -143,7 +143,7 @@ impl Metainfo {
         let v2 = (version != Version::V1).then(|| InfoHashV2::new(Sha256::digest(info.raw()).into()));
         let around = Around::read(scan.value);
         Ok(Self {
-            info_hash: v1.or(v2.map(truncated)).expect("every version has one of them"),
+            info_hash: v1.or(v2.map(InfoHashV2::truncated)).expect("every version has one of them"),
             info_hash_v1: v1,
             info_hash_v2: v2,
             name: around::text(keys.name),
@@ -197,12 +197,6 @@ impl fmt::Debug for Metainfo {
             .field("version", &self.version)
             .finish_non_exhaustive()
     }
-}
-
-/// BEP 52: where a protocol has room for 20 bytes only.
-fn truncated(hash: InfoHashV2) -> InfoHash {
-    let (first, _) = hash.as_bytes().split_first_chunk().expect("32 bytes have 20");
-    InfoHash::new(*first)
 }
 
 /// The guard, with a word for what people take for torrents.

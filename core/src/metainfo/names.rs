@@ -1,7 +1,7 @@
 //! By which hashes a torrent is known: a hybrid has two, and peers and trackers know it by either (BEP 52).
 
-use super::{Metainfo, truncated};
-use crate::types::InfoHash;
+use super::Metainfo;
+use crate::types::{InfoHash, InfoHashV2};
 
 impl Metainfo {
     /// The hash by which peers, trackers and the DHT are asked for it: that of the v1 part, which is what is
@@ -13,7 +13,7 @@ impl Metainfo {
     /// Its name in the engine, the v1 hash, and the first 20 bytes of the v2 hash: as far as they are known, some
     /// of them twice.
     pub fn hashes(&self) -> impl Iterator<Item = InfoHash> + use<> {
-        let short = self.info_hash_v2.map(truncated);
+        let short = self.info_hash_v2.map(InfoHashV2::truncated);
         [Some(self.info_hash), self.info_hash_v1, short].into_iter().flatten()
     }
 

@@ -249,6 +249,19 @@ fn a_v2_link_is_checked_by_its_hash() {
     assert_eq!(received(&mut fetch, now, link(1), 0, whole.clone()), [Finding::Complete(whole)]);
 }
 
+#[test]
+fn a_short_v2_hash_is_a_hash_too() {
+    let whole = metadata(100);
+    let short = InfoHashV2::new(Sha256::digest(&whole).into()).truncated();
+    let mut fetch = MetadataFetch::new(&Magnet::of_hash(&short.to_string()).unwrap());
+    let now = Instant::now();
+    fetch.offers(link(1), 100);
+    fetch.offers(link(2), 100);
+    assert_eq!(fetch.ask(now).len(), 2);
+    assert_eq!(received(&mut fetch, now, link(2), 0, metadata(101).slice(1..)), [Finding::Lie(link(2))]);
+    assert_eq!(received(&mut fetch, now, link(1), 0, whole.clone()), [Finding::Complete(whole)]);
+}
+
 proptest! {
     #[test]
     fn any_swarm_with_an_honest_peer_gets_there(

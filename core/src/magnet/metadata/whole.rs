@@ -59,8 +59,13 @@ impl Whole {
     pub fn judge(self) -> Verdict {
         let mut whole = BytesMut::with_capacity(self.size());
         self.pieces.iter().for_each(|(_, data)| whole.extend_from_slice(data));
-        let v1 = self.v1.map(|hash| hash == InfoHash::new(Sha1::digest(&whole).into()));
-        let v2 = self.v2.map(|hash| hash == InfoHashV2::new(Sha256::digest(&whole).into()));
+        let v2_hash = || InfoHashV2::new(Sha256::digest(&whole).into());
+        let v2 = self.v2.map(|hash| hash == v2_hash());
+        let v1 = self.v1.map(|hash| {
+            hash == InfoHash::new(Sha1::digest(&whole).into())
+                // What stands for a v2 torrent in a handshake (BEP 52) is shown by clients as its id.
+                || self.v2.is_none() && hash == v2_hash().truncated()
+        });
         let is = match (v1.unwrap_or(true), v2.unwrap_or(true)) {
             (true, true) => Is::Good(whole.freeze(), self.liars()),
             (true, false) if v1.is_some() => Is::OfTwoTorrents,
