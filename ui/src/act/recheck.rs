@@ -10,9 +10,14 @@ use crate::state::popup::Popup;
 
 /// Checks the selection, or asks first.
 pub fn open(state: &mut AppState, effects: &mut Vec<Effect>) {
-    let torrents = state.table.selection();
+    let mut torrents = state.table.selection();
     if torrents.is_empty() {
         return state.say("c: there is no torrent to check");
+    }
+    // Of a magnet whose metadata is not here nobody knows what its data would be.
+    torrents.retain(|hash| state.table.row(hash).is_some_and(|row| row.stats.metadata.is_none()));
+    if torrents.is_empty() {
+        return state.say("c: nothing can be checked before the metadata is here");
     }
     let transfers = |hash: &InfoHash| {
         let row = state.table.row(hash);

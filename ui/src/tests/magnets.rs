@@ -20,6 +20,8 @@ fn a_magnet_is_paused_and_its_trackers_are_asked() {
     let mut fetched = vec![first, all[1].info_hash];
     fetched.sort_unstable();
     assert_eq!(asked("P p"), [Effect::Pause(fetched)]);
+    assert_eq!(asked("c"), [], "it has no data yet");
+    assert_eq!(asked("* c"), [Effect::Recheck(vec![all[2].info_hash])]);
 }
 
 #[test]

@@ -103,7 +103,7 @@ pub fn draw(state: &AppState, help: &Help, buffer: &mut Buffer) {
         let room = pen.room();
         pen.put(&typed(&help.search, room, state.look.ascii), style(state, Role::Text));
     } else {
-        let legend = "↓ down  ↑ seed  · stalled  = paused  q queued  c checking  ! error";
+        let legend = "↓ down ↑ seed ? magnet · stalled = paused q queued c checking m moving ! error";
         pen.put(legend, style(state, Role::Dim));
     }
 }
