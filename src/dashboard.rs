@@ -9,7 +9,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use anyhow::Context as _;
 use tc_core::untrusted::clean;
 use tc_core::{AddOptions, SharedResources, Subscription, TorrentManager};
-use tc_ui::message::{Message, Why};
+use tc_ui::message::{AddRequest, Message, Why};
 use tc_ui::terminal::Terminal;
 use tc_ui::{Ports, input};
 
@@ -33,7 +33,8 @@ const INBOX: usize = 256;
 /// Opens the dashboard over an engine with the torrents of the last run and these sources.
 ///
 /// # Errors
-/// A source, a folder or the engine is unusable; then the terminal was not touched.
+/// A source, a folder or the engine is unusable; then the terminal was not touched. What a URL leads to the
+/// dashboard says.
 pub fn run(args: &DashboardArgs) -> anyhow::Result<ExitCode> {
     if !has_terminal() {
         return Ok(refuse());
@@ -54,8 +55,14 @@ pub fn run(args: &DashboardArgs) -> anyhow::Result<ExitCode> {
     // Before the torrents of the last run are taken up, so that no event of theirs is missed.
     let events = shared.hub().subscribe(&tc_ui::first_events())?;
     let manager = TorrentManager::over(shared);
+    let assume_complete = args.engine.assume_complete;
+    let mut to_add = Vec::new();
     for source in &sources {
-        let assume_complete = args.engine.assume_complete;
+        if let Source::Url(url) = source {
+            // A server may take a minute; the dashboard is there meanwhile, and says what came of it.
+            to_add.push(AddRequest { source: url.clone(), assume_complete, ..AddRequest::default() });
+            continue;
+        }
         let options = AddOptions { assume_complete, ..AddOptions::default() };
         let loaded = source.load(|url| manager.shared().fetch(url));
         let added = loaded.and_then(|torrent| torrent.add(&manager, options).with_context(|| source.shown()));
@@ -64,7 +71,7 @@ pub fn run(args: &DashboardArgs) -> anyhow::Result<ExitCode> {
             return Err(error);
         }
     }
-    show(&manager, events, args.screen, Arc::new(|| ()))
+    show(&manager, events, to_add, args.screen, Arc::new(|| ()))
 }
 
 /// Whether a dashboard can be shown on standard input and output.
@@ -84,18 +91,20 @@ pub type Abandon = Arc<dyn Fn() + Send + Sync>;
 
 /// Shows the dashboard until it is left, then ends the engine in order. Where the person does not
 /// want to wait for that, or sends a second signal, `abandon` is called and the program exits. `events`: what
-/// has happened since [`tc_ui::first_events`] was subscribed to.
+/// has happened since [`tc_ui::first_events`] was subscribed to; `to_add`: what is fetched and added meanwhile.
 ///
 /// # Errors
 /// The terminal cannot be taken, or no signal handler can be had.
 pub fn show(
     manager: &TorrentManager,
     events: Subscription,
+    to_add: Vec<AddRequest>,
     args: ScreenArgs,
     abandon: Abandon,
 ) -> anyhow::Result<ExitCode> {
     // A panic on the screen's thread must not keep the engine from saving what it knows.
-    let outcome = catch_unwind(AssertUnwindSafe(|| on_screen(manager, events, args, abandon.clone())));
+    let outcome =
+        catch_unwind(AssertUnwindSafe(|| on_screen(manager, events, to_add, args, abandon.clone())));
     if matches!(outcome, Ok(Ok(Why::Impatient))) {
         abandon();
         process::exit(IMPATIENT);
@@ -110,6 +119,7 @@ pub fn show(
 fn on_screen(
     manager: &TorrentManager,
     events: Subscription,
+    to_add: Vec<AddRequest>,
     args: ScreenArgs,
     abandon: Abandon,
 ) -> anyhow::Result<Why> {
@@ -117,8 +127,8 @@ fn on_screen(
     let tell = post.clone();
     crash::watch(move || _ = tell.try_send(Message::Hangup));
     listen(post.clone(), abandon)?;
-    let ports =
-        Ports { manager: manager.clone(), events, system: Arc::new(Disk), inbox, outbox: post.clone() };
+    let (manager, outbox) = (manager.clone(), post.clone());
+    let ports = Ports { manager, events, system: Arc::new(Disk), inbox, outbox, to_add };
     let mut terminal = Terminal::enter().context("cannot use the terminal")?;
     let input = input::start(post).context("cannot read the terminal")?;
     crash::test_point("ui");

@@ -44,7 +44,7 @@ pub fn run(args: ScreenArgs) -> anyhow::Result<ExitCode> {
         // The program ends after this; what cannot be removed stays.
         let _ = fs::remove_dir_all(&abandoned);
     };
-    dashboard::show(&manager, events, args, Arc::new(abandon))
+    dashboard::show(&manager, events, Vec::new(), args, Arc::new(abandon))
 }
 
 /// A folder for one demo. Removed when dropped.

@@ -195,3 +195,19 @@ fn a_bad_url_is_one_line_without_its_secrets() {
         }
     }
 }
+
+#[test]
+fn urls_on_the_command_line_are_fetched_while_the_dashboard_is_there() {
+    let (home, seed) = (Home::new(), Seed::new());
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let never = format!("http://{}/never.torrent", silent.local_addr().expect("it is bound"));
+    let good = serve(body(seed.metainfo.torrent_bytes()));
+    let mut pty = Pty::start(&home, &[&never, &good, "--listen", "127.0.0.1:0"], (100, 30), &[]);
+    see_in_row(pty.see_dashboard(), "pair", "0%");
+    leave(pty);
+    let bad = serve(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".to_vec());
+    let mut pty = Pty::start(&home, &[&never, &bad, "--listen", "127.0.0.1:0"], (100, 30), &[]);
+    pty.see_dashboard().see("HTTP 403");
+    assert!(!pty.text().contains("0123456789abcdef"));
+    leave(pty);
+}

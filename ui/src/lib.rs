@@ -49,7 +49,7 @@ use tc_core::manager::TorrentManager;
 use crate::effect::Hands;
 pub use crate::effect::{Fetch, Found, System};
 use crate::feed::Feed;
-use crate::message::{Answer, Effect, Message, Why};
+use crate::message::{AddRequest, Answer, Effect, Message, Why};
 use crate::state::log::LogFilter;
 use crate::state::{AppState, Look};
 use crate::theme::Theme;
@@ -106,6 +106,8 @@ pub struct Ports {
     pub inbox: Receiver<Message>,
     /// The other end of the inbox, for answers.
     pub outbox: SyncSender<Message>,
+    /// What is to be added at once, as if a person had asked for it.
+    pub to_add: Vec<AddRequest>,
 }
 
 /// The patterns that a dashboard listens to at first. Who subscribes to them before torrents are added shows
@@ -156,7 +158,7 @@ pub struct Leave {
 /// # Errors
 /// The thread for errands cannot be had. A screen that is gone is no error but [`Why::Hangup`].
 pub fn run(screen: &mut impl Screen, ports: Ports, settings: Settings) -> io::Result<Leave> {
-    let Ports { manager, events, system, inbox, outbox } = ports;
+    let Ports { manager, events, system, inbox, outbox, to_add } = ports;
     let look = Look { theme: settings.theme, ascii: settings.ascii, zone: settings.zone };
     let mut dashboard = Dashboard {
         state: AppState::new((80, 24), look),
@@ -166,6 +168,9 @@ pub fn run(screen: &mut impl Screen, ports: Ports, settings: Settings) -> io::Re
         titled: None,
     };
     dashboard.state.job_control = settings.job_control;
+    let refused = to_add.into_iter().filter_map(|request| dashboard.hands.perform(Effect::Add(request)));
+    let refused: Vec<_> = refused.map(Message::Answer).collect();
+    dashboard.take(refused, Instant::now(), screen);
     let mut next_tick = Instant::now();
     let mut drawn: Option<Instant> = None;
     loop {

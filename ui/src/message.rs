@@ -402,7 +402,7 @@ pub enum Effect {
 }
 
 /// A source to add, as the dialog was filled in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddRequest {
     /// A path, as typed, of which `~` and `$NAME` are not expanded yet; a URL, a magnet link, an info-hash.
     pub source: String,

@@ -107,7 +107,14 @@ fn check(paper: &mut Paper, news: Vec<Message>) -> Leave {
         outbox.send(message).unwrap();
     }
     let events = manager.subscribe_all(&first_events()).unwrap();
-    let ports = Ports { manager: manager.clone(), events, system: Arc::new(Nothing), inbox, outbox };
+    let ports = Ports {
+        manager: manager.clone(),
+        events,
+        system: Arc::new(Nothing),
+        inbox,
+        outbox,
+        to_add: Vec::new(),
+    };
     let leave = run(paper, ports, Settings { job_control: true, ..Settings::default() }).unwrap();
     manager.shutdown();
     leave
