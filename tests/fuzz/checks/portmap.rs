@@ -22,6 +22,12 @@ pub fn check(bytes: &[u8]) {
     if let Some(Location { address, .. }) = ssdp::location(bytes, v6) {
         assert!(address.is_ipv6() && !address.ip().is_loopback());
     }
+    let public: SocketAddr = "[2a11::1]:1900".parse().unwrap();
+    if let Some(location) = ssdp::location(bytes, public) {
+        assert_eq!(location.address.ip(), public.ip());
+        let (gateway, ours) = ("fe80::1".parse().unwrap(), "2a11::9".parse().unwrap());
+        assert!(ssdp::is_heard(&location, public.ip(), gateway, ours));
+    }
     let Ok(page) = std::str::from_utf8(bytes) else { return };
     let from = Location { address: SocketAddr::new(v4.ip(), 5000), path: "/root.xml".to_owned() };
     if let Ok(service) = upnp::service(page, &from, false) {
