@@ -202,6 +202,9 @@ fn urls_on_the_command_line_are_fetched_while_the_dashboard_is_there() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let never = format!("http://{}/never.torrent", silent.local_addr().expect("it is bound"));
     let good = serve(body(seed.metainfo.torrent_bytes()));
+    let mut pty = Pty::start(&home, &[&never, "--listen", "127.0.0.1:0"], (100, 30), &[]);
+    pty.see_dashboard().see("fetching 1 torrent");
+    leave(pty);
     let mut pty = Pty::start(&home, &[&never, &good, "--listen", "127.0.0.1:0"], (100, 30), &[]);
     see_in_row(pty.see_dashboard(), "pair", "0%");
     leave(pty);

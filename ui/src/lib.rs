@@ -168,6 +168,9 @@ pub fn run(screen: &mut impl Screen, ports: Ports, settings: Settings) -> io::Re
         titled: None,
     };
     dashboard.state.job_control = settings.job_control;
+    if !to_add.is_empty() {
+        dashboard.state.say(format!("fetching {}", format::plural(to_add.len() as u64, "torrent")));
+    }
     let refused = to_add.into_iter().filter_map(|request| dashboard.hands.perform(Effect::Add(request)));
     let refused: Vec<_> = refused.map(Message::Answer).collect();
     dashboard.take(refused, Instant::now(), screen);
