@@ -100,6 +100,7 @@ bytes_type! {
 }
 hex_text!(InfoHash);
 hex_text!(InfoHashV2);
+hex_text!(PeerId);
 
 impl InfoHashV2 {
     /// What stands for it where a protocol has room for 20 bytes only (BEP 52).
@@ -108,7 +109,6 @@ impl InfoHashV2 {
         InfoHash::new(*first)
     }
 }
-hex_text!(PeerId);
 
 /// Number of a piece. [`Geometry`](crate::geometry::Geometry) makes those that come from outside,
 /// so that one in hand lies inside its torrent.

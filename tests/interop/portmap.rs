@@ -70,20 +70,13 @@ fn opened(lab: &mut Lab, router: &Router, inside: &Host, way: &str) -> Ours {
     ours
 }
 
-/// SIGTERM; nothing is left behind.
-fn closed(router: &Router, mut ours: Ours, family: Family) {
-    let (status, _) = ours.interrupt();
-    assert!(status.success(), "{status}");
-    assert_eq!(router.mappings(family), [""; 0]);
-}
-
 fn peers_come_in(test: &str, way: &'static str, family: Family) {
     let Some(mut lab) = lab(test, family) else { return };
     let (mut router, inside) = Router::start(&mut lab, way);
     if family == Family::V6 {
         router.show_way(lab.tracker.place());
     }
-    let ours = opened(&mut lab, &router, &inside, way);
+    let mut ours = opened(&mut lab, &router, &inside, way);
     // It forgets all, comes back, and is told again.
     router.lose_power();
     assert_eq!(router.mappings(family), [""; 0]);
@@ -91,7 +84,10 @@ fn peers_come_in(test: &str, way: &'static str, family: Family) {
     // UPnP does not say what it lets in over IPv6, so there it is told again now and then.
     let seconds = if way == "UPnP" && family == Family::V6 { BLIND_SECONDS } else { BACK_SECONDS };
     router.wait_mappings(family, 2, Deadline::seconds(seconds));
-    closed(&router, ours, family);
+    // SIGTERM; nothing is left behind.
+    let (status, _) = ours.interrupt();
+    assert!(status.success(), "{status}");
+    assert_eq!(router.mappings(family), [""; 0]);
 }
 
 #[test]

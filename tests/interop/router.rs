@@ -141,15 +141,12 @@ impl Router {
 
     /// Waits until so many mappings lead to the place behind it, and no others.
     pub fn wait_mappings(&self, family: Family, number: usize, deadline: Deadline) {
-        let (what, inside) = (
-            format!("{number} mappings"),
-            match family {
-                Family::V4 => "192.168.77.2",
-                // The kernel shows the address as miniupnpd wrote it.
-                Family::V6 => "0x2a120077000000000000000000000002",
-            },
-        );
-        until(deadline, &what, || {
+        let inside = match family {
+            Family::V4 => "192.168.77.2",
+            // The kernel shows the address as miniupnpd wrote it.
+            Family::V6 => "0x2a120077000000000000000000000002",
+        };
+        until(deadline, &format!("{number} mappings"), || {
             let mappings = self.mappings(family);
             let wanted = mappings.len() == number && mappings.iter().all(|line| line.contains(inside));
             assert!(wanted || deadline.left().is_some(), "{mappings:?}");
